@@ -1,0 +1,221 @@
+//! What is found, in words that can be printed: nothing here holds a byte of a secret.
+
+use serde::Serialize;
+
+use crate::span::Span;
+use crate::vault::SecretId;
+
+/// How bad it is that this left with the dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Printed, never counted: public self-test keys, generator state.
+    Info,
+    /// Of use only together with something else: an encrypted key.
+    Low,
+    /// Opens one door: a password, a token.
+    High,
+    /// A private key, or what opens every door.
+    Critical,
+}
+
+/// How sure it is, by what was computed. No credential is ever tried against a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// A pattern fits.
+    Matched,
+    /// A checksum or a structure decodes.
+    Parsed,
+    /// An identity holds that random bytes satisfy with a chance below 2^-64: n = p*q, Q = d*G.
+    Proven,
+}
+
+/// What kind of secret, and what to do when it leaked. Code declares some, rule files the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// Stable identifier, e.g. `rsa-private-key`.
+    pub id: String,
+    /// What people call it.
+    pub title: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is, in a sentence.
+    pub description: String,
+    /// What to do when it leaked.
+    pub remedy: String,
+}
+
+impl Rule {
+    /// A rule that code declares.
+    #[must_use]
+    pub fn new(id: &str, title: &str, severity: Severity, description: &str, remedy: &str) -> Self {
+        let (id, title) = (id.to_owned(), title.to_owned());
+        Self { id, title, severity, description: description.to_owned(), remedy: remedy.to_owned() }
+    }
+}
+
+/// What wraps the secret at a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// PEM text, both lines there.
+    Pem,
+    /// PEM text of which only a part is there.
+    PemFragment,
+    /// A DER structure of PKCS#1.
+    Pkcs1,
+    /// A DER structure of PKCS#8, encrypted ones included.
+    Pkcs8,
+    /// A DER structure of SEC 1.
+    Sec1,
+    /// A DER structure of PKCS#12.
+    Pkcs12,
+    /// DER INTEGERs whose enclosing structure is gone.
+    DerFragment,
+    /// OpenSSH's `openssh-key-v1`.
+    OpenSsh,
+    /// PuTTY's key file.
+    Putty,
+    /// Text that a rule matched.
+    Text,
+    /// Nothing: the bare bytes, found because they are known from another site.
+    Bare,
+}
+
+/// How the bytes at a site are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// As they are: binary, ASCII or UTF-8.
+    Plain,
+    /// A number, least significant byte first.
+    LittleEndian,
+    /// UTF-16, low byte first.
+    Utf16Le,
+    /// UTF-16, high byte first.
+    Utf16Be,
+    /// Hexadecimal digits, either case.
+    Hex,
+    /// Base64 of either alphabet.
+    Base64,
+}
+
+/// Which part of the secret stands at a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Piece {
+    /// All of it.
+    Whole,
+    /// First prime of an RSA key.
+    P,
+    /// Second prime of an RSA key.
+    Q,
+    /// Private exponent or scalar.
+    D,
+    /// d mod (p - 1).
+    Dp,
+    /// d mod (q - 1).
+    Dq,
+    /// Inverse of q mod p.
+    Qinv,
+    /// The seed that an Edwards or Montgomery key is made from.
+    Seed,
+    /// Some of it.
+    Fragment,
+}
+
+/// How a site holds its secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Form {
+    /// What wraps it.
+    pub layout: Layout,
+    /// How its bytes are written.
+    pub encoding: Encoding,
+    /// Which part it is.
+    pub piece: Piece,
+}
+
+impl Form {
+    /// The whole secret in `layout`, written as `encoding`.
+    #[must_use]
+    pub fn whole(layout: Layout, encoding: Encoding) -> Self {
+        Self { layout, encoding, piece: Piece::Whole }
+    }
+}
+
+/// One place where a secret stands: the bytes that redaction would have to replace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Site {
+    /// The bytes in the order of the secret; more than one span where a seam cuts it.
+    pub spans: Vec<Span>,
+    /// How it is held there.
+    pub form: Form,
+}
+
+impl Site {
+    /// Length in bytes, all spans together.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.spans.iter().map(|span| span.len).sum()
+    }
+
+    /// Whether it has no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// File offset of its first byte.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.spans.first().map_or(0, Span::from)
+    }
+}
+
+/// What may be told of a secret: enough for a rotation ticket, nothing of the secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PublicIdentity {
+    /// What it is, e.g. `RSA-2048`, `P-256`, `Ed25519`; empty for text.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// SHA-256 of the SubjectPublicKeyInfo in hexadecimal: the name that certificates and tools know the key by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spki_sha256: Option<String>,
+    /// Certificates in the dump that belong to it: subject and serial number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Certificate>,
+    /// What else the place tells: the user of a URL, the name of an environment variable. Never secret.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub context: Vec<String>,
+}
+
+/// A certificate that was seen in the dump.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Certificate {
+    /// Subject as RFC 4514 text.
+    pub subject: String,
+    /// Serial number in hexadecimal.
+    pub serial: String,
+}
+
+/// Index of a rule in the scan's list of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleId(pub usize);
+
+/// One secret.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What kind of secret.
+    pub rule: RuleId,
+    /// The rule's severity, or `Info` where the secret is public knowledge.
+    pub severity: Severity,
+    /// The best evidence that any of its sites gave.
+    pub evidence: Evidence,
+    /// What may be told of it.
+    pub public: PublicIdentity,
+    /// Where its bytes are kept while the scan lasts.
+    pub secret: SecretId,
+    /// How many sites it has.
+    pub sites: u64,
+}

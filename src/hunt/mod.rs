@@ -1,0 +1,116 @@
+//! Hunting: finding the private half of what a first pass saw the public half of.
+//!
+//! A [`Clue`] is something learned locally that is no secret: a public key, a certificate. When the local pass is done, a
+//! [`Hunter`] that needs such clues walks the image again and tests each place against *all* of them at once. Clues are
+//! budgeted and merge in any order with the same result. Adding a hunter is one file and one line in [`HUNTERS`].
+
+use std::collections::BTreeMap;
+
+use crate::detect::Hits;
+use crate::finding::{Certificate, Rule};
+use crate::image::Image;
+use crate::memory::AddressSpace;
+use crate::window::Window;
+
+/// Something learned that is no secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Clue {
+    /// An RSA public key: modulus and exponent, most significant byte first, without leading zeros.
+    RsaPublicKey {
+        /// n
+        modulus: Vec<u8>,
+        /// e
+        exponent: Vec<u8>,
+    },
+    /// A certificate and the SHA-256 of the public key that it certifies.
+    Certificate {
+        /// SHA-256 of the SubjectPublicKeyInfo.
+        spki_sha256: [u8; 32],
+        /// What to print of it.
+        certificate: Certificate,
+    },
+}
+
+/// Everything learned in the local pass.
+#[derive(Clone, Debug)]
+pub struct Clues {
+    known: BTreeMap<Clue, ()>,
+    most: usize,
+    dropped: bool,
+}
+
+impl Clues {
+    /// No clues, and room for `most`.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { known: BTreeMap::new(), most, dropped: false }
+    }
+
+    /// Adds a clue. Where there is no more room the greatest goes, so that the order of adding does not matter.
+    pub fn add(&mut self, clue: Clue) {
+        self.known.insert(clue, ());
+        if self.known.len() > self.most {
+            self.known.pop_last();
+            self.dropped = true;
+        }
+    }
+
+    /// Whether the budget ran out and clues were lost: a gap.
+    #[must_use]
+    pub fn dropped(&self) -> bool {
+        self.dropped
+    }
+
+    /// Every clue, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Clue> {
+        self.known.keys()
+    }
+
+    /// The certificates of the key with this SubjectPublicKeyInfo hash.
+    #[must_use]
+    pub fn certificates_of(&self, spki: &[u8; 32]) -> Vec<Certificate> {
+        let of_key = |clue: &Clue| match clue {
+            Clue::Certificate { spki_sha256, certificate } if spki_sha256 == spki => Some(certificate.clone()),
+            _ => None,
+        };
+        self.known.keys().filter_map(of_key).collect()
+    }
+}
+
+/// Looks for the private half of clues.
+pub trait Hunter: Sync {
+    /// The rules whose findings it can make.
+    fn rules(&self) -> Vec<Rule>;
+    /// Whether these clues give it anything to look for.
+    fn needs(&self, clues: &Clues) -> bool;
+    /// What it prepares once from the clues, before the windows come.
+    fn prepare(&self, clues: &Clues) -> Box<dyn Hunt>;
+}
+
+/// A hunter with its clues worked in, shared by all threads.
+pub trait Hunt: Sync + Send {
+    /// Looks at one window; memory beyond it is read through the address space.
+    fn hunt(&self, window: &Window<'_>, memory: &AddressSpace, image: &Image, out: &mut Hits);
+}
+
+/// Every hunter.
+pub const HUNTERS: &[&dyn Hunter] = &[];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u8) -> Clue {
+        Clue::RsaPublicKey { modulus: vec![n], exponent: vec![3] }
+    }
+
+    #[test]
+    fn clues_merge_in_any_order_with_the_same_result() {
+        let (mut a, mut b) = (Clues::new(3), Clues::new(3));
+        [5, 1, 4, 2, 3].into_iter().for_each(|n| a.add(key(n)));
+        [3, 2, 1, 4, 5, 5].into_iter().for_each(|n| b.add(key(n)));
+        assert!(a.iter().eq(b.iter()));
+        assert!(a.dropped() && b.dropped());
+        assert_eq!(a.iter().count(), 3);
+    }
+}

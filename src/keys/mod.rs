@@ -1,0 +1,33 @@
+//! Private keys: what they are once their numbers are known, whatever they were written in.
+//!
+//! The arithmetic that *proves* a key lives here, apart from the detectors that find it: `n = p*q`, `e*d = 1`, `Q = d*G`.
+//! Every crate of the RustCrypto family has its one home in this folder.
+
+use crate::detect::Hit;
+use crate::finding::{Evidence, Form, PublicIdentity, Severity};
+use crate::vault::Secret;
+use std::ops::Range;
+
+/// A private key that was parsed or computed, ready to become a hit.
+#[derive(Clone, Debug)]
+pub struct FoundKey {
+    /// The rule's id: `rsa-private-key`, `ec-private-key`, `ed25519-private-key`, `encrypted-private-key`, ...
+    pub rule: &'static str,
+    /// How sure it is.
+    pub evidence: Evidence,
+    /// `Some(Info)` for a key that is public knowledge (a library's self-test).
+    pub severity: Option<Severity>,
+    /// Kind, SPKI SHA-256.
+    pub public: PublicIdentity,
+    /// The private parts.
+    pub secret: Secret,
+}
+
+impl FoundKey {
+    /// The hit that this key is at `range`.
+    #[must_use]
+    pub fn at(self, range: Range<usize>, form: Form) -> Hit {
+        let Self { rule, evidence, severity, public, secret } = self;
+        Hit { rule: rule.to_owned(), severity, evidence, public, secret, range, form }
+    }
+}

@@ -1,0 +1,26 @@
+//! dumpscrub finds private keys and credentials in crash dumps, as memory holds them.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    expect(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "tests may fail loudly"
+    )
+)]
+
+pub mod detect;
+pub mod dump;
+pub mod error;
+pub mod finding;
+pub mod hunt;
+pub mod image;
+pub mod keys;
+pub mod limits;
+pub mod memory;
+pub mod scan;
+pub mod span;
+pub mod vault;
+pub mod window;

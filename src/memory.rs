@@ -1,0 +1,226 @@
+//! Memory as the process saw it: reads at an address, across regions that lie anywhere in the file.
+//!
+//! A dump stores neighbours in address far apart in the file, so a key can end in one region and go on in another. An
+//! [`AddressSpace`] follows addresses. Where regions overlap (hostile or merely bogus descriptors) every region that holds
+//! an address is a candidate, because a descriptor that lies must not be able to hide what another one shows.
+
+use crate::dump::Region;
+use crate::error::Result;
+use crate::image::Image;
+use crate::span::{Address, FileOffset, Span};
+
+/// The regions that have addresses, by address.
+#[derive(Clone, Debug)]
+pub struct AddressSpace {
+    /// Sorted by address, then by place in the file.
+    regions: Vec<Mapped>,
+    /// `reach[i]` is the highest end of `regions[..=i]`: how far back an overlap can come from.
+    reach: Vec<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Mapped {
+    address: u64,
+    file: u64,
+    len: u64,
+}
+
+impl Mapped {
+    fn end(&self) -> u64 {
+        self.address.saturating_add(self.len)
+    }
+
+    fn holds(&self, address: u64) -> bool {
+        (self.address..self.end()).contains(&address)
+    }
+
+    fn offset_of(&self, address: u64) -> u64 {
+        self.file + (address - self.address)
+    }
+}
+
+/// A place where memory goes on and the file does not: the byte before `address` stands at `left`, the byte at `address`
+/// stands at `right`, and `right` is not `left + 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seam {
+    /// Address of the first byte behind the seam.
+    pub address: Address,
+    /// File offset of the last byte before the seam.
+    pub left: FileOffset,
+    /// File offset of the first byte behind it.
+    pub right: FileOffset,
+}
+
+impl AddressSpace {
+    /// The address space of `regions`.
+    #[must_use]
+    pub fn new(regions: &[Region]) -> Self {
+        let mut mapped: Vec<Mapped> = regions.iter().filter_map(mapped).collect();
+        mapped.sort_unstable();
+        mapped.dedup();
+        let mut far = 0;
+        let reach = mapped
+            .iter()
+            .map(|m| {
+                far = far.max(m.end());
+                far
+            })
+            .collect();
+        Self { regions: mapped, reach }
+    }
+
+    /// Whether no region has an address.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.regions.is_empty()
+    }
+
+    /// Every file offset at which the byte of `address` stands, lowest region first, at most `most`.
+    #[must_use]
+    pub fn offsets_of(&self, address: Address, most: usize) -> Vec<FileOffset> {
+        self.holders(address.0, most).into_iter().map(|m| FileOffset(m.offset_of(address.0))).collect()
+    }
+
+    /// The file spans that together hold `len` bytes from `address` on, as far as memory goes on; the first candidate is
+    /// taken where regions overlap.
+    #[must_use]
+    pub fn spans_from(&self, address: Address, len: u64) -> Vec<Span> {
+        let (mut at, to) = (address.0, address.0.saturating_add(len));
+        let mut spans = Vec::new();
+        while at < to {
+            let Some(region) = self.holders(at, 1).into_iter().next() else { break };
+            let end = region.end().min(to);
+            push_joined(&mut spans, Span::between(region.offset_of(at), region.offset_of(at) + (end - at)));
+            at = end;
+        }
+        spans
+    }
+
+    /// The file spans that together hold the `len` bytes before `address`, as far back as memory goes on.
+    #[must_use]
+    pub fn spans_before(&self, address: Address, len: u64) -> Vec<Span> {
+        let (mut at, down_to) = (address.0, address.0.saturating_sub(len));
+        let mut spans = Vec::new();
+        while at > down_to {
+            let Some(region) = self.holders(at - 1, 1).into_iter().next() else { break };
+            let start = region.address.max(down_to);
+            let offset = region.offset_of(start);
+            spans.push(Span::between(offset, offset + (at - start)));
+            at = start;
+        }
+        spans.reverse();
+        spans
+    }
+
+    /// Fills `into` with memory from `address` on and says how many bytes there were.
+    ///
+    /// # Errors
+    /// When the image cannot be read.
+    pub fn read(&self, image: &Image, address: Address, into: &mut [u8]) -> Result<usize> {
+        let mut done = 0_usize;
+        for span in self.spans_from(address, into.len() as u64) {
+            let len = usize::try_from(span.len).unwrap_or(usize::MAX);
+            let Some(part) = into.get_mut(done..done.saturating_add(len)) else { break };
+            let got = image.read_at(span.from(), part)?;
+            done += got;
+            if got < len {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Every seam in order of address, with at most `most` pairs at one address, and whether there were more than that.
+    #[must_use]
+    pub fn seams(&self, most: usize) -> (Vec<Seam>, bool) {
+        let mut borders: Vec<u64> = self.regions.iter().flat_map(|m| [m.address, m.end()]).collect();
+        borders.sort_unstable();
+        borders.dedup();
+        let (mut seams, mut more) = (Vec::new(), false);
+        for address in borders.into_iter().filter(|&a| a > 0) {
+            more |= !self.seams_at(address, most, &mut seams);
+        }
+        (seams, more)
+    }
+
+    /// Adds the seams at one address; false where there were more than `most`.
+    fn seams_at(&self, address: u64, most: usize, seams: &mut Vec<Seam>) -> bool {
+        let before = self.holders(address - 1, most + 1);
+        let behind = if before.is_empty() { Vec::new() } else { self.holders(address, most + 1) };
+        let first = seams.len();
+        for (left, right) in before.iter().flat_map(|l| behind.iter().map(move |r| (l, r))) {
+            let (left, right) = (left.offset_of(address - 1), right.offset_of(address));
+            let seam = Seam { address: Address(address), left: FileOffset(left), right: FileOffset(right) };
+            if right == left + 1 || seams.iter().skip(first).any(|s| *s == seam) {
+                continue;
+            }
+            if seams.len() - first == most {
+                return false;
+            }
+            seams.push(seam);
+        }
+        before.len() <= most && behind.len() <= most
+    }
+
+    fn holders(&self, address: u64, most: usize) -> Vec<Mapped> {
+        let behind = self.regions.partition_point(|m| m.address <= address);
+        let mut holders = Vec::new();
+        for i in (0..behind).rev() {
+            if self.reach.get(i).is_none_or(|&far| far <= address) {
+                break;
+            }
+            holders.extend(self.regions.get(i).copied().filter(|m| m.holds(address)));
+        }
+        holders.reverse();
+        holders.truncate(most);
+        holders
+    }
+}
+
+fn mapped(region: &Region) -> Option<Mapped> {
+    let address = region.address?.0;
+    (region.span.len > 0).then_some(Mapped { address, file: region.span.from(), len: region.span.len })
+}
+
+fn push_joined(spans: &mut Vec<Span>, span: Span) {
+    match spans.last_mut() {
+        Some(last) if last.end() == span.from() => last.len += span.len,
+        _ => spans.push(span),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::Label;
+
+    fn region(address: u64, file: u64, len: u64) -> Region {
+        Region { span: Span::new(file, len), address: Some(Address(address)), label: Label::Memory, protection: None }
+    }
+
+    #[test]
+    fn reads_follow_addresses_not_the_file() {
+        let image = Image::from_bytes("t", b"WORLDxxHELLO".to_vec());
+        let space = AddressSpace::new(&[region(0x1005, 0, 5), region(0x1000, 7, 5)]);
+        let mut buf = [0; 16];
+        let got = space.read(&image, Address(0x1002), &mut buf).unwrap_or(0);
+        assert_eq!(buf.get(..got), Some(&b"LLOWORLD"[..]));
+        assert_eq!(space.spans_before(Address(0x1006), 3), [Span::new(10, 2), Span::new(0, 1)]);
+    }
+
+    #[test]
+    fn a_seam_is_where_memory_goes_on_and_the_file_does_not() {
+        let space = AddressSpace::new(&[region(0x1005, 0, 5), region(0x1000, 7, 5), region(0x100a, 5, 2)]);
+        let (seams, more) = space.seams(8);
+        assert_eq!(seams, [Seam { address: Address(0x1005), left: FileOffset(11), right: FileOffset(0) }]);
+        assert!(!more);
+    }
+
+    #[test]
+    fn overlapping_regions_yield_every_candidate() {
+        let space = AddressSpace::new(&[region(0x1000, 0, 100), region(0x1010, 500, 10)]);
+        assert_eq!(space.offsets_of(Address(0x1012), 9), [FileOffset(0x12), FileOffset(502)]);
+        let (seams, _) = space.seams(8);
+        assert_eq!(seams.len(), 2, "into the bogus region and out of it again: {seams:?}");
+    }
+}
