@@ -7,6 +7,9 @@
 //!
 //! Windows are worked on in parallel and merged in file order, so the result is the same for any number of threads.
 
+pub mod parallel;
+pub mod pieces;
+pub mod prefilter;
 pub mod sites;
 
 use std::sync::Arc;
