@@ -36,6 +36,7 @@ pub enum Command {
 
 /// How the program behaves towards who runs it.
 #[derive(Clone, Copy, Debug, ClapArgs)]
+#[command(next_help_heading = "Manner")]
 pub struct Manner {
     /// Print only findings and the result, and no warnings
     #[arg(short, long, global = true, conflicts_with = "verbose")]

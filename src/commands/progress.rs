@@ -28,6 +28,11 @@ impl Bar {
         Self { bar, since: Instant::now(), shown: Once::new(), wanted: wanted && stderr().is_terminal() }
     }
 
+    /// Takes the bar away while `speak` writes to standard error.
+    pub fn pause(&self, speak: impl FnOnce()) {
+        self.bar.suspend(speak);
+    }
+
     /// Takes the bar away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();

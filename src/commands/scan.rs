@@ -47,7 +47,12 @@ fn scan_all(inputs: Vec<Input>, args: &ScanArgs, bar: &Bar) -> Report {
     }
     let one = |input: Input| scan_one(input, &engine, args.show_secrets, bar);
     let merged: std::result::Result<(), std::convert::Infallible> =
-        parallel::map_in_order(inputs, one, |scanned| Ok(report.add(scanned)));
+        parallel::map_in_order(inputs, one, |scanned| {
+            if let Some(error) = scanned.error() {
+                bar.pause(|| complain("error", error));
+            }
+            Ok(report.add(scanned))
+        });
     let Ok(()) = merged;
     report.finish()
 }

@@ -77,6 +77,12 @@ impl Scanned {
         };
         Self { dump, findings: Vec::new() }
     }
+
+    /// Why it could not be scanned, where it could not.
+    #[must_use]
+    pub fn error(&self) -> Option<&str> {
+        self.dump.error.as_deref()
+    }
 }
 
 impl Seen {

@@ -173,7 +173,7 @@ mod tests {
         map.regions = vec![
             region(100, 200, 0xffff_8000_0000_0000, Label::Heap),
             region(250, 300, 0x1000, Label::Memory),
-            region(900, 100, u64::MAX - 50, Label::Memory),
+            region(900, 100, u64::MAX - 95, Label::Memory),
         ];
         map.modules = vec![
             Module { name: r"C:\a\one.dll".to_owned(), base: Address(0x1080), size: 0x40, header: None },
