@@ -125,6 +125,24 @@ pub enum Piece {
     Fragment,
 }
 
+const LAYOUTS: &[Layout] = &[
+    Layout::Pem,
+    Layout::PemFragment,
+    Layout::Pkcs1,
+    Layout::Pkcs8,
+    Layout::Sec1,
+    Layout::Pkcs12,
+    Layout::DerFragment,
+    Layout::OpenSsh,
+    Layout::Putty,
+    Layout::Text,
+    Layout::Bare,
+];
+const ENCODINGS: &[Encoding] =
+    &[Encoding::Plain, Encoding::LittleEndian, Encoding::Utf16Le, Encoding::Utf16Be, Encoding::Hex, Encoding::Base64];
+const PIECES: &[Piece] =
+    &[Piece::Whole, Piece::P, Piece::Q, Piece::D, Piece::Dp, Piece::Dq, Piece::Qinv, Piece::Seed, Piece::Fragment];
+
 /// How a site holds its secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Form {
@@ -141,6 +159,22 @@ impl Form {
     #[must_use]
     pub fn whole(layout: Layout, encoding: Encoding) -> Self {
         Self { layout, encoding, piece: Piece::Whole }
+    }
+
+    /// Three bytes for it, for sites that are spilled.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 3] {
+        [self.layout as u8, self.encoding as u8, self.piece as u8]
+    }
+
+    /// The form of three bytes that [`Form::to_bytes`] made.
+    #[must_use]
+    pub fn from_bytes([layout, encoding, piece]: [u8; 3]) -> Option<Self> {
+        Some(Self {
+            layout: LAYOUTS.iter().copied().find(|&l| l as u8 == layout)?,
+            encoding: ENCODINGS.iter().copied().find(|&e| e as u8 == encoding)?,
+            piece: PIECES.iter().copied().find(|&p| p as u8 == piece)?,
+        })
     }
 }
 

@@ -130,6 +130,32 @@ impl AddressSpace {
         Ok(done)
     }
 
+    /// The file spans of up to `len` bytes on each side of a seam, through the two regions that meet there, and how many of
+    /// the bytes lie before it. Further away the first candidate is taken where regions overlap.
+    #[must_use]
+    pub fn around(&self, seam: &Seam, len: u64) -> (Vec<Span>, u64) {
+        let Seam { address: Address(address), left, right } = *seam;
+        let at = |address: u64, offset: FileOffset| {
+            self.holders(address, usize::MAX).into_iter().find(|m| m.offset_of(address) == offset.0)
+        };
+        let (Some(before), Some(behind)) = (at(address - 1, left), at(address, right)) else { return (Vec::new(), 0) };
+        let start = before.address.max(address.saturating_sub(len));
+        let mut spans = self.spans_before(Address(start), len - (address - start));
+        push_joined(&mut spans, Span::between(before.offset_of(start), left.0 + 1));
+        let before_len = spans.iter().map(|s| s.len).sum();
+        let end = behind.end().min(address.saturating_add(len));
+        push_joined(&mut spans, Span::between(right.0, right.0 + (end - address)));
+        self.spans_from(Address(end), len - (end - address)).into_iter().for_each(|s| push_joined(&mut spans, s));
+        (spans, before_len)
+    }
+
+    /// Whether the two sides of a seam are the only bytes that the regions give for their addresses.
+    #[must_use]
+    pub fn is_plain(&self, seam: &Seam) -> bool {
+        let one = |address: u64, offset: FileOffset| self.offsets_of(Address(address), 2) == [offset];
+        one(seam.address.0 - 1, seam.left) && one(seam.address.0, seam.right)
+    }
+
     /// Every seam in order of address, with at most `most` pairs at one address, and whether there were more than that.
     #[must_use]
     pub fn seams(&self, most: usize) -> (Vec<Seam>, bool) {

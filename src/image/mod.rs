@@ -81,13 +81,13 @@ impl Image {
         Ok(bytes)
     }
 
+    /// Tells [`Image::read_at`]'s errors where they happened.
     fn read_file(&self, file: &File, at: u64, into: &mut [u8]) -> Result<usize> {
         let mut done = 0;
         while let Some(rest) = into.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            match file.read_at(rest, at + done as u64) {
+            match read_at(file, at.saturating_add(done as u64), rest) {
                 Ok(0) => break,
                 Ok(n) => done += n,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(source) => {
                     let (path, len) = (self.origin.clone(), rest.len());
                     return Err(Error::Read { path, at: FileOffset(at + done as u64), len, source });
@@ -95,6 +95,19 @@ impl Image {
             }
         }
         Ok(done)
+    }
+}
+
+/// Reads `file` from `at` on without moving its position; the one place that needs a positioned read of the system.
+///
+/// # Errors
+/// What the system says; interruptions are tried again.
+pub fn read_at(file: &File, at: u64, into: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match file.read_at(into, at) {
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 
