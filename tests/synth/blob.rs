@@ -82,6 +82,12 @@ impl Memory {
         self
     }
 
+    /// Overwrites the bytes from `at` on with what is no secret.
+    pub fn with(mut self, at: usize, bytes: &[u8]) -> Self {
+        self.blob.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+        self
+    }
+
     /// One past the last byte's address.
     pub fn end(&self) -> u64 {
         self.address + self.blob.bytes.len() as u64
