@@ -8,6 +8,7 @@ pub mod text;
 
 use std::ops::Range;
 
+use crate::error::Result;
 use crate::finding::{Encoding, Evidence, Form, PublicIdentity, Rule, Severity};
 use crate::hunt::Clue;
 use crate::vault::Secret;
@@ -23,6 +24,15 @@ pub trait Detector: Sync + Send {
     fn reach(&self) -> Reach;
     /// Looks at one candidate and tells what it found.
     fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits);
+}
+
+/// Every detector: those in code, and one for each text rule that is part of the program.
+///
+/// # Errors
+/// [`crate::error::Error::Rules`] when a rule file is wrong, which the tests rule out for the built-in ones.
+pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
+    let text = text::built_in()?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>);
+    Ok(text.collect())
 }
 
 /// What makes a place worth a look.
@@ -135,30 +145,10 @@ impl<'a> TextView<'a> {
             let letters = window.slice(start..candidate.at.saturating_add(after));
             return Self { letters: letters.into(), start, wide: None };
         }
-        let letter = |at: usize| bytes.get(at).copied().filter(|&b| b != 0);
-        let joined = |gap: usize| bytes.get(gap) == Some(&0);
-        let mut start = candidate.at;
-        for _ in 0..before {
-            match start.checked_sub(2) {
-                Some(at) if letter(at).is_some() && joined(at + 1) => start = at,
-                _ => break,
-            }
-        }
-        let mut letters = Vec::new();
-        let mut at = start;
-        let end = candidate.at.saturating_add(after.saturating_mul(2));
-        while at < end {
-            let Some(byte) = letter(at) else { break };
-            letters.push(byte);
-            at += 2;
-            if !joined(at - 1) {
-                break;
-            }
-        }
-        // Both orders look alike inside; the ends tell them apart: LE has its zero behind the last letter, BE before the first.
-        let big = !joined(at - 1) && start.checked_sub(1).is_some_and(joined);
-        let wide = Some(if big { Encoding::Utf16Be } else { Encoding::Utf16Le });
-        Self { letters: letters.into(), start, wide }
+        let mut run = wide_run(bytes, candidate.at, before, after);
+        let encoding = settle_order(bytes, &mut run);
+        let letters: Vec<u8> = bytes.get(run.start..run.end).unwrap_or_default().iter().step_by(2).copied().collect();
+        Self { letters: letters.into(), start: run.start, wide: Some(encoding) }
     }
 
     /// The letters, one byte each.
@@ -189,5 +179,99 @@ impl<'a> TextView<'a> {
     #[must_use]
     pub fn letter_at(&self, at: usize) -> usize {
         at.saturating_sub(self.start) / if self.wide.is_some() { 2 } else { 1 }
+    }
+}
+
+/// The longest run of letters two bytes apart, each joined to the next by a zero byte, around the letter at `at`: from the
+/// first letter to one past the last.
+fn wide_run(bytes: &[u8], at: usize, before: usize, after: usize) -> Range<usize> {
+    let letter = |at: usize| bytes.get(at).is_some_and(|&b| b != 0);
+    let joined = |gap: usize| bytes.get(gap) == Some(&0);
+    let (mut start, mut last) = (at, at);
+    for _ in 0..before {
+        match start.checked_sub(2) {
+            Some(previous) if letter(previous) && joined(previous + 1) => start = previous,
+            _ => break,
+        }
+    }
+    for _ in 1..after {
+        if !(joined(last + 1) && letter(last + 2)) {
+            break;
+        }
+        last += 2;
+    }
+    start..last + 1
+}
+
+/// Tells the byte order of a run of wide letters, and takes off the letter at an end that does not belong to it.
+///
+/// Inside a run both orders look alike; the ends tell them apart. Little-endian has its zero behind the last letter,
+/// big-endian before the first. A byte of the neighbour can pass for a letter at one end: `ff` in `t 00 ff ff`.
+fn settle_order(bytes: &[u8], run: &mut Range<usize>) -> Encoding {
+    let zero = |at: Option<usize>| at.is_some_and(|at| bytes.get(at) == Some(&0));
+    let odd = |at: usize| bytes.get(at).is_some_and(|b| !(b.is_ascii_graphic() || b.is_ascii_whitespace()));
+    let (before, behind) = (zero(run.start.checked_sub(1)), zero(Some(run.end)));
+    let (odd_first, odd_last) = (odd(run.start), odd(run.end.saturating_sub(1)));
+    let single = run.len() < 3;
+    let little = match (before, behind) {
+        (true, true) => true,
+        (true, false) => odd_last,
+        (false, true) => !odd_first,
+        (false, false) => odd_last || !odd_first,
+    };
+    // Where neither end tells, all letters are kept: one too many hides nothing.
+    match (little, before, behind) {
+        (true, _, false) if odd_last && !single => run.end -= 2,
+        (false, false, _) if !single => run.start += 2,
+        _ => {}
+    }
+    if little { Encoding::Utf16Le } else { Encoding::Utf16Be }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::span::Span;
+
+    fn view(bytes: &[u8], at: usize) -> (Vec<u8>, Encoding, Range<usize>) {
+        let pieces = [Span::new(0, bytes.len() as u64)];
+        let window = Window::new(bytes, 0..bytes.len(), &pieces, &[]);
+        let view = TextView::around(&window, Candidate { at, literal: 0, wide: true }, 100, 100);
+        (view.letters().to_vec(), view.encoding(), view.bytes_of(0..view.letters().len()))
+    }
+
+    #[test]
+    fn both_orders_are_told_apart_by_their_ends() {
+        use Encoding::{Utf16Be, Utf16Le};
+        for (before, behind) in [(0xff, 0xff), (1, 1), (0, 0xff), (0xff, 0)] {
+            for pad in [4, 5] {
+                for (big, order) in [(false, Utf16Le), (true, Utf16Be)] {
+                    let unit = |c: u16| if big { c.to_be_bytes() } else { c.to_le_bytes() };
+                    let text: Vec<u8> = "secret".encode_utf16().flat_map(unit).collect();
+                    let bytes = [vec![before; pad], text, vec![behind; 4]].concat();
+                    let got = view(&bytes, pad + 4 + usize::from(big));
+                    assert_eq!(
+                        got,
+                        (b"secret".to_vec(), order, pad..pad + 12),
+                        "{before:#x} {behind:#x} {pad} {order:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn where_neither_end_tells_no_letter_is_lost() {
+        for order in [u16::to_le_bytes, u16::to_be_bytes] {
+            let bytes = [vec![b'x'; 4], "secret".encode_utf16().flat_map(order).collect(), vec![b'y'; 4]].concat();
+            let letters = view(&bytes, 9 - usize::from(bytes[4] != 0)).0;
+            assert!(letters.windows(6).any(|w| w == b"secret"), "{letters:?}");
+        }
+    }
+
+    #[test]
+    fn between_zeros_the_letters_are_the_same_in_either_order() {
+        let bytes = [vec![0; 5], "secret".encode_utf16().flat_map(u16::to_be_bytes).collect(), vec![0; 5]].concat();
+        assert_eq!(view(&bytes, 8).0, b"secret");
     }
 }

@@ -13,9 +13,11 @@ pub mod parallel;
 pub mod pieces;
 pub mod prefilter;
 mod propagate;
+pub mod rule_check;
 pub mod sites;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -131,8 +133,19 @@ impl Engine {
         self.rules.rules()
     }
 
+    /// Where the detectors see secrets in one window, as ranges of the window.
+    #[must_use]
+    pub fn places(&self, window: &Window<'_>) -> Vec<Range<usize>> {
+        self.hits(window).0.hits.into_iter().map(|hit| hit.range).collect()
+    }
+
     /// What the detectors see in one window, and how many of its bytes are in constant pages.
     fn local(&self, window: &Window<'_>) -> (Seen, u64) {
+        let (hits, constant) = self.hits(window);
+        (self.rules.seen(hits, window), constant)
+    }
+
+    fn hits(&self, window: &Window<'_>) -> (Hits, u64) {
         let (mut triggered, mut hits) = (Vec::new(), Hits::default());
         let passed = self.prefilter.candidates(window.bytes(), window.owned(), &mut triggered);
         for Triggered { detector, candidate } in triggered {
@@ -140,7 +153,7 @@ impl Engine {
                 detector.confirm(candidate, window, &mut hits);
             }
         }
-        (self.rules.seen(hits, window), passed.constant)
+        (hits, passed.constant)
     }
 }
 
