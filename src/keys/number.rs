@@ -5,7 +5,7 @@
 //! (a division by zero, an even modulus for a power) is `None`. The bytes are zeroed on drop.
 
 use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
-use crypto_bigint::{BoxedUint, ConcatenatingMul as _, Gcd as _, NonZero, Odd, Resize as _};
+use crypto_bigint::{BoxedUint, ConcatenatingMul as _, Gcd as _, Limb, NonZero, Odd, Resize as _};
 use std::fmt;
 use zeroize::Zeroize as _;
 
@@ -120,6 +120,20 @@ impl Number {
         Some(Self::narrow(self.0.rem_vartime(&by.divisor()?)))
     }
 
+    /// self mod by; `None` for zero.
+    #[must_use]
+    pub fn rem_small(&self, by: u64) -> Option<u64> {
+        let by: Option<NonZero<Limb>> = NonZero::new(Limb::from_u64(by)).into();
+        Some(self.0.rem_limb(by?).0)
+    }
+
+    /// The number whose square it is, if it is a square.
+    #[must_use]
+    pub fn square_root(&self) -> Option<Self> {
+        let root = Self::narrow(self.0.floor_sqrt_vartime());
+        (root.times(&root) == *self).then_some(root)
+    }
+
     /// Whether `by` divides it. Zero divides nothing.
     #[must_use]
     pub fn is_multiple_of(&self, by: &Self) -> bool {
@@ -191,5 +205,68 @@ impl Modulus {
         let bits = exponent.bits();
         let power = BoxedMontyForm::new(base, &self.params).pow_bounded_exp(&exponent.0, bits);
         Some(Number::narrow(power.retrieve()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn n(value: u64) -> Number {
+        Number::from(value)
+    }
+
+    #[test]
+    fn what_has_no_answer_is_none() {
+        assert!(n(5).rem(&n(0)).is_none() && n(5).div_rem(&n(0)).is_none() && n(5).rem_small(0).is_none());
+        assert!(n(0).minus_one().is_none());
+        assert!(n(2).inverse(&n(0)).is_none() && n(2).inverse(&n(4)).is_none() && n(0).inverse(&n(1)).is_none());
+        for modulus in [0, 1, 2, 100] {
+            assert!(n(2).pow_mod(&n(3), &n(modulus)).is_none());
+        }
+    }
+
+    #[test]
+    fn small_numbers_behave() {
+        assert_eq!(n(3).pow_mod(&n(200), &n(13)), Some(n(9)));
+        assert_eq!(n(3).inverse(&n(40)), Some(n(27)));
+        assert_eq!(n(12).gcd(&n(18)), n(6));
+        assert_eq!((n(0).gcd(&n(7)), n(7).gcd(&n(0))), (n(7), n(7)));
+        assert_eq!(n(144).square_root(), Some(n(12)));
+        assert_eq!(n(145).square_root(), None);
+        assert_eq!(Number::from_be(&[0, 0, 1, 0]).to_be(), [1, 0]);
+        assert!(Number::from_be(&[]).is_zero() && n(0).to_be().is_empty());
+        assert_eq!(format!("{:?}", n(77)), "[number of 7 bits]");
+    }
+
+    proptest! {
+        #[test]
+        fn operations_on_any_widths_agree_with_each_other(
+            a in prop::collection::vec(any::<u8>(), 0..80),
+            b in prop::collection::vec(any::<u8>(), 0..80),
+            c in any::<u64>(),
+        ) {
+            let (a, b) = (Number::from_be(&a), Number::from_be(&b));
+            prop_assert_eq!(a.plus(&b).minus(&b), Some(a.clone()));
+            if let Some((quotient, rest)) = a.div_rem(&b) {
+                prop_assert_eq!(quotient.times(&b).plus(&rest), a.clone());
+                prop_assert!(rest < b);
+            }
+            prop_assert_eq!(a.rem_small(c).map(n), a.rem(&n(c)));
+            prop_assert_eq!(a.times(&a).square_root(), Some(a.clone()));
+            let gcd = a.gcd(&b);
+            prop_assert_eq!(a.inverse(&b).is_some(), gcd.is_one() && b.bits() > 1, "{:?} {:?}", a.bits(), b.bits());
+            let _ = a.pow_mod(&n(c), &b);
+        }
+
+        #[test]
+        fn powers_of_two_are_no_trap(a in any::<u64>(), shift in 0_u32..200) {
+            let mut power = vec![0; 1 + shift as usize / 8];
+            power[0] = 1 << (shift % 8);
+            let power = Number::from_be(&power);
+            prop_assert_eq!(n(a).inverse(&power).is_some(), a & 1 == 1 && shift > 0);
+            let _ = (n(a).gcd(&power), power.gcd(&n(a)), power.square_root());
+        }
     }
 }

@@ -58,6 +58,16 @@ impl RsaNumbers {
         Some(Self { n, e, d, p, q, dp, dq, qinv })
     }
 
+    /// The key whose n, e, d, p, q (and three more) were found, everything but d derived anew. `None` where n is not p*q.
+    #[must_use]
+    pub fn from_found(numbers: &[Number; 8]) -> Option<Self> {
+        let [n, e, d, p, q, ..] = numbers;
+        if p.times(q) != *n {
+            return None;
+        }
+        Self::from_primes(p.clone(), q.clone(), e.clone(), Some(d.clone()))
+    }
+
     /// Whether n = p*q and e*d = 1 modulo p-1 and modulo q-1: random numbers fulfil that with a chance below 2^-500.
     #[must_use]
     pub fn prove(&self) -> bool {
@@ -65,10 +75,7 @@ impl RsaNumbers {
             let order = prime.minus_one()?;
             Some(self.e.times(&self.d).rem(&order)?.is_one())
         };
-        let sane = MODULUS_BITS.contains(&self.n.bits())
-            && self.e.bits() > 1
-            && self.e.bits() <= EXPONENT_BITS
-            && self.e.is_odd()
+        let sane = is_public_key(&self.n, &self.e)
             && self.d.bits() <= self.n.bits()
             && self.p.bits().min(self.q.bits()) >= 128
             && self.p != self.q;
@@ -131,6 +138,13 @@ impl RsaNumbers {
         others.dedup();
         others
     }
+}
+
+/// Whether the two have the sizes and the oddness of a public key.
+#[must_use]
+pub fn is_public_key(modulus: &Number, exponent: &Number) -> bool {
+    let sizes = MODULUS_BITS.contains(&modulus.bits()) && (2..=EXPONENT_BITS).contains(&exponent.bits());
+    sizes && modulus.is_odd() && exponent.is_odd()
 }
 
 /// SHA-256 of the SubjectPublicKeyInfo, as `openssl pkey -pubout -outform DER | sha256sum` prints it. Both numbers are
