@@ -4,6 +4,7 @@
 //! fits to the detector as a [`Candidate`]. A candidate may be wrong but must never be missing: the trigger gives no false
 //! negatives, the detector confirms. Adding a detector is one file and one line in `detectors`.
 
+pub mod der;
 pub mod text;
 
 use std::ops::Range;
