@@ -146,7 +146,7 @@ fn versioned(version: u64, mut fields: Fields<'_>, whole: &[u8]) -> Option<(Foun
 }
 
 /// RSAPrivateKey of RFC 8017: n, e, d, p, q, d mod p-1, d mod q-1, q^-1 mod p, and more primes where the version is 1.
-fn pkcs1(version: u64, modulus: AnyRef<'_>, mut fields: Fields<'_>, whole: &[u8]) -> Option<FoundKey> {
+fn pkcs1<'a>(version: u64, modulus: AnyRef<'a>, mut fields: Fields<'a>, whole: &[u8]) -> Option<FoundKey> {
     let mut found = vec![modulus];
     found.extend(fields.by_ref().take(7));
     let numbers: Option<Vec<Number>> = found.iter().map(|&field| number(field)).collect();

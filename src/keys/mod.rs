@@ -6,9 +6,12 @@
 pub mod asn1;
 pub mod ec;
 pub mod edwards;
+pub mod exponent;
 pub mod fragment;
 pub mod number;
 pub mod rsa;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::detect::Hit;
 use crate::finding::{Evidence, Form, PublicIdentity, Severity};
