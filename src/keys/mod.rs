@@ -9,6 +9,7 @@ pub mod edwards;
 pub mod fragment;
 pub mod number;
 pub mod rsa;
+pub mod ssh;
 
 use crate::detect::Hit;
 use crate::finding::{Evidence, Form, PublicIdentity, Severity};
