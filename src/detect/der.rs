@@ -92,7 +92,7 @@ fn headers_before(window: &Window<'_>, at: usize) -> Vec<usize> {
     let header = |len: usize| {
         let start = at.checked_sub(len)?;
         let fits = match window.slice(start..at) {
-            [0x30, 0..0x80] => len == 2,
+            [0x30, 0..=0x7f] => len == 2,
             [0x30, more @ 0x81..=0x83, ..] => usize::from(*more & 0x0f) + 2 == len,
             _ => false,
         };

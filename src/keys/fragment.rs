@@ -44,7 +44,7 @@ impl Integer {
         let mut header = bytes.get(at..)?.iter().copied();
         let (tag, first) = (header.next()?, header.next()?);
         let (from, len) = match first {
-            1..0x80 => (2, usize::from(first)),
+            1..=0x7f => (2, usize::from(first)),
             0x81 => (3, usize::from(header.next().filter(|&len| len >= 0x80)?)),
             0x82 => (4, usize::from(header.next().filter(|&high| high > 0)?) << 8 | usize::from(header.next()?)),
             _ => return None,
@@ -165,8 +165,8 @@ fn short_before(bytes: &[u8], end: usize) -> Option<Integer> {
 
 fn integer_before(bytes: &[u8], end: usize, len: usize) -> Option<Integer> {
     let header = match len {
-        0..0x80 => 2,
-        0x80..0x100 => 3,
+        0..=0x7f => 2,
+        0x80..=0xff => 3,
         _ => 4,
     };
     let start = end.checked_sub(len + header).filter(|&start| bytes.get(start) == Some(&2))?;
@@ -181,6 +181,15 @@ pub fn found(chain: &Chain, bytes: &[u8]) -> Option<FoundKey> {
         Some(key) => key.into_found(Evidence::Proven),
         None => unproven(&values),
     }
+}
+
+/// The key that some chain of INTEGERs in `bytes` proves: for text that was decoded from a cut body, where nobody knows at
+/// which byte the structure begins.
+#[must_use]
+pub fn proven_in(bytes: &[u8]) -> Option<FoundKey> {
+    let starts = (0..bytes.len()).filter(|&at| Integer::at(bytes, at).is_some() && chain_start(bytes, at) == at);
+    let mut keys = starts.filter_map(|at| found(&chain(bytes, at)?, bytes));
+    keys.find(|key| key.evidence == Evidence::Proven)
 }
 
 /// Three numbers in a row of one size (give or take a byte), all different and all random to the eye. Two are not enough:
