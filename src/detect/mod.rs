@@ -237,7 +237,7 @@ fn byte_order(bytes: &[u8], text: Range<usize>) -> Encoding {
         (_, 0) => last,
         (_, 2) => true,
         (_, 1 | 3) => false,
-        (before, _) => before == 1 || before == 3,
+        (before, _) => before == 0 && !first,
     };
     if big { Encoding::Utf16Be } else { Encoding::Utf16Le }
 }
