@@ -4,6 +4,7 @@
 //! fits to the detector as a [`Candidate`]. A candidate may be wrong but must never be missing: the trigger gives no false
 //! negatives, the detector confirms. Adding a detector is one file and one line in `detectors`.
 
+pub mod der;
 pub mod text;
 
 use std::ops::Range;
@@ -31,8 +32,9 @@ pub trait Detector: Sync + Send {
 /// # Errors
 /// [`crate::error::Error::Rules`] when a rule file is wrong, which the tests rule out for the built-in ones.
 pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
-    let text = text::built_in()?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>);
-    Ok(text.collect())
+    let mut all: Vec<Box<dyn Detector>> = vec![Box::new(der::Der), Box::new(der::EncryptedDer)];
+    all.extend(text::built_in()?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>));
+    Ok(all)
 }
 
 /// What makes a place worth a look.

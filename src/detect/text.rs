@@ -47,6 +47,12 @@ pub struct RuleText {
     /// The pattern. The group `secret` (or any whose name begins so) is the secret; groups whose names begin with
     /// `context` are told in the report and must not be secret.
     pub pattern: String,
+    /// Letters that no match holds, except one at either end; NUL is always one of them. The pattern is tried only on the
+    /// letters between two of these, so a rule whose literal is frequent should name what it can.
+    #[serde(default)]
+    pub never_inside: String,
+    /// A byte that a match must hold behind its literal, looked for before the pattern is tried.
+    pub must_follow: Option<char>,
     /// A pattern that some context group must match.
     pub requires_context: Option<String>,
     /// Values that are no secrets, compared without case.
@@ -136,6 +142,8 @@ pub struct TextRule {
     ignore_values: Vec<Regex>,
     secrets: Vec<usize>,
     contexts: Vec<usize>,
+    /// For each byte, whether it is one of `never_inside`.
+    borders: [bool; 256],
 }
 
 impl TextRule {
@@ -162,7 +170,11 @@ impl TextRule {
         }
         let requires_context = text.requires_context.as_deref().map(compile).transpose()?;
         let ignore_values = text.ignore_values.iter().map(|p| compile(p)).collect::<std::result::Result<_, _>>()?;
-        Ok(Self { pattern, requires_context, ignore_values, secrets, contexts, text })
+        let mut borders = [false; 256];
+        for byte in text.never_inside.bytes().chain([0]) {
+            borders.iter_mut().skip(usize::from(byte)).take(1).for_each(|border| *border = true);
+        }
+        Ok(Self { pattern, requires_context, ignore_values, secrets, contexts, borders, text })
     }
 
     /// The rule as its file says it.
@@ -173,22 +185,35 @@ impl TextRule {
 
     /// Matches in `letters` that hold the letter `at`, as the ranges of their secrets and what may be told of them.
     fn matches(&self, letters: &[u8], at: usize) -> Vec<(Range<usize>, Vec<String>)> {
+        let between = self.between_borders(letters, at);
+        let start = between.start;
+        let part = letters.get(between).unwrap_or_default();
+        let must = self.text.must_follow.and_then(|c| u8::try_from(c).ok());
+        if must.is_some_and(|byte| memchr::memchr(byte, part.get(at - start..).unwrap_or_default()).is_none()) {
+            return Vec::new();
+        }
         let mut found = Vec::new();
-        let mut from = at.saturating_sub(self.text.before);
-        while let Some(captures) = self.pattern.captures_at(letters, from) {
-            let Some(whole) = captures.get(0) else { break };
-            if whole.start() > at {
+        let mut from = 0;
+        while let Some(captures) = self.pattern.captures_at(part, from) {
+            let Some(whole) = captures.get(0).filter(|whole| whole.start() <= at - start) else { break };
+            if whole.end() > at - start {
+                let secret = self.secret_of(&captures);
+                found.extend(secret.map(|(range, told)| (range.start + start..range.end + start, told)));
                 break;
-            }
-            if whole.end() > at {
-                found.extend(self.secret_of(&captures));
             }
             from = whole.start() + 1;
-            if whole.end() > at {
-                break;
-            }
         }
         found
+    }
+
+    /// The letters around `at` up to the nearest borders, one border on each side included.
+    fn between_borders(&self, letters: &[u8], at: usize) -> Range<usize> {
+        let border = |byte: &u8| self.borders.get(usize::from(*byte)).copied().unwrap_or_default();
+        let (head, tail) = letters.split_at_checked(at).unwrap_or((letters, &[]));
+        let start = head.iter().rposition(border).unwrap_or(0);
+        // The trigger itself may hold such a letter at its ends.
+        let end = tail.iter().skip(1).position(border).map_or(letters.len(), |end| at + end + 2);
+        start..end
     }
 
     fn secret_of(&self, captures: &Captures<'_>) -> Option<(Range<usize>, Vec<String>)> {
