@@ -4,6 +4,8 @@
 //! [`Hunter`] that needs such clues walks the image again and tests each place against *all* of them at once. Clues are
 //! budgeted and merge in any order with the same result. Adding a hunter is one file and one line in [`HUNTERS`].
 
+pub mod rsa_integers;
+
 use std::collections::BTreeMap;
 
 use crate::detect::Hits;
@@ -94,7 +96,7 @@ pub trait Hunt: Sync + Send {
 }
 
 /// Every hunter.
-pub const HUNTERS: &[&dyn Hunter] = &[];
+pub const HUNTERS: &[&dyn Hunter] = &[&rsa_integers::RsaIntegers];
 
 #[cfg(test)]
 mod tests {

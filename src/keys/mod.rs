@@ -3,6 +3,15 @@
 //! The arithmetic that *proves* a key lives here, apart from the detectors that find it: `n = p*q`, `e*d = 1`, `Q = d*G`.
 //! Every crate of the RustCrypto family has its one home in this folder.
 
+pub mod asn1;
+pub mod ec;
+pub mod edwards;
+pub mod exponent;
+pub mod fragment;
+pub mod number;
+pub mod rsa;
+pub mod ssh;
+
 use crate::detect::Hit;
 use crate::finding::{Evidence, Form, PublicIdentity, Severity};
 use crate::vault::Secret;
@@ -30,4 +39,13 @@ impl FoundKey {
         let Self { rule, evidence, severity, public, secret } = self;
         Hit { rule: rule.to_owned(), severity, evidence, public, secret, range, form }
     }
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -7,23 +7,37 @@
 //!
 //! Windows are worked on in parallel and merged in file order, so the result is the same for any number of threads.
 
+mod collapse;
+mod forms;
 pub mod parallel;
 pub mod pieces;
 pub mod prefilter;
+mod propagate;
+pub mod rule_check;
 pub mod sites;
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::detect::Detector;
+use crate::detect::{Detector, Hits};
 use crate::dump::DumpMap;
-use crate::error::{Gap, Result};
+use crate::error::{Error, Gap, Result};
 use crate::finding::{Finding, Rule};
+use crate::hunt::{Clues, HUNTERS, Hunt};
 use crate::image::Image;
 use crate::limits::Limits;
+use crate::span::{Cover, Span};
 use crate::vault::Vault;
+use crate::window::Window;
 
+use collapse::{Collector, RuleIndex, Seen};
+use parallel::Pool;
+use pieces::{Buffers, Cut, Pieces, owned_gap};
+use prefilter::{Prefilter, Triggered};
+use propagate::{Propagation, Sighted};
 use sites::Sites;
 
 /// How to scan. The result does not depend on any of it but `limits`.
@@ -90,28 +104,63 @@ pub struct Outcome {
 /// Detectors and their rules, worked into one prefilter; made once, used for every image.
 pub struct Engine {
     detectors: Vec<Box<dyn Detector>>,
-    rules: Arc<Vec<Rule>>,
+    prefilter: Prefilter,
+    rules: RuleIndex,
+    buffers: Pool<Buffers>,
 }
 
 impl Engine {
     /// An engine of `detectors`.
-    #[must_use]
-    pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
-        let rules = Arc::new(detectors.iter().flat_map(|d| d.rules()).collect());
-        Self { detectors, rules }
+    ///
+    /// # Errors
+    /// [`Error::Rules`] naming the rule whose trigger would fire everywhere.
+    pub fn new(detectors: Vec<Box<dyn Detector>>) -> Result<Self> {
+        let refused = |reason| Error::Rules { file: "detectors".to_owned(), reason };
+        let prefilter = Prefilter::new(&detectors).map_err(refused)?;
+        let declared = detectors.iter().flat_map(|d| d.rules()).chain(HUNTERS.iter().flat_map(|h| h.rules()));
+        let mut rules: Vec<Rule> = Vec::new();
+        declared.for_each(|rule| {
+            if !rules.iter().any(|known| known.id == rule.id) {
+                rules.push(rule)
+            }
+        });
+        Ok(Self { detectors, prefilter, rules: RuleIndex::new(Arc::new(rules)), buffers: Pool::default() })
     }
 
     /// Every rule that can make a finding.
     #[must_use]
     pub fn rules(&self) -> &Arc<Vec<Rule>> {
-        &self.rules
+        self.rules.rules()
+    }
+
+    /// Where the detectors see secrets in one window, as ranges of the window.
+    #[must_use]
+    pub fn places(&self, window: &Window<'_>) -> Vec<Range<usize>> {
+        self.hits(window).0.hits.into_iter().map(|hit| hit.range).collect()
+    }
+
+    /// What the detectors see in one window, and how many of its bytes are in constant pages.
+    fn local(&self, window: &Window<'_>) -> (Seen, u64) {
+        let (hits, constant) = self.hits(window);
+        (self.rules.seen(hits, window), constant)
+    }
+
+    fn hits(&self, window: &Window<'_>) -> (Hits, u64) {
+        let (mut triggered, mut hits) = (Vec::new(), Hits::default());
+        let passed = self.prefilter.candidates(window.bytes(), window.owned(), &mut triggered);
+        for Triggered { detector, candidate } in triggered {
+            if let Some(detector) = self.detectors.get(detector) {
+                detector.confirm(candidate, window, &mut hits);
+            }
+        }
+        (hits, passed.constant)
     }
 }
 
 /// Scans `image`, which `map` describes.
 ///
 /// # Errors
-/// Only when nothing can be read at all; a place that cannot be read becomes a gap.
+/// Only when the temporary file for many sites fails; a place that cannot be read becomes a gap.
 pub fn scan(
     image: &Image,
     map: &DumpMap,
@@ -119,14 +168,108 @@ pub fn scan(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Outcome> {
-    let _ = (map, &engine.detectors);
-    progress.pass("scan", image.len());
-    let vault = Vault::new(&options.limits);
-    Ok(Outcome {
-        rules: engine.rules.clone(),
-        findings: Vec::new(),
-        sites: Sites::default(),
-        coverage: Coverage::default(),
-        vault,
-    })
+    let pieces = Pieces::new(image.len(), map, options.window, &options.limits);
+    let mut run =
+        Run { image, engine, progress, pieces: &pieces, coverage: Coverage::default(), gaps: BTreeSet::new() };
+    run.gaps.extend(map.gaps.iter().chain(&pieces.gaps).cloned());
+    let mut clues = Clues::new(options.limits.clues);
+    let mut collector = Collector::new(engine.rules.clone(), options.limits);
+    run.local(&mut collector, &mut clues)?;
+    run.hunt(&mut collector, &clues)?;
+    collector.sweep()?;
+    run.propagate(&mut collector)?;
+    let Run { mut coverage, gaps, .. } = run;
+    coverage.gaps.extend(gaps);
+    let (findings, sites, vault) = collector.finish(&clues, &mut coverage.gaps, image.len())?;
+    if clues.dropped() {
+        let reason =
+            format!("more than {} public keys and certificates; the rest was not hunted for", options.limits.clues);
+        coverage.gaps.push(Gap { span: Span::new(0, image.len()), reason });
+    }
+    (coverage.bytes, coverage.seams) = (image.len(), pieces.seams());
+    coverage.scanned = coverage.bytes - unread(&coverage.gaps, image.len());
+    Ok(Outcome { rules: engine.rules().clone(), findings, sites, coverage, vault })
+}
+
+/// One scan under way.
+struct Run<'a> {
+    image: &'a Image,
+    engine: &'a Engine,
+    progress: &'a dyn Progress,
+    pieces: &'a Pieces,
+    coverage: Coverage,
+    gaps: BTreeSet<Gap>,
+}
+
+impl Run<'_> {
+    fn local(&mut self, collector: &mut Collector, clues: &mut Clues) -> Result<()> {
+        let mut constant = 0;
+        let engine = self.engine;
+        self.walk(
+            "scan",
+            |window| engine.local(window),
+            |cut, (seen, passed)| {
+                constant += if cut.is_stitched() { 0 } else { passed };
+                seen.clues.into_iter().for_each(|clue| clues.add(clue));
+                collector.add(seen.sightings)
+            },
+        )?;
+        self.coverage.constant = constant;
+        Ok(())
+    }
+
+    fn hunt(&mut self, collector: &mut Collector, clues: &Clues) -> Result<()> {
+        let hunts: Vec<Box<dyn Hunt>> = HUNTERS.iter().filter(|h| h.needs(clues)).map(|h| h.prepare(clues)).collect();
+        if hunts.is_empty() {
+            return Ok(());
+        }
+        let (image, memory, rules) = (self.image, self.pieces.memory(), &self.engine.rules);
+        let look = |window: &Window<'_>| {
+            let mut hits = Hits::default();
+            hunts.iter().for_each(|hunt| hunt.hunt(window, memory, image, &mut hits));
+            rules.seen(hits, window)
+        };
+        self.walk("hunt", look, |_, seen| collector.add(seen.sightings))
+    }
+
+    fn propagate(&mut self, collector: &mut Collector) -> Result<()> {
+        let mut spellings = Vec::new();
+        collector.secrets().for_each(|(finding, secret)| forms::spellings(finding, secret, &mut |s| spellings.push(s)));
+        while !spellings.is_empty() {
+            let rest = spellings.split_off(spellings.len().min(propagate::BATCH));
+            let propagation = Propagation::new(std::mem::replace(&mut spellings, rest));
+            let place =
+                |_: &Cut, found: Vec<Sighted>| found.into_iter().try_for_each(|s| collector.place(s.finding, s.site));
+            self.walk("propagate", |window| propagation.search(window), place)?;
+        }
+        Ok(())
+    }
+
+    /// Shows every window to `look`, on all threads, and gives what it says to `merge` in order.
+    fn walk<R: Send>(
+        &mut self,
+        pass: &'static str,
+        look: impl Fn(&Window<'_>) -> R + Sync,
+        mut merge: impl FnMut(&Cut, R) -> Result<()>,
+    ) -> Result<()> {
+        let (pieces, image, progress, pool) = (self.pieces, self.image, self.progress, &self.engine.buffers);
+        progress.pass(pass, image.len());
+        let work = |cut: Cut| {
+            let (result, gap) = pool.with(|buffers| pieces.with_window(&cut, image, buffers, &look));
+            progress.advance(if cut.is_stitched() { 0 } else { cut.owned_len() });
+            (cut, result, gap)
+        };
+        let gaps = &mut self.gaps;
+        parallel::map_in_order(pieces.file().chain(pieces.stitched()), work, |(cut, result, gap)| {
+            gaps.extend(gap.and_then(|gap| owned_gap(&cut, &gap)));
+            merge(&cut, result)
+        })
+    }
+}
+
+/// Bytes of the image that gaps with a place of their own cover.
+fn unread(gaps: &[Gap], len: u64) -> u64 {
+    let mut unread = Cover::new(len, false);
+    gaps.iter().filter(|gap| gap.span.len < len).for_each(|gap| unread.paint(gap.span, true));
+    unread.all().iter().filter(|(_, gap)| *gap).map(|(span, _)| span.len).sum()
 }

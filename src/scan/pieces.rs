@@ -8,11 +8,11 @@
 use std::ops::Range;
 
 use crate::dump::DumpMap;
-use crate::error::{Gap, Result};
+use crate::error::Gap;
 use crate::image::Image;
 use crate::limits::Limits;
 use crate::memory::{AddressSpace, Seam};
-use crate::span::{Address, FileOffset, Span};
+use crate::span::{Address, Span};
 use crate::window::Window;
 
 /// Bytes that a window sees on each side of what it owns: a 16384-bit RSA key as PEM in UTF-16 takes 25 KB.
@@ -64,11 +64,31 @@ impl Pieces {
     pub fn new(len: u64, map: &DumpMap, window: usize, limits: &Limits) -> Self {
         let memory = AddressSpace::new(&map.regions);
         let (seams, more) = memory.seams(limits.stitches_per_seam);
-        let whole = Span::new(0, len);
-        let reason = "regions overlap so often that not every pair of them could be stitched; a secret that is cut in \
-                      two there may be missed: the dump is damaged or made to mislead";
-        let gaps = if more { vec![Gap { span: whole, reason: reason.to_owned() }] } else { Vec::new() };
-        Self { len, window: window.max(1), edges: edges(map), memory, seams, gaps }
+        let mut pieces = Self { len, window: window.max(1), edges: edges(map), memory, seams, gaps: Vec::new() };
+        let afforded = pieces.affordable();
+        if more || afforded < pieces.seams.len() {
+            let reason = "regions overlap so often that not every pair of them could be stitched; a secret that is cut in \
+                          two there may be missed: the dump is damaged or made to mislead";
+            pieces.gaps.push(Gap { span: Span::new(0, len), reason: reason.to_owned() });
+        }
+        pieces.seams.truncate(afforded);
+        pieces
+    }
+
+    /// How many of the seams can be stitched for the price of reading the image four times more.
+    fn affordable(&self) -> usize {
+        let mut left = self.len.saturating_mul(4).saturating_add(64 << 20);
+        let mut rest = self.seams.as_slice();
+        while let (group @ [first, ..], behind) = rest.split_at(self.group(rest)) {
+            let last = group.last().unwrap_or(first);
+            let price = last.address.0 - first.address.0 + 2 * MARGIN as u64;
+            match left.checked_sub(price) {
+                Some(more) => left = more,
+                None => break,
+            }
+            rest = behind;
+        }
+        self.seams.len() - rest.len()
     }
 
     /// How memory is laid out.

@@ -97,7 +97,7 @@ impl Prefilter {
     /// Every candidate whose first byte lies in `owned`, sorted by place and detector.
     pub fn candidates(&self, bytes: &[u8], owned: Range<usize>, out: &mut Vec<Triggered>) -> Passed {
         let mut passed = Passed::default();
-        for run in busy_runs(bytes, owned, self.longest, &mut passed.constant) {
+        for run in busy_runs(bytes, owned, self.longest.max(2), &mut passed.constant) {
             self.literals(bytes, run.clone(), out);
             if !self.der.is_empty() {
                 self.der_integers(bytes, run, out);
@@ -172,7 +172,7 @@ fn searcher(patterns: &[&[u8]]) -> Option<Searcher> {
 
 /// The parts of `owned` that are not pages of one repeated byte, each begun `before` bytes early so that a literal that
 /// starts at the end of such a page is seen; the bytes passed over are counted.
-fn busy_runs(bytes: &[u8], owned: Range<usize>, before: usize, constant: &mut u64) -> Vec<Range<usize>> {
+pub(crate) fn busy_runs(bytes: &[u8], owned: Range<usize>, before: usize, constant: &mut u64) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
     let mut at = owned.start;
     while at < owned.end {

@@ -145,6 +145,15 @@ impl<O: Order> SiteLog<O> {
         Ok(())
     }
 
+    /// The spans of the sites that a seam cuts, each with the index of its finding.
+    pub fn cut_sites(&self) -> impl Iterator<Item = (Span, u32)> {
+        let sites = self.cut.iter().map(Order::site);
+        sites
+            .flat_map(|s| s.cut.iter().flatten().map(|span| (*span, s.finding)).collect::<Vec<_>>())
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
     /// Calls `tell` with every site in order.
     ///
     /// # Errors

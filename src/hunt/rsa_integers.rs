@@ -1,0 +1,155 @@
+//! The last INTEGERs of a freed key: one prime or one exponent alone, which only the public key from a certificate can tell
+//! from noise.
+//!
+//! Every DER INTEGER of the right size is tried against all known moduli of that size. The tests are divisions: a prime
+//! divides n; an exponent modulo p-1 gives a handful of candidates for p without knowing n (see [`exponent::primes_of`]);
+//! a private exponent gives the primes by the first steps of Euclid's algorithm. qinv alone gives nothing.
+//!
+//! Cost: one candidate takes about 1 us for each modulus of its size as a prime and 10 us as a private exponent, so 0.2 s
+//! in the worst case of 20,000 moduli. Candidates are rare (known moduli, which certificates are full of, are skipped):
+//! random data has one of a given size in 16 MiB.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Range;
+
+use super::{Clue, Clues, Hunt, Hunter};
+use crate::detect::Hits;
+use crate::finding::{Encoding, Evidence, Form, Layout, Piece, Rule};
+use crate::image::Image;
+use crate::keys::asn1;
+use crate::keys::exponent;
+use crate::keys::fragment::Integer;
+use crate::keys::number::Number;
+use crate::keys::rsa::{self, RsaNumbers};
+use crate::memory::AddressSpace;
+use crate::window::Window;
+
+/// By how many bits a number may be shorter than its place allows; each more halves the chance.
+const SLACK: u32 = 16;
+/// Different public exponents that are tried; nearly every key has 65537.
+const MOST_EXPONENTS: usize = 8;
+
+/// Hunts for single INTEGERs of private keys whose public key is known.
+pub struct RsaIntegers;
+
+impl Hunter for RsaIntegers {
+    fn rules(&self) -> Vec<Rule> {
+        asn1::rules().into_iter().filter(|rule| rule.id == rsa::RULE).collect()
+    }
+
+    fn needs(&self, clues: &Clues) -> bool {
+        public_keys(clues).next().is_some()
+    }
+
+    fn prepare(&self, clues: &Clues) -> Box<dyn Hunt> {
+        let mut sizes: BTreeMap<u32, Vec<PublicKey>> = BTreeMap::new();
+        let mut moduli = HashSet::new();
+        for key in public_keys(clues) {
+            moduli.insert(key.n.to_be());
+            sizes.entry(key.n.bits()).or_default().push(key);
+        }
+        let exponents: BTreeSet<Number> = sizes.values().flatten().map(|key| key.e.clone()).collect();
+        let exponents = exponents.into_iter().rev().filter(|e| e.bits() <= 17).take(MOST_EXPONENTS).collect();
+        Box::new(Prepared { sizes, moduli, exponents })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct PublicKey {
+    n: Number,
+    e: Number,
+}
+
+fn public_keys(clues: &Clues) -> impl Iterator<Item = PublicKey> + '_ {
+    clues.iter().filter_map(|clue| match clue {
+        Clue::RsaPublicKey { modulus, exponent } => {
+            let key = PublicKey { n: Number::from_be(modulus), e: Number::from_be(exponent) };
+            rsa::is_public_key(&key.n, &key.e).then_some(key)
+        }
+        Clue::Certificate { .. } => None,
+    })
+}
+
+/// The known keys by the bits of their moduli.
+struct Prepared {
+    sizes: BTreeMap<u32, Vec<PublicKey>>,
+    moduli: HashSet<Vec<u8>>,
+    exponents: Vec<Number>,
+}
+
+impl Hunt for Prepared {
+    fn hunt(&self, window: &Window<'_>, _memory: &AddressSpace, _image: &Image, out: &mut Hits) {
+        let owned = window.owned();
+        for at in memchr::memchr_iter(2, window.slice(owned.clone())).map(|at| owned.start + at) {
+            let Some(integer) = Integer::at(window.bytes(), at).filter(|i| i.value.len() >= 31) else { continue };
+            let value = Number::from_be(window.slice(integer.value.clone()));
+            if let Some((key, piece)) = self.key_of(&value) {
+                tell(key, piece, integer.value, out);
+            }
+        }
+    }
+}
+
+impl Prepared {
+    /// The key that the number belongs to, and which of its numbers it is.
+    fn key_of(&self, value: &Number) -> Option<(RsaNumbers, Piece)> {
+        let near = |bits: u32| value.bits() <= bits && value.bits() + SLACK >= bits;
+        let mut sizes = self.sizes.iter().filter(|_| value.is_odd());
+        sizes.find_map(|(&bits, keys)| {
+            if near(bits.div_ceil(2) + 2) {
+                self.prime(value, keys).or_else(|| self.prime_exponent(value, keys))
+            } else if near(bits) {
+                self.private_exponent(value, keys)
+            } else {
+                None
+            }
+        })
+    }
+
+    fn prime(&self, value: &Number, keys: &[PublicKey]) -> Option<(RsaNumbers, Piece)> {
+        let key = keys.iter().find(|key| key.n.is_multiple_of(value))?;
+        let numbers = key.with_prime(value, None)?;
+        let piece = if numbers.p == *value { Piece::P } else { Piece::Q };
+        Some((numbers, piece))
+    }
+
+    fn prime_exponent(&self, value: &Number, keys: &[PublicKey]) -> Option<(RsaNumbers, Piece)> {
+        let primes = self.exponents.iter().flat_map(|e| exponent::primes_of(e, value));
+        let size = keys.first()?.n.bits().div_ceil(2);
+        let mut primes = primes.filter(|p| p.bits().abs_diff(size) <= SLACK && exponent::is_probable_prime(p));
+        let (numbers, _) = primes.find_map(|p| self.prime(&p, keys))?;
+        let piece = match value {
+            v if *v == numbers.dp => Piece::Dp,
+            v if *v == numbers.dq => Piece::Dq,
+            _ => return None,
+        };
+        Some((numbers, piece))
+    }
+
+    fn private_exponent(&self, value: &Number, keys: &[PublicKey]) -> Option<(RsaNumbers, Piece)> {
+        if self.moduli.contains(&value.to_be()) {
+            return None;
+        }
+        let mut factored = keys.iter().filter(|key| *value < key.n).filter_map(|key| {
+            let (p, _) = exponent::factor(&key.n, &key.e, value)?;
+            key.with_prime(&p, Some(value.clone()))
+        });
+        factored.next().map(|numbers| (numbers, Piece::D))
+    }
+}
+
+impl PublicKey {
+    /// The private key, from one prime. The greater one is called p, as nearly every library does.
+    fn with_prime(&self, prime: &Number, d: Option<Number>) -> Option<RsaNumbers> {
+        let other = self.n.div_rem(prime)?.0;
+        let (p, q) = if *prime > other { (prime.clone(), other) } else { (other, prime.clone()) };
+        RsaNumbers::from_primes(p, q, self.e.clone(), d).filter(RsaNumbers::prove)
+    }
+}
+
+fn tell(key: RsaNumbers, piece: Piece, range: Range<usize>, out: &mut Hits) {
+    let form = Form { layout: Layout::DerFragment, encoding: Encoding::Plain, piece };
+    if let Some(key) = key.into_found(Evidence::Proven) {
+        out.hits.push(key.at(range, form));
+    }
+}

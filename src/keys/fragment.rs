@@ -1,0 +1,358 @@
+//! What is left of an RSA key when the head or the tail of its structure is gone.
+//!
+//! A freed copy of a key loses its first bytes to the allocator: glibc writes two pointers over them, more when the chunk is
+//! joined with its neighbours. The SEQUENCE header and the version are gone then, perhaps part of n, but the INTEGERs behind
+//! still stand one after the other, each with its own header. [`chain`] walks them, and [`recover`] computes the key from
+//! any of them that pin it down.
+
+use std::ops::Range;
+
+use super::FoundKey;
+use super::exponent;
+use super::number::Number;
+use super::rsa::RsaNumbers;
+use crate::finding::{Evidence, PublicIdentity};
+use crate::vault::Secret;
+
+/// The rule of fragments that no arithmetic proves.
+pub const RULE: &str = "rsa-key-fragment";
+/// INTEGERs that one key can have, and some more.
+const MOST: usize = 12;
+/// Lengths in bytes of an INTEGER that counts as a number of a key: a prime of RSA-1024 whose first bytes are zero, and the
+/// modulus of RSA-16384 with its sign.
+const LENGTHS: std::ops::RangeInclusive<usize> = 60..=2049;
+/// Longest version or public exponent, in bytes, its sign included.
+const SHORT: usize = 9;
+/// How many bytes a number may be shorter than its place allows: each byte more has a chance of 2^-8.
+const SLACK: usize = 8;
+/// Exponents that are tried where none is to be seen.
+const COMMON_E: [u64; 6] = [65537, 3, 17, 5, 257, 37];
+
+/// A DER INTEGER: where its header starts and which bytes its value has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Integer {
+    /// The tag's position.
+    pub start: usize,
+    /// The value's bytes, the sign's zero byte included.
+    pub value: Range<usize>,
+}
+
+impl Integer {
+    /// The minimal, positive INTEGER whose tag is at `at`, if it is there in full.
+    #[must_use]
+    pub fn at(bytes: &[u8], at: usize) -> Option<Self> {
+        let mut header = bytes.get(at..)?.iter().copied();
+        let (tag, first) = (header.next()?, header.next()?);
+        let (from, len) = match first {
+            1..=0x7f => (2, usize::from(first)),
+            0x81 => (3, usize::from(header.next().filter(|&len| len >= 0x80)?)),
+            0x82 => (4, usize::from(header.next().filter(|&high| high > 0)?) << 8 | usize::from(header.next()?)),
+            _ => return None,
+        };
+        let start = at.checked_add(from)?;
+        let value = start..start.checked_add(len)?;
+        let minimal = match bytes.get(value.clone())? {
+            [0] | [1..0x80, ..] => true,
+            [0, second, ..] => *second >= 0x80,
+            _ => false,
+        };
+        (tag == 2 && minimal).then_some(Self { start: at, value })
+    }
+
+    fn len(&self) -> usize {
+        self.value.len()
+    }
+
+    fn is_number(&self) -> bool {
+        LENGTHS.contains(&self.len())
+    }
+
+    /// A version or a public exponent: odd, or zero.
+    fn is_short(&self, bytes: &[u8]) -> bool {
+        let odd = bytes.get(self.value.clone()).and_then(|v| v.last()).is_some_and(|last| last & 1 == 1 || *last == 0);
+        self.len() <= SHORT && odd
+    }
+}
+
+/// Consecutive INTEGERs with the sizes of a key's numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// In order; at least two, of which at least one is a number of a key.
+    pub integers: Vec<Integer>,
+}
+
+impl Chain {
+    /// From the first header to the last value's end.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        let start = self.integers.first().map_or(0, |i| i.start);
+        start..self.integers.last().map_or(start, |i| i.value.end)
+    }
+
+    /// The values, in order.
+    #[must_use]
+    pub fn values<'a>(&self, bytes: &'a [u8]) -> Vec<&'a [u8]> {
+        self.integers.iter().filter_map(|i| bytes.get(i.value.clone())).collect()
+    }
+}
+
+/// The INTEGERs from the one whose header is at `at`, as long as their sizes are those of one key's numbers: equal, double
+/// or half, with a version or a public exponent between.
+#[must_use]
+pub fn chain(bytes: &[u8], at: usize) -> Option<Chain> {
+    let mut integers: Vec<Integer> = Vec::new();
+    let (mut next, mut last) = (at, None);
+    while let Some(integer) = Integer::at(bytes, next).filter(|_| integers.len() < MOST) {
+        let fits = match last {
+            _ if integer.is_short(bytes) => integers.len() < 3,
+            Some(len) => integer.is_number() && related(integer.len(), len),
+            None => integer.is_number(),
+        };
+        if !fits {
+            break;
+        }
+        if integer.is_number() {
+            last = Some(integer.len());
+        }
+        next = integer.value.end;
+        integers.push(integer);
+    }
+    (integers.len() > 1 && last.is_some()).then_some(Chain { integers })
+}
+
+/// Where the chain starts that the INTEGER at `at` belongs to, so that whichever of its INTEGERs is looked at, the chain is
+/// the same.
+#[must_use]
+pub fn chain_start(bytes: &[u8], at: usize) -> usize {
+    let Some(first) = Integer::at(bytes, at) else { return at };
+    let mut len = first.is_number().then(|| first.len());
+    let mut start = at;
+    for _ in 0..MOST {
+        let before = match len {
+            Some(len) => number_before(bytes, start, len),
+            // A short INTEGER that comes first looks ahead for the size of its neighbours.
+            None => {
+                len = Integer::at(bytes, first.value.end).filter(Integer::is_number).map(|i| i.len());
+                len.and_then(|len| number_before(bytes, start, len))
+            }
+        };
+        if let Some(before) = before {
+            (start, len) = (before.start, Some(before.len()));
+            continue;
+        }
+        // A version or an exponent; behind an exponent another number may stand, of the size of the one after it.
+        let Some(short) = short_before(bytes, start) else { break };
+        start = short.start;
+    }
+    start
+}
+
+/// Whether two lengths are those of two numbers of one key.
+fn related(a: usize, b: usize) -> bool {
+    a.abs_diff(b) <= SLACK || (2 * a).abs_diff(b) <= SLACK || a.abs_diff(2 * b) <= SLACK
+}
+
+/// The number of a key that ends where the INTEGER at `end` begins, of a size that goes with `len`.
+fn number_before(bytes: &[u8], end: usize, len: usize) -> Option<Integer> {
+    let around = |middle: usize| middle.saturating_sub(SLACK)..=middle.saturating_add(SLACK);
+    let lengths = around(len).chain(around(2 * len)).chain(around(len / 2)).filter(|len| LENGTHS.contains(len));
+    lengths.filter_map(|len| integer_before(bytes, end, len)).next()
+}
+
+fn short_before(bytes: &[u8], end: usize) -> Option<Integer> {
+    (1..=SHORT).filter_map(|len| integer_before(bytes, end, len)).find(|integer| integer.is_short(bytes))
+}
+
+fn integer_before(bytes: &[u8], end: usize, len: usize) -> Option<Integer> {
+    let header = match len {
+        0..=0x7f => 2,
+        0x80..=0xff => 3,
+        _ => 4,
+    };
+    let start = end.checked_sub(len + header).filter(|&start| bytes.get(start) == Some(&2))?;
+    Integer::at(bytes, start).filter(|integer| integer.value.end == end)
+}
+
+/// What the chain that the INTEGER at `at` belongs to is: the proven key, or a fragment of what looks like one.
+#[must_use]
+pub fn found(chain: &Chain, bytes: &[u8]) -> Option<FoundKey> {
+    let values = chain.values(bytes);
+    match recover(&values) {
+        Some(key) => key.into_found(Evidence::Proven),
+        None => unproven(&values),
+    }
+}
+
+/// The key that some chain of INTEGERs in `bytes` proves: for text that was decoded from a cut body, where nobody knows at
+/// which byte the structure begins.
+#[must_use]
+pub fn proven_in(bytes: &[u8]) -> Option<FoundKey> {
+    let starts = (0..bytes.len()).filter(|&at| Integer::at(bytes, at).is_some() && chain_start(bytes, at) == at);
+    let mut keys = starts.filter_map(|at| found(&chain(bytes, at)?, bytes));
+    keys.find(|key| key.evidence == Evidence::Proven)
+}
+
+/// Three numbers in a row of one size (give or take a byte), all different and all random to the eye. Two are not enough:
+/// DSA and DH parameters, ECDSA signatures of P-521, and RSA public keys beside another number come in twos.
+fn unproven(values: &[&[u8]]) -> Option<FoundKey> {
+    let random = |value: &&[u8]| (60..=513).contains(&value.len()) && distinct(value) * 256 >= expected(value.len());
+    let run = values.windows(3).find(|run| {
+        let [a, b, c] = run else { return false };
+        let sizes = a.len().abs_diff(b.len()) <= 1 && b.len().abs_diff(c.len()) <= 1;
+        sizes && a != b && b != c && a != c && run.iter().all(random)
+    })?;
+    let bits = run.iter().map(|value| Number::from_be(value).bits()).max().unwrap_or_default();
+    let kind = format!("INTEGERs of {bits} bits");
+    let public = PublicIdentity { kind, ..PublicIdentity::default() };
+    let secret = Secret::bytes(&values.concat());
+    Some(FoundKey { rule: RULE, evidence: Evidence::Matched, severity: None, public, secret })
+}
+
+fn distinct(value: &[u8]) -> usize {
+    let mut seen = [false; 256];
+    value.iter().for_each(|&b| {
+        if let Some(seen) = seen.get_mut(usize::from(b)) {
+            *seen = true;
+        }
+    });
+    seen.iter().filter(|seen| **seen).count()
+}
+
+/// Three quarters of the different values that so many random bytes have on the average, times 256.
+fn expected(len: usize) -> usize {
+    let missing = (0..len).fold(256.0_f64, |missing, _| missing * 255.0 / 256.0);
+    ((256.0 - missing) * 192.0) as usize
+}
+
+/// The key that the numbers pin down, whichever of n, e, d, p, q, dp, dq, qinv (in this order) they are. The chance that
+/// numbers of no key pass is below 2^-64.
+#[must_use]
+pub fn recover(integers: &[&[u8]]) -> Option<RsaNumbers> {
+    let numbers: Vec<Number> = integers.iter().take(MOST).map(|bytes| Number::from_be(bytes)).collect();
+    let clues = Clues::of(&numbers)?;
+    let key = clues.modulus_and_prime();
+    let key = key.or_else(|| clues.both_exponents()).or_else(|| clues.both_primes());
+    let key = key.or_else(|| clues.one_prime()).or_else(|| clues.no_prime());
+    key.filter(RsaNumbers::prove)
+}
+
+/// The numbers of a chain by what they can be.
+struct Clues<'a> {
+    /// Of the size of n and d.
+    full: Vec<&'a Number>,
+    /// Of the size of p, q, dp, dq and qinv.
+    half: Vec<&'a Number>,
+    /// Public exponents, those that were seen first.
+    exponents: Vec<Number>,
+    /// How many of them were seen.
+    seen: usize,
+}
+
+impl<'a> Clues<'a> {
+    fn of(numbers: &'a [Number]) -> Option<Self> {
+        let longest = numbers.iter().map(Number::bits).max().filter(|&bits| (240..=16384).contains(&bits))?;
+        let full: Vec<&Number> = numbers.iter().filter(|n| n.bits() > longest / 4 * 3).collect();
+        let half: Vec<&Number> =
+            numbers.iter().filter(|n| (longest / 8 * 3..=longest / 4 * 3).contains(&n.bits())).collect();
+        // Where all are of one size, they are either: n and d, or the five of half that size.
+        let half = if half.is_empty() { full.clone() } else { half };
+        let mut exponents: Vec<Number> =
+            numbers.iter().filter(|n| (2..=64).contains(&n.bits()) && n.is_odd()).cloned().collect();
+        let seen = exponents.len();
+        exponents.extend(COMMON_E.map(Number::from));
+        Some(Self { full, half, exponents, seen })
+    }
+
+    /// n and one of its primes.
+    fn modulus_and_prime(&self) -> Option<RsaNumbers> {
+        let pairs = self.full.iter().flat_map(|n| self.half.iter().map(move |p| (n, p)));
+        let mut pairs = pairs.filter(|(n, p)| n.bits() > p.bits() + 64 && p.is_odd() && n.is_multiple_of(p));
+        let (n, p) = pairs.next()?;
+        let (p, q) = ((*p).clone(), n.div_rem(p)?.0);
+        if p > q { self.key(&p, &q) } else { self.key(&q, &p) }
+    }
+
+    /// n and d, with e seen or guessed.
+    fn both_exponents(&self) -> Option<RsaNumbers> {
+        let pairs = self.full.windows(2).flat_map(|pair| self.exponents.iter().map(move |e| (pair, e)));
+        let (p, q) = pairs
+            .filter_map(|(pair, e)| match pair {
+                [n, d] if n.is_odd() && d < n => exponent::factor(n, e, d),
+                _ => None,
+            })
+            .next()?;
+        self.key(&p, &q)
+    }
+
+    /// p and q in a row, and anything that ties them together: q * qinv = 1 (mod p), or an exponent for each, or an exponent
+    /// for p and a q that is prime.
+    fn both_primes(&self) -> Option<RsaNumbers> {
+        self.half.windows(2).find_map(|pair| {
+            let [p, q] = pair else { return None };
+            let odd = p.is_odd() && q.is_odd() && p != q;
+            let tied = odd
+                && (self.has_inverse(p, q)
+                    || self
+                        .exponent_of(p)
+                        .is_some_and(|e| self.exponent_of(q) == Some(e) || exponent::is_probable_prime(q)));
+            self.key(p, q).filter(|_| tied)
+        })
+    }
+
+    /// q with dp, dq and qinv: dq gives e, dp gives p, qinv confirms it.
+    fn one_prime(&self) -> Option<RsaNumbers> {
+        self.half.windows(4).find_map(|four| {
+            let [q, dp, dq, qinv] = four else { return None };
+            let e = exponent::small_inverse(dq, &q.minus_one()?).filter(|_| q.is_odd())?;
+            let p = exponent::primes_of(&e, dp).into_iter().find(|p| inverts(p, q, qinv))?;
+            RsaNumbers::from_primes(p, (*q).clone(), e, None)
+        })
+    }
+
+    /// dp, dq and qinv alone: every p that dp allows with every q that dq allows, until qinv confirms a pair.
+    fn no_prime(&self) -> Option<RsaNumbers> {
+        self.half.windows(3).find_map(|three| {
+            let [dp, dq, qinv] = three else { return None };
+            self.exponents.iter().filter(|_| dp.is_odd() && dq.is_odd()).find_map(|e| {
+                let ps = exponent::primes_of(e, dp);
+                let qs = if ps.is_empty() { Vec::new() } else { exponent::primes_of(e, dq) };
+                let pairs = ps.iter().flat_map(|p| qs.iter().map(move |q| (p, q)));
+                let (p, q) = pairs
+                    .filter(|(p, q)| *qinv < p && p.bits().abs_diff(q.bits()) <= 16)
+                    .find(|(p, q)| inverts(p, q, qinv))?;
+                RsaNumbers::from_primes(p.clone(), q.clone(), e.clone(), None)
+            })
+        })
+    }
+
+    /// The key of these primes, with the exponent that the other numbers show, or that was seen, or else the usual one.
+    fn key(&self, p: &Number, q: &Number) -> Option<RsaNumbers> {
+        let shown = self.exponent_of(p).into_iter().chain(self.exponent_of(q));
+        let mut exponents = shown.chain(self.exponents.iter().take(self.seen + 1).cloned());
+        exponents.find_map(|e| {
+            let found = self.full.iter().copied().find(|d| fits(&e, d, p) && fits(&e, d, q));
+            RsaNumbers::from_primes(p.clone(), q.clone(), e, found.cloned())
+        })
+    }
+
+    /// The public exponent that belongs to some number here as an exponent of the prime.
+    fn exponent_of(&self, prime: &Number) -> Option<Number> {
+        let order = prime.minus_one()?;
+        let others = self.full.iter().chain(&self.half).filter(|n| **n != prime);
+        others.filter_map(|d| exponent::small_inverse(d, &order)).find(Number::is_odd)
+    }
+
+    fn has_inverse(&self, p: &Number, q: &Number) -> bool {
+        self.half.iter().any(|qinv| *qinv < p && inverts(p, q, qinv))
+    }
+}
+
+/// q * qinv = 1 (mod p)
+fn inverts(p: &Number, q: &Number, qinv: &Number) -> bool {
+    q.times(qinv).rem(p).is_some_and(|rest| rest.is_one())
+}
+
+/// e * d = 1 (mod p - 1)
+fn fits(e: &Number, d: &Number, p: &Number) -> bool {
+    p.minus_one().and_then(|order| e.times(d).rem(&order)).is_some_and(|rest| rest.is_one())
+}

@@ -1,0 +1,324 @@
+//! From what was seen at single places to findings: one for each secret, with all its sites.
+//!
+//! The same key as PEM and as DER is one secret; a fragment that lies inside a proven key is no secret of its own; a token
+//! that was also seen cut short at a region's edge is told once, in its longer form.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::detect::Hits;
+use crate::error::{Gap, Result};
+use crate::finding::{Evidence, Finding, PublicIdentity, Rule, RuleId, Severity, Site};
+use crate::hunt::{Clue, Clues};
+use crate::limits::Limits;
+use crate::scan::sites::{ByFinding, Placed, SiteLog, Sites};
+use crate::span::Span;
+use crate::vault::{Secret, SecretId, Vault};
+use crate::window::Window;
+
+/// A hit with its place told in file spans: what windows hand over.
+#[derive(Debug)]
+pub struct Sighting {
+    rule: RuleId,
+    severity: Option<Severity>,
+    evidence: Evidence,
+    public: PublicIdentity,
+    secret: Secret,
+    site: Site,
+}
+
+/// What one window came to.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Secrets.
+    pub sightings: Vec<Sighting>,
+    /// What later passes may use.
+    pub clues: Vec<Clue>,
+}
+
+/// Rules by their id.
+#[derive(Clone, Debug)]
+pub struct RuleIndex {
+    rules: Arc<Vec<Rule>>,
+    by_id: BTreeMap<String, RuleId>,
+}
+
+impl RuleIndex {
+    /// An index of `rules`.
+    #[must_use]
+    pub fn new(rules: Arc<Vec<Rule>>) -> Self {
+        let by_id = rules.iter().enumerate().rev().map(|(i, rule)| (rule.id.clone(), RuleId(i))).collect();
+        Self { rules, by_id }
+    }
+
+    /// The rules themselves.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<Vec<Rule>> {
+        &self.rules
+    }
+
+    /// Tells the hits of a window in file spans. A stitched window tells only what crosses a seam.
+    #[must_use]
+    pub fn seen(&self, hits: Hits, window: &Window<'_>) -> Seen {
+        let sighting = |hit: crate::detect::Hit| {
+            let spans = window.spans(hit.range);
+            if window.is_stitched() && spans.len() < 2 || spans.is_empty() {
+                return None;
+            }
+            let site = Site { spans, form: hit.form };
+            let rule = *self.by_id.get(&hit.rule)?;
+            Some(Sighting {
+                rule,
+                severity: hit.severity,
+                evidence: hit.evidence,
+                public: hit.public,
+                secret: hit.secret,
+                site,
+            })
+        };
+        Seen { sightings: hits.hits.into_iter().filter_map(sighting).collect(), clues: hits.clues }
+    }
+
+    fn severity(&self, rule: RuleId) -> Severity {
+        self.rules.get(rule.0).map_or(Severity::High, |rule| rule.severity)
+    }
+}
+
+/// Collects sightings, in file order, into findings.
+#[derive(Debug)]
+pub struct Collector {
+    rules: RuleIndex,
+    vault: Vault,
+    drafts: Vec<Draft>,
+    by_secret: BTreeMap<SecretId, usize>,
+    log: SiteLog<Placed>,
+    limits: Limits,
+    /// Sightings whose secret the vault had no room for.
+    dropped: u64,
+}
+
+#[derive(Debug)]
+struct Draft {
+    finding: Finding,
+    first: u64,
+    alive: bool,
+}
+
+impl Collector {
+    /// An empty collector.
+    #[must_use]
+    pub fn new(rules: RuleIndex, limits: Limits) -> Self {
+        let (vault, log) = (Vault::new(&limits), SiteLog::new(limits.sites_in_memory));
+        Self { rules, vault, drafts: Vec::new(), by_secret: BTreeMap::new(), log, limits, dropped: 0 }
+    }
+
+    /// Adds what a window saw.
+    ///
+    /// # Errors
+    /// When sites cannot be spilled.
+    pub fn add(&mut self, seen: Vec<Sighting>) -> Result<()> {
+        seen.into_iter().try_for_each(|sighting| self.add_one(sighting))
+    }
+
+    fn add_one(&mut self, sighting: Sighting) -> Result<()> {
+        let Some(secret) = self.vault.insert(&sighting.secret) else {
+            self.dropped += 1;
+            return Ok(());
+        };
+        let severity = sighting.severity.unwrap_or_else(|| self.rules.severity(sighting.rule));
+        let next = self.drafts.len();
+        let index = *self.by_secret.entry(secret).or_insert(next);
+        if let Some(draft) = self.drafts.get_mut(index) {
+            draft.add(&sighting, severity);
+        } else {
+            let Sighting { rule, evidence, public, .. } = &sighting;
+            let finding =
+                Finding { rule: *rule, severity, evidence: *evidence, public: public.clone(), secret, sites: 0 };
+            self.drafts.push(Draft { finding, first: sighting.site.offset(), alive: false });
+        }
+        self.log.push(Placed::new(u32::try_from(index).unwrap_or(u32::MAX), sighting.site))
+    }
+
+    /// Drops sites that lie in another site of the same finding, and findings all of whose sites are explained by better
+    /// ones. What is left is what propagation searches for.
+    ///
+    /// # Errors
+    /// When spilled sites cannot be read.
+    pub fn sweep(&mut self) -> Result<()> {
+        let log = std::mem::replace(&mut self.log, SiteLog::new(self.limits.sites_in_memory));
+        let mut kept = SiteLog::new(self.limits.sites_in_memory);
+        let mut sweep = Sweep::new(log.cut_sites());
+        self.drafts.iter_mut().for_each(|draft| draft.alive = false);
+        log.in_order(|site| {
+            let verdict = sweep.judge(&site, &self.drafts);
+            if let (Verdict::Own, Some(draft)) = (verdict, self.drafts.get_mut(site.finding as usize)) {
+                draft.alive = true;
+            }
+            if verdict == Verdict::Double { Ok(()) } else { kept.push(site) }
+        })?;
+        self.log = kept;
+        Ok(())
+    }
+
+    /// The secrets that are still findings, with the index that [`Collector::place`] takes.
+    pub fn secrets(&self) -> impl Iterator<Item = (usize, &Secret)> {
+        let alive = self.drafts.iter().enumerate().filter(|(_, draft)| draft.alive);
+        alive.filter_map(|(i, draft)| Some((i, self.vault.get(draft.finding.secret)?)))
+    }
+
+    /// Adds a site of a known finding.
+    ///
+    /// # Errors
+    /// When sites cannot be spilled.
+    pub fn place(&mut self, finding: usize, site: Site) -> Result<()> {
+        self.log.push(Placed::new(u32::try_from(finding).unwrap_or(u32::MAX), site))
+    }
+
+    /// The findings, worst first, with their sites and the certificates of their keys.
+    ///
+    /// # Errors
+    /// When sites cannot be spilled or read back.
+    pub fn finish(mut self, clues: &Clues, gaps: &mut Vec<Gap>, len: u64) -> Result<(Vec<Finding>, Sites, Vault)> {
+        let alive: Vec<bool> = self.drafts.iter().map(|draft| draft.alive).collect();
+        self.sweep()?;
+        // Propagation may have shown a finding at a place of its own that was absorbed before; it stays absorbed.
+        self.drafts.iter_mut().zip(alive).for_each(|(draft, alive)| draft.alive = alive);
+        if self.dropped > 0 {
+            let reason = format!(
+                "there are more different secrets than the budget of {} holds; {} places are not listed",
+                self.limits.secrets, self.dropped
+            );
+            gaps.push(Gap { span: Span::new(0, len), reason });
+        }
+        let order = self.order();
+        let mut log = SiteLog::<ByFinding>::new(self.limits.sites_in_memory);
+        let mut counts = vec![0_u64; self.drafts.len()];
+        self.log.in_order(|mut site| {
+            let Some(&Some(index)) = order.get(site.finding as usize) else { return Ok(()) };
+            site.finding = index;
+            if let Some(count) = counts.get_mut(index as usize) {
+                *count += 1;
+            }
+            log.push(site)
+        })?;
+        let mut findings: Vec<(u32, Finding)> =
+            order.iter().zip(self.drafts).filter_map(|(i, d)| Some(((*i)?, d.finding))).collect();
+        findings.sort_by_key(|(i, _)| *i);
+        let mut findings: Vec<Finding> = findings.into_iter().map(|(_, finding)| finding).collect();
+        for (finding, count) in findings.iter_mut().zip(counts) {
+            finding.sites = count;
+            name_certificates(&mut finding.public, clues);
+        }
+        let sites = Sites::grouped(log, findings.len(), self.limits.sites_in_memory)?;
+        Ok((findings, sites, self.vault))
+    }
+
+    /// For each draft its place among the findings, worst first.
+    fn order(&self) -> Vec<Option<u32>> {
+        let mut alive: Vec<usize> =
+            (0..self.drafts.len()).filter(|&i| self.drafts.get(i).is_some_and(|d| d.alive)).collect();
+        let key = |&i: &usize| {
+            self.drafts
+                .get(i)
+                .map(|d| (std::cmp::Reverse((d.finding.severity, d.finding.evidence)), d.first, d.finding.rule, i))
+        };
+        alive.sort_by_key(key);
+        let mut order = vec![None; self.drafts.len()];
+        for (place, i) in alive.into_iter().enumerate() {
+            if let Some(slot) = order.get_mut(i) {
+                *slot = u32::try_from(place).ok();
+            }
+        }
+        order
+    }
+}
+
+impl Draft {
+    /// Takes in another sighting of the same secret. The best rule names it, whatever came first.
+    fn add(&mut self, sighting: &Sighting, severity: Severity) {
+        let finding = &mut self.finding;
+        let better = (sighting.evidence, severity, std::cmp::Reverse(sighting.rule));
+        if better > (finding.evidence, finding.severity, std::cmp::Reverse(finding.rule)) {
+            (finding.evidence, finding.rule) = (sighting.evidence, sighting.rule);
+            finding.public.kind.clone_from(&sighting.public.kind);
+            finding.public.spki_sha256.clone_from(&sighting.public.spki_sha256);
+        }
+        finding.severity = finding.severity.max(severity);
+        finding.public.context.extend(sighting.public.context.iter().cloned());
+        finding.public.context.sort();
+        finding.public.context.dedup();
+        self.first = self.first.min(sighting.site.offset());
+    }
+}
+
+fn name_certificates(public: &mut PublicIdentity, clues: &Clues) {
+    let spki = public.spki_sha256.as_deref().and_then(digest_of_hex);
+    public.certificates = spki.map(|spki| clues.certificates_of(&spki)).unwrap_or_default();
+}
+
+fn digest_of_hex(hex: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    for (i, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+/// What a site is, seen among the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It lies in another site of the same finding.
+    Double,
+    /// It lies in a site of a better finding.
+    Explained,
+    /// It stands for itself.
+    Own,
+}
+
+/// Walks sites in order of place and knows which of the earlier ones are still open.
+#[derive(Debug)]
+struct Sweep {
+    open: Vec<(Span, u32)>,
+    /// Spans of sites that a seam cuts, by start; they may lie anywhere.
+    cut: Vec<(Span, u32)>,
+    last_cut: Option<Placed>,
+}
+
+impl Sweep {
+    fn new(cut: impl Iterator<Item = (Span, u32)>) -> Self {
+        let mut cut: Vec<(Span, u32)> = cut.collect();
+        cut.sort_unstable();
+        Self { open: Vec::new(), cut, last_cut: None }
+    }
+
+    fn judge(&mut self, site: &Placed, drafts: &[Draft]) -> Verdict {
+        if site.cut.is_some() {
+            let double = self.last_cut.as_ref() == Some(site);
+            self.last_cut = Some(site.clone());
+            return if double { Verdict::Double } else { Verdict::Own };
+        }
+        let span = Span::new(site.offset, site.len.0);
+        self.open.retain(|(open, _)| open.end() > span.from());
+        let before = self.cut.partition_point(|(cut, _)| cut.from() <= span.from());
+        let cut = self.cut.iter().take(before).rev().take(64);
+        let around = self.open.iter().chain(cut).filter(|(outer, _)| outer.covers(&span));
+        let verdict = around.map(|(outer, by)| explained(site, &span, outer, *by, drafts)).min_by_key(|v| *v as u8);
+        let verdict = verdict.unwrap_or(Verdict::Own);
+        if verdict != Verdict::Double {
+            self.open.push((span, site.finding));
+        }
+        verdict
+    }
+}
+
+fn explained(site: &Placed, span: &Span, outer: &Span, by: u32, drafts: &[Draft]) -> Verdict {
+    if by == site.finding {
+        return Verdict::Double;
+    }
+    let of = |i: u32| drafts.get(i as usize).map(|draft| (draft.finding.evidence, draft.finding.rule));
+    match (of(site.finding), of(by)) {
+        (Some((inner, _)), Some((better, _))) if better > inner => Verdict::Explained,
+        (Some(inner), Some(same)) if inner == same && outer.len > span.len => Verdict::Explained,
+        _ => Verdict::Own,
+    }
+}
