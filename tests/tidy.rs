@@ -88,7 +88,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sha2", &["src/keys", "src/vault.rs", "src/report"]),
     ("spki", &["src/keys"]),
     ("ssh_key", &["src/keys/ssh.rs"]),
-    ("tempfile", &["src/image/open.rs", "src/scan/sites.rs", "src/redact/write"]),
+    ("tempfile", &["src/image/open.rs", "src/scan/sites.rs", "src/redact/write", "src/commands/output.rs"]),
     ("thiserror", &["src/error.rs"]),
     ("toml", &["src/detect/text", "src/policy"]),
     ("walkdir", &["src/commands", "src/audit"]),

@@ -19,6 +19,7 @@ use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use crate::detect;
 use crate::error::Result;
 use crate::report::Inert;
 use crate::scan::Engine;
@@ -49,9 +50,9 @@ fn run(args: &args::Args) -> Result<u8> {
     }
 }
 
-/// The engine that every command uses.
-fn engine() -> Engine {
-    Engine::new(Vec::new())
+/// The engine that every command uses: all that can be found.
+fn engine() -> Result<Engine> {
+    Engine::new(detect::detectors()?)
 }
 
 /// Says something on standard error; where that is closed there is nobody to tell.
