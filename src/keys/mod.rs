@@ -11,6 +11,8 @@ pub mod fragment;
 pub mod number;
 pub mod rsa;
 pub mod ssh;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::detect::Hit;
 use crate::finding::{Evidence, Form, PublicIdentity, Severity};
