@@ -19,6 +19,7 @@ use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use crate::detect;
 use crate::error::Result;
 use crate::report::Inert;
 use crate::scan::Engine;
@@ -50,8 +51,8 @@ fn run(args: &args::Args) -> Result<u8> {
 }
 
 /// The engine that every command uses.
-fn engine() -> Engine {
-    Engine::new(Vec::new())
+fn engine() -> Result<Engine> {
+    Engine::new(detect::detectors()?)
 }
 
 /// Says something on standard error; where that is closed there is nobody to tell.

@@ -6,20 +6,22 @@ use serde::Serialize;
 
 use crate::commands::args::{PlainFormat, RulesAction};
 use crate::commands::{engine, exit, output};
+use crate::detect::text;
 use crate::error::Result;
 use crate::finding::Rule;
 use crate::report::units::count;
 use crate::report::{Inert, words, write_document};
+use crate::scan::rule_check::{self, Complaint};
 
 /// Lists or checks, and says with which code to exit.
 ///
 /// # Errors
 /// When standard output cannot be written.
 pub fn run(action: &RulesAction) -> Result<u8> {
-    let engine = engine();
+    let engine = engine()?;
     match action {
         RulesAction::List(format) => list(engine.rules(), format),
-        RulesAction::Check(format) => check(engine.rules(), format),
+        RulesAction::Check(format) => check(engine.rules(), rule_check::check(text::built_in()?)?, format),
     }
 }
 
@@ -57,8 +59,10 @@ struct Problem {
     problem: String,
 }
 
-fn check(rules: &[Rule], format: &PlainFormat) -> Result<u8> {
-    let check = Check { schema: "dumpscrub-rules-check/1", rules: rules.len(), problems: problems(rules) };
+fn check(rules: &[Rule], complaints: Vec<Complaint>, format: &PlainFormat) -> Result<u8> {
+    let mut problems = problems(rules);
+    problems.extend(complaints.into_iter().map(|Complaint { rule, what }| Problem { rule, problem: what }));
+    let check = Check { schema: "dumpscrub-rules-check/1", rules: rules.len(), problems };
     output::to_stdout(|out| if format.json { write_document(&check, out) } else { print_check(&check, out) })?;
     Ok(if check.problems.is_empty() { exit::CLEAN } else { exit::FINDINGS })
 }
@@ -104,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_rules_that_are_built_in_are_whole() {
-        assert_eq!(problems(engine().rules()), []);
+        assert_eq!(problems(engine().unwrap().rules()), []);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
         parallel::set_threads(threads.into())?;
     }
     let bar = Bar::new(!args.no_progress && !manner.quiet);
-    let mut report = scan_all(inputs, args, &bar);
+    let mut report = scan_all(inputs, args, &engine()?, &bar);
     bar.finish();
     report.verdict = exit::verdict(&report);
     let (printer, detail) = (args.format.0, manner.detail());
@@ -35,8 +35,7 @@ pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
     Ok(report.verdict.exit_code)
 }
 
-fn scan_all(inputs: Vec<Input>, args: &ScanArgs, bar: &Bar) -> Report {
-    let engine = engine();
+fn scan_all(inputs: Vec<Input>, args: &ScanArgs, engine: &Engine, bar: &Bar) -> Report {
     let policy = Policy { fail_on: args.fail_on, min_evidence: args.min_evidence };
     let mut report = Builder::new(engine.rules().clone(), policy);
     let (skipped, inputs): (Vec<Input>, Vec<Input>) = inputs.into_iter().partition(|i| matches!(i, Input::Skipped(_)));
@@ -45,14 +44,13 @@ fn scan_all(inputs: Vec<Input>, args: &ScanArgs, bar: &Bar) -> Report {
             report.skip(skipped);
         }
     }
-    let one = |input: Input| scan_one(input, &engine, args.show_secrets, bar);
-    let merged: std::result::Result<(), std::convert::Infallible> =
-        parallel::map_in_order(inputs, one, |scanned| {
-            if let Some(error) = scanned.error() {
-                bar.pause(|| complain("error", error));
-            }
-            Ok(report.add(scanned))
-        });
+    let one = |input: Input| scan_one(input, engine, args.show_secrets, bar);
+    let merged: std::result::Result<(), std::convert::Infallible> = parallel::map_in_order(inputs, one, |scanned| {
+        if let Some(error) = scanned.error() {
+            bar.pause(|| complain("error", error));
+        }
+        Ok(report.add(scanned))
+    });
     let Ok(()) = merged;
     report.finish()
 }
