@@ -314,6 +314,19 @@ mod tests {
     }
 
     #[test]
+    fn a_key_store_longer_than_the_margin_is_followed_into_the_image() {
+        let data = element(0xa0, &[&element(4, &[&noise(60_000, 6)])]);
+        let content = element(0x30, &[b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01", &data]);
+        let bytes = surrounded(&element(0x30, &[&[2, 1, 3], &content]));
+        let image = crate::image::Image::from_bytes("t", bytes.clone());
+        let pieces = [crate::span::Span::new(0, 4096)];
+        let window = Window::new(&bytes[..4096], 0..1024, &pieces, &[]).with_image(&image);
+        let mut out = Hits::default();
+        Der.confirm(Candidate { at: 704, literal: 0, wide: false }, &window, &mut out);
+        assert_eq!(only(&out).range, 700..bytes.len() - 300);
+    }
+
+    #[test]
     fn an_ec_key_in_pkcs8_and_alone() {
         let scalar = element(4, &[&noise(32, 12)]);
         let curve: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";

@@ -6,7 +6,7 @@
 
 use const_oid::ObjectIdentifier;
 use der::asn1::AnyRef;
-use der::{Decode as _, Header, Reader as _, SliceReader, Tag, Tagged as _};
+use der::{Decode as _, Encode as _, Header, Reader as _, SliceReader, Tag, Tagged as _};
 use spki::AlgorithmIdentifierRef;
 
 use super::number::Number;
@@ -137,6 +137,7 @@ fn octets(field: AnyRef<'_>) -> Option<&[u8]> {
 fn versioned(version: u64, mut fields: Fields<'_>, whole: &[u8]) -> Option<(FoundKey, Layout)> {
     let second = fields.next()?;
     match (version, second.tag()) {
+        (0, Tag::Integer) if Fields(fields.0).count() == 4 => Some((dsa(second, fields)?, Layout::Pkcs1)),
         (0 | 1, Tag::Integer) => Some((pkcs1(version, second, fields, whole)?, Layout::Pkcs1)),
         (0 | 1, Tag::Sequence) => Some((pkcs8(second, fields)?, Layout::Pkcs8)),
         (1, Tag::OctetString) => Some((sec1(second.value(), fields, None)?, Layout::Sec1)),
@@ -161,6 +162,19 @@ fn pkcs1<'a>(version: u64, modulus: AnyRef<'a>, mut fields: Fields<'a>, whole: &
         None if version == 1 && fields.next().is_some() => many_primes(&numbers, whole),
         None => unfitting(&numbers, whole),
     }
+}
+
+/// OpenSSL's own structure for DSA keys, which no standard has: p, q, g, y, x after the version, proven by y = g^x (mod p).
+/// The secret is x as an INTEGER, as PKCS#8 holds it.
+fn dsa(modulus: AnyRef<'_>, fields: Fields<'_>) -> Option<FoundKey> {
+    let rest: Vec<AnyRef<'_>> = fields.collect();
+    let [order, generator, public, secret] = rest.as_slice() else { return None };
+    let (p, q, x) = (number(modulus)?, number(*order)?, number(*secret)?);
+    let sane = (512..=4096).contains(&p.bits()) && (160..=512).contains(&q.bits()) && x < q && x.bits() > 64;
+    let fits = sane && number(*generator)?.pow_mod(&x, &p)? == number(*public)?;
+    let secret = SecretBytes::new(secret.to_der().ok()?);
+    let key = fits.then(|| parsed("private-key", &format!("DSA-{}", p.bits()), secret.expose()))?;
+    Some(FoundKey { evidence: Evidence::Proven, ..key })
 }
 
 /// A key of three primes or more: known by its public key, not computed.
@@ -412,12 +426,28 @@ mod tests {
         let more = element(0x30, &[&element(0x30, &[&int(r), &int(&d.rem(&orders[2]).unwrap()), &int(p)])]);
         let der = element(0x30, &[&[2, 1, 1], &all, &int(&q.inverse(p).unwrap()), &more]);
         let key = private_key(&der).unwrap().key;
-        assert_eq!((key.evidence, key.public.kind), (Evidence::Parsed, "RSA-768".to_owned()));
+        assert_eq!((key.evidence, key.public.kind), (Evidence::Parsed, format!("RSA-{}", n.bits())));
     }
 
     fn primes_of(key: &::rsa::PrivateKey) -> Vec<Number> {
         use ::rsa::traits::PrivateKeyParts as _;
         key.primes().iter().map(|p| Number::from_be(&p.to_be_bytes())).collect()
+    }
+
+    #[test]
+    fn a_dsa_key_is_proven_by_its_public_number() {
+        let (p, q, g) = (noise(128, 1), noise(20, 2), noise(100, 3));
+        let (p, q) = ([&p[..127], &[p[127] | 1]].concat(), [&[0x7f], &q[..]].concat());
+        let x = noise(20, 4);
+        let number = Number::from_be;
+        let y = number(&g).pow_mod(&number(&x), &number(&p)).unwrap().to_be();
+        let der = |y: &[u8]| {
+            let ints = [&p, &q, &g, y, &x].map(|value| element(2, &[&[0], value])).concat();
+            element(0x30, &[&[2, 1, 0], &ints])
+        };
+        let key = private_key(&der(&y)).unwrap().key;
+        assert_eq!((key.rule, key.evidence), ("private-key", Evidence::Proven));
+        assert!(private_key(&der(&g)).is_none());
     }
 
     #[test]
