@@ -46,7 +46,11 @@ fn confirm_in(detector: &dyn Detector, window: &Window<'_>) {
                 let mut hits = Hits::default();
                 detector.confirm(Candidate { at, literal, wide: *wide }, window, &mut hits);
                 for hit in hits.hits {
-                    assert!(hit.range.start < hit.range.end && hit.range.end <= window.bytes().len(), "{:?}", hit.range);
+                    assert!(
+                        hit.range.start < hit.range.end && hit.range.end <= window.bytes().len(),
+                        "{:?}",
+                        hit.range
+                    );
                 }
             }
         }
