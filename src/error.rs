@@ -73,6 +73,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A bug of this program, met while doing what the text says. It names no byte of the dump.
+    #[error("internal error while {0}: this is a bug in dumpscrub; the message on standard error says where")]
+    Internal(&'static str),
     /// Something the user asked for does not make sense.
     #[error("{0}")]
     Usage(String),

@@ -11,6 +11,7 @@
     )
 )]
 
+pub mod commands;
 pub mod detect;
 pub mod dump;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod image;
 pub mod keys;
 pub mod limits;
 pub mod memory;
+pub mod report;
 pub mod scan;
 pub mod span;
 pub mod vault;

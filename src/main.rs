@@ -1,1 +1,5 @@
-fn main() {}
+//! The program: see [`dumpscrub::commands`].
+
+fn main() -> std::process::ExitCode {
+    dumpscrub::commands::main()
+}

@@ -147,6 +147,14 @@ impl<T: Copy + PartialEq> Cover<T> {
         self.starts.range(..=offset).next_back().map(|(_, &value)| value)
     }
 
+    /// The value at `offset` and the bytes around it that were painted with it in one stroke.
+    #[must_use]
+    pub fn run_at(&self, offset: u64) -> Option<(Span, T)> {
+        let (&from, &value) = self.starts.range(..=offset).next_back()?;
+        let next = self.starts.range(offset.saturating_add(1)..).next().map_or(self.end, |(&next, _)| next);
+        Some((Span::between(from, next), value))
+    }
+
     /// Runs of one value that together make up `within`, in order; neighbours of equal value are joined.
     pub fn runs(&self, within: Span) -> Vec<(Span, T)> {
         let mut runs: Vec<(Span, T)> = Vec::new();

@@ -10,6 +10,7 @@ pub mod exponent;
 pub mod fragment;
 pub mod number;
 pub mod rsa;
+pub mod ssh;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -1,0 +1,253 @@
+//! The command line's words. Parsing does nothing but parse: files are opened and colours decided elsewhere.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args as ClapArgs, CommandFactory as _, Parser, Subcommand};
+
+use crate::commands::exit;
+use crate::finding::{Evidence, Severity};
+use crate::report::{Detail, PRINTERS, Printer, words};
+
+/// Finds private keys and credentials in crash dumps, as memory holds them.
+#[derive(Debug, Parser)]
+#[command(name = "dumpscrub", version, after_help = exit::HELP, arg_required_else_help = true)]
+#[command(long_about = "\
+Finds private keys and credentials in crash dumps, as memory holds them.
+
+A crash dump leaves a secured environment because somebody has to debug it, and what the process knew leaves with it. \
+dumpscrub reads the whole file, says which secrets are in it and where, and names what it could not look at. \
+It never changes a file, never uses the network, and prints no secret unless asked to.")]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Scan(ScanArgs),
+    Map(MapArgs),
+    Rules(RulesArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// How the program behaves towards who runs it.
+#[derive(Clone, Copy, Debug, ClapArgs)]
+#[command(next_help_heading = "Manner")]
+pub struct Manner {
+    /// Print only findings and the result, and no warnings
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// List everything: all sites, all faults, all regions
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// When to use colours [NO_COLOR is respected where it is auto]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_parser = color())]
+    pub color: Color,
+    /// Use no colours; the same as --color never
+    #[arg(long, global = true, overrides_with = "color")]
+    pub no_color: bool,
+}
+
+impl Manner {
+    pub fn detail(&self) -> Detail {
+        match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (false, true) => Detail::Verbose,
+            (false, false) => Detail::Normal,
+        }
+    }
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Scan dumps for secrets
+///
+/// Every byte of every file is looked at, whatever the file says of itself. A file of a known format is described too, so
+/// that each site is told with its address, its thread or its module; any other file is scanned as it is.
+///
+/// The same secret in many places, or in many dumps, is one finding with many sites.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = exit::HELP)]
+pub struct ScanArgs {
+    /// Files, folders (with all files in them), or - for standard input
+    ///
+    /// Folders are walked in order of name. Symbolic links inside them are not followed, and the report says so; a link
+    /// that is named here is followed.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Format of the report
+    #[arg(short, long, value_name = "FORMAT", default_value = first_printer(), value_parser = printer())]
+    pub format: Chosen,
+    /// Write the report to this file instead of standard output
+    ///
+    /// The file is readable by its owner only (0600), and is there whole or not at all.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Lowest severity that counts for the exit code
+    ///
+    /// What is public knowledge, such as a library's self-test key, is of severity info and counts only when info is
+    /// asked for here.
+    #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = severity())]
+    pub fail_on: Severity,
+    /// Least evidence that a finding must have to be listed and counted
+    ///
+    /// matched: a pattern fits. parsed: a checksum or a structure decodes. proven: an identity holds that random bytes do
+    /// not satisfy, such as n = p*q. No credential is ever tried against a service.
+    #[arg(long, value_name = "EVIDENCE", default_value = "matched", value_parser = evidence())]
+    pub min_evidence: Evidence,
+    /// Number of threads [default: one for each core]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Print the secrets themselves
+    ///
+    /// The report is then as sensitive as the dump.
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Show no progress bar
+    #[arg(long)]
+    pub no_progress: bool,
+}
+
+/// Show what a dump is made of: streams, memory, threads, modules, faults
+#[derive(Debug, ClapArgs)]
+#[command(after_help = exit::HELP)]
+pub struct MapArgs {
+    /// The dump, or - for standard input
+    #[arg(value_name = "DUMP")]
+    pub dump: PathBuf,
+    #[command(flatten)]
+    pub format: PlainFormat,
+}
+
+/// Show or check the rules: what is looked for, and what to do when it is found
+#[derive(Debug, ClapArgs)]
+pub struct RulesArgs {
+    #[command(subcommand)]
+    pub action: RulesAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesAction {
+    /// List every rule
+    List(PlainFormat),
+    /// Check that every rule is whole and does what its examples say
+    Check(PlainFormat),
+}
+
+/// A choice between text and JSON.
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub struct PlainFormat {
+    /// Format of the output
+    #[arg(short = 'f', long = "format", value_name = "FORMAT", default_value = "text", value_parser = json_or_text())]
+    pub json: bool,
+}
+
+/// Print completions for a shell
+#[derive(Debug, ClapArgs)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// Print the manual page
+#[derive(Debug, ClapArgs)]
+pub struct ManArgs {
+    /// The command whose page it is; the program's own page where none is named
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
+}
+
+/// A printer, chosen by name.
+#[derive(Clone, Copy)]
+pub struct Chosen(pub &'static dyn Printer);
+
+impl std::fmt::Debug for Chosen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+/// Parses the command line; ends the program where it asks for help or makes no sense.
+pub fn parse() -> Args {
+    Args::parse()
+}
+
+/// The command line as data, for completions and manual pages.
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
+fn first_printer() -> &'static str {
+    PRINTERS.first().map_or("text", |printer| printer.name())
+}
+
+fn printer() -> impl TypedValueParser<Value = Chosen> {
+    let names = PRINTERS.iter().map(|printer| PossibleValue::new(printer.name()).help(printer.about()));
+    PossibleValuesParser::new(names).try_map(|name| {
+        let chosen = PRINTERS.iter().find(|printer| printer.name() == name);
+        chosen.map(|&printer| Chosen(printer)).ok_or("no such format")
+    })
+}
+
+fn severity() -> impl TypedValueParser<Value = Severity> {
+    one_of(&words::SEVERITIES)
+}
+
+fn evidence() -> impl TypedValueParser<Value = Evidence> {
+    one_of(&words::EVIDENCE)
+}
+
+fn color() -> impl TypedValueParser<Value = Color> {
+    one_of(&[("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)])
+}
+
+fn json_or_text() -> impl TypedValueParser<Value = bool> {
+    one_of(&[("text", false), ("json", true)])
+}
+
+/// Parses one of `values` by its name.
+fn one_of<T: Copy + Send + Sync>(values: &'static [(&'static str, T)]) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(values.iter().map(|(name, _)| PossibleValue::new(*name))).try_map(|given| {
+        let found = values.iter().find(|(name, _)| *name == given);
+        found.map(|&(_, value)| value).ok_or("no such value")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_can_fail_teaches_its_exit_codes() {
+        for name in ["scan", "map"] {
+            let help = command().find_subcommand_mut(name).unwrap().render_long_help().to_string();
+            assert!(help.contains("Exit codes:") && help.contains("2 comes before 1"), "{name}");
+        }
+        assert!(command().render_help().to_string().contains("Exit codes:"));
+    }
+
+    #[test]
+    fn defaults_are_what_the_help_says() {
+        let args = Args::try_parse_from(["dumpscrub", "scan", "a.dmp"]).unwrap();
+        let Command::Scan(scan) = args.command else { panic!("not a scan") };
+        assert_eq!((scan.fail_on, scan.min_evidence), (Severity::Low, Evidence::Matched));
+        assert_eq!((scan.format.0.name(), args.manner.detail()), ("text", Detail::Normal));
+        assert!(!scan.show_secrets);
+    }
+}

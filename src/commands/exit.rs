@@ -1,0 +1,73 @@
+//! Exit codes: the one place that decides them. See `docs/exit-codes.md`.
+
+use crate::report::units::count;
+use crate::report::{Report, Verdict, words};
+
+/// Nothing that counts was found, and everything was scanned.
+pub const CLEAN: u8 = 0;
+/// Findings that count.
+pub const FINDINGS: u8 = 1;
+/// Wrong usage; an input or an output that failed; an internal error.
+pub const ERROR: u8 = 2;
+/// Nothing that counts was found, but something was not scanned.
+pub const GAP: u8 = 3;
+
+/// The table that `--help` shows.
+pub const HELP: &str = "\
+Exit codes:
+  0  nothing that counts was found, and every byte was scanned
+  1  findings at or above --fail-on
+  2  wrong usage, an input or output that failed, or an internal error
+  3  nothing that counts was found, but something was not scanned (a gap)
+Where more than one applies, 2 comes before 1, and 1 before 3.";
+
+/// What a report comes to.
+#[must_use]
+pub fn verdict(report: &Report) -> Verdict {
+    let tally = &report.tally;
+    let mut reasons = Vec::new();
+    if tally.unreadable > 0 {
+        reasons.push((ERROR, format!("{} could not be scanned", count(tally.unreadable, "input"))));
+    }
+    if tally.counted > 0 {
+        let (findings, least) = (count(tally.counted, "finding"), words::name(report.policy.fail_on));
+        reasons.push((FINDINGS, format!("{findings} at or above --fail-on {least}")));
+    }
+    // The row of an unreadable input holds a gap of its own, which is told as that already.
+    let gaps = tally.gaps.saturating_sub(tally.unreadable);
+    if gaps > 0 {
+        reasons.push((GAP, format!("not everything was scanned ({})", count(gaps, "gap"))));
+    }
+    let Some(&(exit_code, _)) = reasons.first() else {
+        return Verdict {
+            exit_code: CLEAN,
+            meaning: "nothing that counts was found, and every byte was scanned".into(),
+        };
+    };
+    let meaning: Vec<String> = reasons.into_iter().map(|(_, reason)| reason).collect();
+    Verdict { exit_code, meaning: meaning.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::report::{Builder, Policy, Tally};
+
+    fn code(unreadable: usize, counted: usize, gaps: usize) -> u8 {
+        let mut report = Builder::new(Arc::new(Vec::new()), Policy::default()).finish();
+        report.tally = Tally { unreadable, counted, gaps: gaps + unreadable, ..Tally::default() };
+        verdict(&report).exit_code
+    }
+
+    #[test]
+    fn an_error_comes_before_findings_and_findings_before_a_gap() {
+        assert_eq!(code(0, 0, 0), CLEAN);
+        assert_eq!(code(0, 0, 1), GAP);
+        assert_eq!(code(0, 1, 0), FINDINGS);
+        assert_eq!(code(0, 1, 1), FINDINGS);
+        assert_eq!(code(1, 0, 0), ERROR);
+        assert_eq!(code(1, 1, 1), ERROR);
+    }
+}

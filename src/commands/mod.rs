@@ -1,0 +1,61 @@
+//! The command line: parse, resolve, call the library in order, print, exit.
+//!
+//! One thin file per command; `clap` is only in [`args`]. Findings go to standard output, everything else to standard
+//! error. Commands see the whole library, and nothing imports them but `main.rs`.
+
+mod args;
+mod completions;
+mod crash;
+mod exit;
+mod inputs;
+mod man;
+mod map;
+mod output;
+mod progress;
+mod rules;
+mod scan;
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use crate::detect;
+use crate::error::Result;
+use crate::report::Inert;
+use crate::scan::Engine;
+
+use args::Command;
+
+/// Runs the program: the whole of `main`.
+#[must_use]
+pub fn main() -> ExitCode {
+    crash::install();
+    let code = crash::guard("running", || {
+        let args = args::parse();
+        run(&args).unwrap_or_else(|error| {
+            complain("error", error);
+            exit::ERROR
+        })
+    });
+    code.unwrap_or(exit::ERROR).into()
+}
+
+fn run(args: &args::Args) -> Result<u8> {
+    match &args.command {
+        Command::Scan(scan) => scan::run(scan, &args.manner),
+        Command::Map(map) => map::run(map, &args.manner),
+        Command::Rules(rules) => rules::run(&rules.action),
+        Command::Completions(completions) => completions::run(completions.shell),
+        Command::Man(man) => man::run(man.command.as_deref()),
+    }
+}
+
+/// The engine that every command uses.
+fn engine() -> Result<Engine> {
+    Engine::new(detect::detectors()?)
+}
+
+/// Says something on standard error; where that is closed there is nobody to tell.
+fn complain(kind: &str, what: impl Display) {
+    let _ = writeln!(anstream::stderr(), "dumpscrub: {kind}: {}", Inert(&what.to_string()));
+}

@@ -1,0 +1,69 @@
+//! `dumpscrub scan`: inputs, one scan each, one report.
+
+use crate::commands::args::{Manner, ScanArgs};
+use crate::commands::inputs::{self, Input};
+use crate::commands::output::{Output, Plain};
+use crate::commands::progress::Bar;
+use crate::commands::{complain, crash, engine, exit};
+use crate::dump;
+use crate::error::Result;
+use crate::report::{Builder, Policy, Report, Scanned};
+use crate::scan::{self, Engine, Options, parallel};
+
+/// Scans, prints, and says with which code to exit.
+///
+/// # Errors
+/// When the report cannot be written. What goes wrong with an input is told in the report.
+pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
+    let inputs = inputs::collect(&args.paths);
+    let output = Output::prepare(args.output.as_deref(), &inputs)?;
+    if args.show_secrets && !manner.quiet {
+        complain("warning", "--show-secrets: the report holds the secrets themselves; it is as sensitive as the dump");
+    }
+    if let Some(threads) = args.threads {
+        parallel::set_threads(threads.into())?;
+    }
+    let bar = Bar::new(!args.no_progress && !manner.quiet);
+    let mut report = scan_all(inputs, args, &engine()?, &bar);
+    bar.finish();
+    report.verdict = exit::verdict(&report);
+    let (printer, detail) = (args.format.0, manner.detail());
+    match output.is_colored(manner) {
+        true => output.write(|out| printer.print(&report, detail, out))?,
+        false => output.write(|out| printer.print(&report, detail, &mut Plain::new(out)))?,
+    }
+    Ok(report.verdict.exit_code)
+}
+
+fn scan_all(inputs: Vec<Input>, args: &ScanArgs, engine: &Engine, bar: &Bar) -> Report {
+    let policy = Policy { fail_on: args.fail_on, min_evidence: args.min_evidence };
+    let mut report = Builder::new(engine.rules().clone(), policy);
+    let (skipped, inputs): (Vec<Input>, Vec<Input>) = inputs.into_iter().partition(|i| matches!(i, Input::Skipped(_)));
+    for input in skipped {
+        if let Input::Skipped(skipped) = input {
+            report.skip(skipped);
+        }
+    }
+    let one = |input: Input| scan_one(input, engine, args.show_secrets, bar);
+    let merged: std::result::Result<(), std::convert::Infallible> = parallel::map_in_order(inputs, one, |scanned| {
+        if let Some(error) = scanned.error() {
+            bar.pause(|| complain("error", error));
+        }
+        Ok(report.add(scanned))
+    });
+    let Ok(()) = merged;
+    report.finish()
+}
+
+/// One input; whatever goes wrong with it, even a bug, is its own row and not the end of the others.
+fn scan_one(input: Input, engine: &Engine, show_secrets: bool, bar: &Bar) -> Scanned {
+    let origin = input.origin();
+    let scanned = crash::guard("scanning this input", || {
+        let options = Options::default();
+        let image = input.open()?;
+        let map = dump::map(&image, &options.limits)?;
+        let outcome = scan::scan(&image, &map, engine, &options, bar)?;
+        Scanned::new(&origin, map, outcome, show_secrets)
+    });
+    scanned.and_then(|scanned| scanned).unwrap_or_else(|error| Scanned::failed(&origin, &error))
+}

@@ -1,0 +1,252 @@
+//! The report: what was found, where, and what was not looked at, ready to print.
+//!
+//! Scans of many dumps are merged into one [`Report`]: the same secret in many dumps is one finding that knows all its
+//! sites. A [`Printer`] tells it to people or to programs. A report holds no byte of a secret, unless the one door,
+//! `--show-secrets`, was opened while it was built.
+//!
+//! ```text
+//! (origin, DumpMap, Outcome) -> Scanned -> Builder -> Report -> Printer
+//! ```
+//!
+//! Sites stay where the scan put them (in memory, or spilled to disk) and are told one by one while printing; what a
+//! printer needs of the map to say where a site lies is kept in [`Places`], which is as small as the sites are few.
+//! Adding a printer is one file and one line in [`PRINTERS`].
+
+mod escape;
+mod json;
+mod jsonl;
+mod merge;
+mod places;
+mod text;
+pub mod units;
+mod wire;
+pub mod words;
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use crate::error::{Fault, Gap, Result};
+use crate::finding::{Evidence, PublicIdentity, Rule, RuleId, Severity, Site};
+use crate::scan::Coverage;
+use crate::scan::sites::Sites;
+use crate::vault::Secret;
+
+pub use escape::{Inert, InertJson, Short};
+pub use json::write_document;
+pub use merge::{Builder, Scanned};
+pub use places::{Places, Spot};
+
+/// Tells a report in one format.
+pub trait Printer: Sync {
+    /// The name that `--format` takes.
+    fn name(&self) -> &'static str;
+    /// For whom it is, for the help text.
+    fn about(&self) -> &'static str;
+    /// Writes the report.
+    ///
+    /// # Errors
+    /// When `out` cannot be written, or spilled sites cannot be read back.
+    fn print(&self, report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// Every printer; the first is the default.
+pub const PRINTERS: &[&dyn Printer] = &[&text::Text, &json::Json, &jsonl::JsonLines];
+
+/// How much a printer for people tells. Printers for programs always tell all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Findings and the result.
+    Quiet,
+    /// Findings, dumps and remedies, with long lists cut short and counted.
+    #[default]
+    Normal,
+    /// Everything.
+    Verbose,
+}
+
+/// What counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Findings of this severity and above count.
+    pub fail_on: Severity,
+    /// Findings with less evidence are neither listed nor counted; the report says how many there were.
+    pub min_evidence: Evidence,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { fail_on: Severity::Low, min_evidence: Evidence::Matched }
+    }
+}
+
+/// Everything that is told of a run.
+#[derive(Debug)]
+pub struct Report {
+    /// The program's name.
+    pub tool: &'static str,
+    /// The program's version.
+    pub version: &'static str,
+    /// What counts.
+    pub policy: Policy,
+    /// The rules that were looked for.
+    pub rules: Arc<Vec<Rule>>,
+    /// One row for each input, in the order in which they were named; folders in order of path.
+    pub dumps: Vec<DumpReport>,
+    /// What was seen in a folder and left alone on purpose: symbolic links.
+    pub skipped: Vec<Skipped>,
+    /// One for each secret, worst first.
+    pub findings: Vec<ReportFinding>,
+    /// The numbers of it all.
+    pub tally: Tally,
+    /// What it comes to.
+    pub verdict: Verdict,
+}
+
+/// One input.
+#[derive(Debug)]
+pub struct DumpReport {
+    /// Its path, or `-`.
+    pub origin: String,
+    /// Why it could not be scanned, where it could not. Then the rest is empty but for one gap.
+    pub error: Option<String>,
+    /// The format's name; empty where it could not be opened.
+    pub format: &'static str,
+    /// What was looked at; its gaps are those of the map and of the scan together.
+    pub coverage: Coverage,
+    /// Records that were not as they should be.
+    pub faults: Vec<Fault>,
+    /// How many runs of memory it describes.
+    pub regions: usize,
+    /// How many threads it holds.
+    pub threads: usize,
+    /// How many modules it names.
+    pub modules: usize,
+    places: Places,
+    sites: Sites,
+}
+
+impl DumpReport {
+    /// What was not scanned of it.
+    #[must_use]
+    pub fn gaps(&self) -> &[Gap] {
+        &self.coverage.gaps
+    }
+}
+
+/// What was left alone on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its path.
+    pub origin: String,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// One secret, in however many dumps.
+#[derive(Debug)]
+pub struct ReportFinding {
+    /// Its number in this report, from 1. It names nothing beyond this report.
+    pub number: usize,
+    /// What kind of secret.
+    pub rule: RuleId,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The best evidence that any site gave.
+    pub evidence: Evidence,
+    /// Whether it counts for the exit code.
+    pub counted: bool,
+    /// What may be told of it.
+    pub public: PublicIdentity,
+    /// How many sites it has, in all dumps together.
+    pub sites: u64,
+    /// In which dumps it is.
+    pub held: Vec<Held>,
+    /// The secret itself, only where `--show-secrets` asked for it.
+    pub secret: Option<Secret>,
+}
+
+/// A finding's share of one dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Index of the dump in [`Report::dumps`].
+    pub dump: usize,
+    /// How many sites it has there.
+    pub sites: u64,
+    /// File offset of the first of them.
+    pub first: u64,
+    /// Index of the finding in that dump's own scan.
+    finding: usize,
+}
+
+/// A site and where it lies.
+#[derive(Debug)]
+pub struct PlacedSite<'a> {
+    /// The dump that it is in.
+    pub dump: &'a DumpReport,
+    /// The bytes, and how they hold the secret.
+    pub site: Site,
+    /// Whose memory that is.
+    pub spot: Spot<'a>,
+}
+
+/// The numbers of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Inputs that were scanned.
+    pub scanned: usize,
+    /// Inputs that could not be scanned.
+    pub unreadable: usize,
+    /// Bytes of all images that were scanned or should have been.
+    pub bytes: u64,
+    /// Findings that are listed.
+    pub findings: usize,
+    /// Of those, the ones that count for the exit code.
+    pub counted: usize,
+    /// Findings that are not listed because their evidence is below what was asked for.
+    pub below_evidence: usize,
+    /// Sites of the findings that are listed.
+    pub sites: u64,
+    /// Faults in all dumps together.
+    pub faults: usize,
+    /// Gaps in all dumps together.
+    pub gaps: usize,
+}
+
+/// What a report comes to: the exit code, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The process's exit code.
+    pub exit_code: u8,
+    /// What it means here, in a sentence.
+    pub meaning: String,
+}
+
+impl Report {
+    /// The rule of a finding.
+    #[must_use]
+    pub fn rule(&self, finding: &ReportFinding) -> Option<&Rule> {
+        self.rules.get(finding.rule.0)
+    }
+
+    /// Every site of a finding, dump by dump, in file order.
+    pub fn sites_of<'a>(&'a self, finding: &'a ReportFinding) -> impl Iterator<Item = Result<PlacedSite<'a>>> + 'a {
+        finding.held.iter().flat_map(|held| self.sites_in(held))
+    }
+
+    /// Every site of a finding in one dump, in file order.
+    pub fn sites_in<'a>(&'a self, held: &Held) -> impl Iterator<Item = Result<PlacedSite<'a>>> + 'a {
+        let finding = held.finding;
+        let placed = |dump: &'a DumpReport, site: Site| PlacedSite { spot: dump.places.at(site.offset()), dump, site };
+        let dump = self.dumps.get(held.dump).into_iter();
+        dump.flat_map(move |dump| dump.sites.of(finding).map(move |site| Ok(placed(dump, site?))))
+    }
+
+    /// The dump that holds a share of a finding.
+    #[must_use]
+    pub fn dump(&self, held: &Held) -> Option<&DumpReport> {
+        self.dumps.get(held.dump)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! Numbers for people.
+
+use std::fmt;
+
+/// A number of bytes: exact below 10 KiB, with one decimal above.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+        if self.0 < 10 << 10 {
+            return write!(f, "{}", Count(self.0, "byte"));
+        }
+        let (mut tenths, mut unit) = (u128::from(self.0) * 10 / 1024, 0);
+        while tenths >= 10_240 && unit + 1 < UNITS.len() {
+            tenths /= 1024;
+            unit += 1;
+        }
+        write!(f, "{}.{} {}", tenths / 10, tenths % 10, UNITS.get(unit).copied().unwrap_or_default())
+    }
+}
+
+/// A number of things, named in the singular: `1 site`, `12,345 sites`.
+#[derive(Clone, Copy, Debug)]
+pub struct Count<'a>(pub u64, pub &'a str);
+
+impl fmt::Display for Count<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0 == 1 { "" } else { "s" };
+        write!(f, "{} {}{plural}", Grouped(self.0), self.1)
+    }
+}
+
+/// A number with its thousands apart: `12,345`.
+#[derive(Clone, Copy, Debug)]
+pub struct Grouped(pub u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 / 1000 {
+            0 => write!(f, "{}", self.0),
+            thousands => write!(f, "{},{:03}", Self(thousands), self.0 % 1000),
+        }
+    }
+}
+
+/// [`Count`] of a length in memory.
+#[must_use]
+pub fn count(number: usize, what: &str) -> Count<'_> {
+    Count(number as u64, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(Count(1, "site").to_string(), "1 site");
+        assert_eq!(Count(1_234_567, "site").to_string(), "1,234,567 sites");
+        assert_eq!(Bytes(1000).to_string(), "1,000 bytes");
+        assert_eq!(Bytes(10 << 10).to_string(), "10.0 KiB");
+        assert_eq!(Bytes((3 << 20) + (1 << 19)).to_string(), "3.5 MiB");
+        assert_eq!(Bytes(u64::MAX).to_string(), "16383.9 PiB");
+    }
+}
