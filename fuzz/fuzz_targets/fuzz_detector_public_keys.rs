@@ -1,9 +1,0 @@
-//! Public keys and certificates, which are clues.
-#![no_main]
-
-use dumpscrub::detect::public_keys::PublicKeys;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| {
-    dumpscrub_fuzz::confirm_everywhere(&PublicKeys, data);
-});
