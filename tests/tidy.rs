@@ -69,7 +69,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("goblin", &["src/dump/minidump", "src/dump/elf_core"]),
     ("indicatif", &["src/report", "src/commands"]),
     ("k256", &["src/keys"]),
-    ("memchr", &["src/detect", "src/keys", "src/scan"]),
+    ("memchr", &["src/detect", "src/hunt", "src/keys", "src/scan"]),
     ("minidump", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_common", &["src/dump/minidump"]),
     ("multiversion", &["src/scan", "src/detect"]),
@@ -106,7 +106,7 @@ const MOST_LINES: usize = 700;
 #[test]
 fn modules_import_only_what_lies_below_them() {
     let mut wrong = Vec::new();
-    for file in rust_files(&["src"]) {
+    for file in sources() {
         let module = module_of(&file.path);
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
             wrong.push(format!("{}: module `{module}` is not in MAY_IMPORT", file.path));
@@ -131,7 +131,7 @@ fn every_outside_crate_has_one_home() {
         crates.iter().filter(|name| known(name).is_none()).map(|name| format!("crate `{name}` has no home")).collect();
     let stale = HOMES.iter().filter(|(name, _)| !crates.iter().any(|known| known == name));
     wrong.extend(stale.map(|(name, _)| format!("`{name}` has a home and is no dependency")));
-    for file in rust_files(&["src"]) {
+    for file in sources() {
         for (name, homes) in HOMES {
             if names_crate(&file.code, name) && !homes.iter().any(|home| file.path.starts_with(home)) {
                 wrong.push(format!("{}: `{name}` lives in {}", file.path, homes.join(", ")));
@@ -248,6 +248,11 @@ fn report(wrong: &[String]) {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// The program itself, without its unit tests.
+fn sources() -> impl Iterator<Item = Source> {
+    rust_files(&["src"]).into_iter().filter(|file| !is_tests(&file.path))
+}
+
 fn rust_files(folders: &[&str]) -> Vec<Source> {
     let is_rust = |path: &Path| path.extension().is_some_and(|end| end == "rs");
     let mut sources = Vec::new();
@@ -279,6 +284,11 @@ fn files(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// Whether the file is a module of unit tests, or of what they share.
+fn is_tests(path: &str) -> bool {
+    ["tests.rs", "testing.rs"].iter().any(|name| path.ends_with(&format!("/{name}"))) || path.contains("/tests/")
 }
 
 /// The text without comments, and without the unit tests at its end: they may reach further.

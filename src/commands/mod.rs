@@ -50,7 +50,7 @@ fn run(args: &args::Args) -> Result<u8> {
     }
 }
 
-/// The engine that every command uses: all that can be found.
+/// The engine that every command uses.
 fn engine() -> Result<Engine> {
     Engine::new(detect::detectors()?)
 }

@@ -21,7 +21,7 @@ pub fn run(action: &RulesAction) -> Result<u8> {
     let engine = engine()?;
     match action {
         RulesAction::List(format) => list(engine.rules(), format),
-        RulesAction::Check(format) => check(engine.rules(), format),
+        RulesAction::Check(format) => check(engine.rules(), rule_check::check(text::built_in()?)?, format),
     }
 }
 
@@ -59,10 +59,8 @@ struct Problem {
     problem: String,
 }
 
-fn check(rules: &[Rule], format: &PlainFormat) -> Result<u8> {
+fn check(rules: &[Rule], complaints: Vec<Complaint>, format: &PlainFormat) -> Result<u8> {
     let mut problems = problems(rules);
-    // Text rules carry examples, and each must be found in every surrounding that memory has.
-    let complaints = rule_check::check(text::built_in()?)?;
     problems.extend(complaints.into_iter().map(|Complaint { rule, what }| Problem { rule, problem: what }));
     let check = Check { schema: "dumpscrub-rules-check/1", rules: rules.len(), problems };
     output::to_stdout(|out| if format.json { write_document(&check, out) } else { print_check(&check, out) })?;
@@ -80,9 +78,14 @@ fn print_check(check: &Check, out: &mut dyn Write) -> io::Result<()> {
 fn problems(rules: &[Rule]) -> Vec<Problem> {
     let problem = |rule: &Rule, problem: &str| Problem { rule: rule.id.clone(), problem: problem.to_owned() };
     let mut problems = Vec::new();
+    let mut seen = std::collections::HashMap::new();
     for rule in rules {
         if !is_id(&rule.id) {
             problems.push(problem(rule, "its id is not made of a-z, 0-9 and single hyphens"));
+        }
+        // Two detectors may find the same kind of secret, but then they must say the same of it.
+        if seen.insert(rule.id.as_str(), rule).is_some_and(|other| other != rule) {
+            problems.push(problem(rule, "its id is also that of another rule"));
         }
         for (field, text) in [("title", &rule.title), ("description", &rule.description), ("remedy", &rule.remedy)] {
             if text.trim().is_empty() {
@@ -111,9 +114,9 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_rule_is_told() {
         let rule = |id: &str, title: &str| Rule::new(id, title, Severity::Low, "d", "r");
-        let rules = [rule("a-b", "one"), rule("A--b", " ")];
+        let rules = [rule("a-b", "one"), rule("a-b", "one"), rule("a-b", "two"), rule("A--b", " ")];
         let told: Vec<String> = problems(&rules).into_iter().map(|p| p.problem).collect();
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert!(told[0].contains("hyphens") && told[1].contains("title is empty"));
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told[0].contains("another rule") && told[1].contains("hyphens") && told[2].contains("title is empty"));
     }
 }

@@ -153,3 +153,61 @@ fn tell(key: RsaNumbers, piece: Piece, range: Range<usize>, out: &mut Hits) {
         out.hits.push(key.at(range, form));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::fragment;
+    use crate::keys::testing::{noise, pkcs1};
+
+    fn hunt(clues: &[Clue], bytes: &[u8]) -> Hits {
+        let mut known = Clues::new(100);
+        clues.iter().for_each(|clue| known.add(clue.clone()));
+        assert!(RsaIntegers.needs(&known));
+        let mut out = Hits::default();
+        let window = Window::new(bytes, 0..bytes.len(), &[], &[]);
+        let image = Image::from_bytes("t", Vec::new());
+        RsaIntegers.prepare(&known).hunt(&window, &AddressSpace::new(&[]), &image, &mut out);
+        out
+    }
+
+    fn clue(der: &[u8]) -> Clue {
+        let values = fragment::chain(der, 4).unwrap().values(der).into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>();
+        let plain = |bytes: &[u8]| Number::from_be(bytes).to_be();
+        Clue::RsaPublicKey { modulus: plain(&values[1]), exponent: plain(&values[2]) }
+    }
+
+    #[test]
+    fn any_single_integer_but_qinv_gives_the_key_away() {
+        let (der, other, bigger) = (pkcs1(1024), pkcs1(1024), pkcs1(2048));
+        let clues = [clue(&other), clue(&der), clue(&bigger)];
+        let integers = fragment::chain(&der, 4).unwrap().integers;
+        let pieces = [Piece::D, Piece::P, Piece::Q, Piece::Dp, Piece::Dq];
+        for (integer, piece) in integers.iter().skip(3).zip(pieces) {
+            let bytes = [&noise(50, 4), &der[integer.start..integer.value.end], &noise(50, 5)].concat();
+            let out = hunt(&clues, &bytes);
+            assert_eq!(out.hits.len(), 1, "{piece:?}");
+            assert_eq!((out.hits[0].evidence, out.hits[0].range.end), (Evidence::Proven, bytes.len() - 50));
+            let swapped = [(Piece::P, Piece::Q), (Piece::Dp, Piece::Dq)].map(|(a, b)| [(a, b), (b, a)]).concat();
+            let told = out.hits[0].form.piece;
+            assert!(told == piece || swapped.contains(&(told, piece)), "{told:?} {piece:?}");
+        }
+    }
+
+    #[test]
+    fn public_numbers_and_noise_give_nothing() {
+        let der = pkcs1(1024);
+        let modulus = &fragment::chain(&der, 4).unwrap().integers[1];
+        let bytes = [&der[modulus.start..modulus.value.end], &noise(1 << 20, 11)].concat();
+        assert!(hunt(&[clue(&der)], &bytes).hits.is_empty());
+    }
+
+    #[test]
+    fn degenerate_public_keys_are_not_used() {
+        let mut clues = Clues::new(9);
+        clues.add(Clue::RsaPublicKey { modulus: Vec::new(), exponent: vec![3] });
+        clues.add(Clue::RsaPublicKey { modulus: vec![0xfe; 128], exponent: vec![3] });
+        clues.add(Clue::RsaPublicKey { modulus: vec![0xff; 128], exponent: vec![2] });
+        assert!(!RsaIntegers.needs(&clues));
+    }
+}

@@ -6,7 +6,7 @@
 
 use const_oid::ObjectIdentifier;
 use der::asn1::AnyRef;
-use der::{Decode as _, Header, Reader as _, SliceReader, Tag, Tagged as _};
+use der::{Decode as _, Encode as _, Header, Reader as _, SliceReader, Tag, Tagged as _};
 use spki::AlgorithmIdentifierRef;
 
 use super::number::Number;
@@ -137,6 +137,7 @@ fn octets(field: AnyRef<'_>) -> Option<&[u8]> {
 fn versioned(version: u64, mut fields: Fields<'_>, whole: &[u8]) -> Option<(FoundKey, Layout)> {
     let second = fields.next()?;
     match (version, second.tag()) {
+        (0, Tag::Integer) if Fields(fields.0).count() == 4 => Some((dsa(second, fields)?, Layout::Pkcs1)),
         (0 | 1, Tag::Integer) => Some((pkcs1(version, second, fields, whole)?, Layout::Pkcs1)),
         (0 | 1, Tag::Sequence) => Some((pkcs8(second, fields)?, Layout::Pkcs8)),
         (1, Tag::OctetString) => Some((sec1(second.value(), fields, None)?, Layout::Sec1)),
@@ -161,6 +162,19 @@ fn pkcs1<'a>(version: u64, modulus: AnyRef<'a>, mut fields: Fields<'a>, whole: &
         None if version == 1 && fields.next().is_some() => many_primes(&numbers, whole),
         None => unfitting(&numbers, whole),
     }
+}
+
+/// OpenSSL's own structure for DSA keys, which no standard has: p, q, g, y, x after the version, proven by y = g^x (mod p).
+/// The secret is x as an INTEGER, as PKCS#8 holds it.
+fn dsa(modulus: AnyRef<'_>, fields: Fields<'_>) -> Option<FoundKey> {
+    let rest: Vec<AnyRef<'_>> = fields.collect();
+    let [order, generator, public, secret] = rest.as_slice() else { return None };
+    let (p, q, x) = (number(modulus)?, number(*order)?, number(*secret)?);
+    let sane = (512..=4096).contains(&p.bits()) && (160..=512).contains(&q.bits()) && x < q && x.bits() > 64;
+    let fits = sane && number(*generator)?.pow_mod(&x, &p)? == number(*public)?;
+    let secret = SecretBytes::new(secret.to_der().ok()?);
+    let key = fits.then(|| parsed("private-key", &format!("DSA-{}", p.bits()), secret.expose()))?;
+    Some(FoundKey { evidence: Evidence::Proven, ..key })
 }
 
 /// A key of three primes or more: known by its public key, not computed.
@@ -343,4 +357,108 @@ pub fn rules() -> Vec<Rule> {
         ),
     ];
     all.into_iter().map(|(id, title, severity, about, remedy)| Rule::new(id, title, severity, about, remedy)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::testing::{element, noise, rsa_key};
+    use ::rsa::pkcs1::EncodeRsaPublicKey as _;
+    use ::rsa::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
+    use sha2::{Digest as _, Sha256};
+
+    #[test]
+    fn an_rsa_key_is_named_by_the_hash_of_its_public_key_as_other_tools_write_it() {
+        let key = rsa_key(1024);
+        let public = key.to_public_key().to_public_key_der().unwrap();
+        let parsed = private_key(key.to_pkcs8_der().unwrap().as_bytes()).unwrap();
+        let hash = super::super::hex(&Sha256::digest(public.as_bytes()));
+        assert_eq!(parsed.key.public.spki_sha256, Some(hash));
+        let (n, e, len) = rsa_public(&[public.as_bytes(), &noise(9, 1)].concat()).unwrap();
+        assert_eq!((len, e.as_slice()), (public.as_bytes().len(), [1, 0, 1].as_slice()));
+        let bare = key.to_public_key().to_pkcs1_der().unwrap();
+        assert_eq!(rsa_public(bare.as_bytes()), Some((n, e, bare.as_bytes().len())));
+    }
+
+    #[test]
+    fn rsassa_pss_is_rsa() {
+        let der = rsa_key(512).to_pkcs8_der().unwrap();
+        let plain = private_key(der.as_bytes()).unwrap();
+        let at = memchr::memmem::find(der.as_bytes(), b"\x86\xf7\x0d\x01\x01\x01").unwrap();
+        let mut pss = der.as_bytes().to_vec();
+        pss[at + 5] = 10;
+        let pss = private_key(&pss).unwrap();
+        assert_eq!(pss.key.secret.identity(), plain.key.secret.identity());
+        assert_eq!(pss.key.evidence, Evidence::Proven);
+    }
+
+    fn rfc8410(oid: u8, version: u8, rest: &[u8]) -> Vec<u8> {
+        let algorithm = element(0x30, &[&[6, 3, 0x2b, 0x65, oid]]);
+        let seed = element(4, &[&element(4, &[&noise(32, 7)])]);
+        element(0x30, &[&[2, 1, version], &algorithm, &seed, rest])
+    }
+
+    #[test]
+    fn edwards_keys_are_proven_where_the_public_key_stands_beside() {
+        let seed: [u8; 32] = noise(32, 7).try_into().unwrap();
+        let public = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes();
+        let implicit = element(0x81, &[&[0], &public]);
+        let explicit = element(0xa1, &[&element(3, &[&[0], &public])]);
+        for beside in [implicit, explicit] {
+            let key = private_key(&rfc8410(112, 1, &beside)).unwrap().key;
+            assert_eq!((key.rule, key.evidence), ("ed25519-private-key", Evidence::Proven));
+        }
+        let alone = private_key(&rfc8410(112, 0, &[])).unwrap().key;
+        assert_eq!((alone.rule, alone.evidence), ("ed25519-private-key", Evidence::Parsed));
+        assert_eq!(private_key(&rfc8410(110, 0, &[])).unwrap().key.rule, "x25519-private-key");
+        assert_eq!(private_key(&rfc8410(113, 0, &[])).unwrap().key.public.kind, "Ed448");
+    }
+
+    #[test]
+    fn a_key_of_three_primes_is_parsed() {
+        let primes: Vec<Number> = [rsa_key(512), rsa_key(512)].iter().flat_map(primes_of).take(3).collect();
+        let [p, q, r] = &primes[..] else { panic!() };
+        let (n, e) = (p.times(q).times(r), Number::from(65537));
+        let orders: Vec<Number> = primes.iter().map(|p| p.minus_one().unwrap()).collect();
+        let d = e.inverse(&orders[0].times(&orders[1]).times(&orders[2])).unwrap();
+        let int = |n: &Number| element(2, &[&[0][..usize::from(n.bits() % 8 == 0)], &n.to_be()]);
+        let all = [&n, &e, &d, p, q, &d.rem(&orders[0]).unwrap(), &d.rem(&orders[1]).unwrap()].map(int).concat();
+        let more = element(0x30, &[&element(0x30, &[&int(r), &int(&d.rem(&orders[2]).unwrap()), &int(p)])]);
+        let der = element(0x30, &[&[2, 1, 1], &all, &int(&q.inverse(p).unwrap()), &more]);
+        let key = private_key(&der).unwrap().key;
+        assert_eq!((key.evidence, key.public.kind), (Evidence::Parsed, format!("RSA-{}", n.bits())));
+    }
+
+    fn primes_of(key: &::rsa::PrivateKey) -> Vec<Number> {
+        use ::rsa::traits::PrivateKeyParts as _;
+        key.primes().iter().map(|p| Number::from_be(&p.to_be_bytes())).collect()
+    }
+
+    #[test]
+    fn a_dsa_key_is_proven_by_its_public_number() {
+        let (p, q, g) = (noise(128, 1), noise(20, 2), noise(100, 3));
+        let (p, q) = ([&p[..127], &[p[127] | 1]].concat(), [&[0x7f], &q[..]].concat());
+        let x = noise(20, 4);
+        let number = Number::from_be;
+        let y = number(&g).pow_mod(&number(&x), &number(&p)).unwrap().to_be();
+        let der = |y: &[u8]| {
+            let ints = [&p, &q, &g, y, &x].map(|value| element(2, &[&[0], value])).concat();
+            element(0x30, &[&[2, 1, 0], &ints])
+        };
+        let key = private_key(&der(&y)).unwrap().key;
+        assert_eq!((key.rule, key.evidence), ("private-key", Evidence::Proven));
+        assert!(private_key(&der(&g)).is_none());
+    }
+
+    #[test]
+    fn every_rule_that_a_key_names_is_declared_once() {
+        let mut ids: Vec<String> = rules().into_iter().map(|rule| rule.id).collect();
+        let declared = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), declared);
+        for id in [rsa::RULE, ec::RULE, fragment::RULE, "ed25519-private-key", "x25519-private-key", "private-key"] {
+            assert!(ids.iter().any(|known| known == id), "{id}");
+        }
+    }
 }

@@ -142,3 +142,54 @@ fn batches() -> &'static [Batch] {
         batches
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::testing::{noise, rsa_key};
+    use ::rsa::traits::PrivateKeyParts as _;
+
+    fn primes() -> (Number, Number) {
+        let key = rsa_key(1024);
+        let [p, q] = key.primes() else { panic!() };
+        (Number::from_be(&p.to_be_bytes()), Number::from_be(&q.to_be_bytes()))
+    }
+
+    #[test]
+    fn a_private_exponent_gives_the_primes_whatever_it_was_reduced_by() {
+        for _ in 0..8 {
+            let (p, q) = primes();
+            let (p1, q1) = (p.minus_one().unwrap(), q.minus_one().unwrap());
+            let (n, e) = (p.times(&q), Number::from(65537));
+            let least = p1.times(&q1).div_rem(&p1.gcd(&q1)).unwrap().0;
+            for order in [p1.times(&q1), least] {
+                let (a, b) = factor(&n, &e, &e.inverse(&order).unwrap()).unwrap();
+                assert!((a == p && b == q) || (a == q && b == p));
+            }
+        }
+    }
+
+    #[test]
+    fn an_exponent_modulo_one_prime_gives_e_and_the_prime() {
+        for e in [3_u64, 17, 257, 65537].map(Number::from) {
+            for prime in <[Number; 2]>::from(primes()) {
+                let order = prime.minus_one().unwrap();
+                let Some(dp) = e.inverse(&order) else { continue };
+                assert_eq!(small_inverse(&dp, &order), Some(e.clone()));
+                assert!(primes_of(&e, &dp).contains(&prime));
+            }
+        }
+    }
+
+    #[test]
+    fn noise_gives_nothing_and_no_corner_panics() {
+        let (a, b) = (Number::from_be(&noise(128, 1)), Number::from_be(&noise(128, 2)));
+        let e = Number::from(65537);
+        assert!(small_inverse(&a, &b).is_none() && factor(&a, &e, &b).is_none());
+        for (a, b) in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 2), (3, 7)].map(|(a, b)| (Number::from(a), Number::from(b)))
+        {
+            let _ = (small_inverse(&a, &b), factor(&a, &b, &a), factor(&a, &e, &b), primes_of(&a, &b));
+            let _ = is_probable_prime(&a);
+        }
+    }
+}

@@ -285,16 +285,12 @@ impl<'a> Clues<'a> {
     }
 
     /// p and q in a row, and anything that ties them together: q * qinv = 1 (mod p), or an exponent for each, or an exponent
-    /// for p and a q that is prime.
+    /// for one while the other is prime.
     fn both_primes(&self) -> Option<RsaNumbers> {
         self.half.windows(2).find_map(|pair| {
             let [p, q] = pair else { return None };
             let odd = p.is_odd() && q.is_odd() && p != q;
-            let tied = odd
-                && (self.has_inverse(p, q)
-                    || self
-                        .exponent_of(p)
-                        .is_some_and(|e| self.exponent_of(q) == Some(e) || exponent::is_probable_prime(q)));
+            let tied = odd && (self.has_inverse(p, q) || self.have_exponents(p, q));
             self.key(p, q).filter(|_| tied)
         })
     }
@@ -342,6 +338,16 @@ impl<'a> Clues<'a> {
         others.filter_map(|d| exponent::small_inverse(d, &order)).find(Number::is_odd)
     }
 
+    /// Whether some number here is an exponent of one prime, and the other has the same public exponent or is prime.
+    fn have_exponents(&self, p: &Number, q: &Number) -> bool {
+        match (self.exponent_of(p), self.exponent_of(q)) {
+            (Some(a), Some(b)) => a == b,
+            (Some(_), None) => exponent::is_probable_prime(q),
+            (None, Some(_)) => exponent::is_probable_prime(p),
+            (None, None) => false,
+        }
+    }
+
     fn has_inverse(&self, p: &Number, q: &Number) -> bool {
         self.half.iter().any(|qinv| *qinv < p && inverts(p, q, qinv))
     }
@@ -355,4 +361,73 @@ fn inverts(p: &Number, q: &Number, qinv: &Number) -> bool {
 /// e * d = 1 (mod p - 1)
 fn fits(e: &Number, d: &Number, p: &Number) -> bool {
     p.minus_one().and_then(|order| e.times(d).rem(&order)).is_some_and(|rest| rest.is_one())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::testing::{element, noise, pkcs1};
+
+    /// n, e, d, p, q, dp, dq, qinv
+    fn numbers(der: &[u8]) -> Vec<Vec<u8>> {
+        let chain = chain(der, 4).unwrap();
+        chain.values(der).iter().skip(1).map(|value| value.to_vec()).collect()
+    }
+
+    #[test]
+    fn a_key_is_recovered_from_what_pins_it_down_and_from_nothing_less() {
+        let all = numbers(&pkcs1(1024));
+        let enough: &[&[usize]] = &[
+            &[0, 1, 2],
+            &[0, 2],
+            &[0, 1, 3],
+            &[0, 1, 4],
+            &[0, 1, 2, 3, 4, 5, 6, 7],
+            &[3, 4, 5],
+            &[3, 4, 6],
+            &[3, 4, 7],
+            &[2, 3, 4],
+            &[4, 5, 6, 7],
+            &[5, 6, 7],
+            &[1, 2, 3, 4, 5],
+            &[2, 3, 4, 5, 6, 7],
+        ];
+        let pick = |which: &[usize]| which.iter().map(|&i| all[i].as_slice()).collect::<Vec<_>>();
+        for which in enough {
+            let key = recover(&pick(which)).unwrap_or_else(|| panic!("{which:?}"));
+            assert_eq!(key.n.to_be(), Number::from_be(&all[0]).to_be(), "{which:?}");
+        }
+        let short: &[&[usize]] = &[&[0], &[0, 1], &[2], &[1, 2], &[3, 4], &[4, 5], &[5, 6], &[6, 7], &[4, 5, 6], &[]];
+        for which in short {
+            assert!(recover(&pick(which)).is_none(), "{which:?}");
+        }
+    }
+
+    #[test]
+    fn wherever_one_looks_the_chain_is_the_same() {
+        let der = pkcs1(2048);
+        for skip in [4, 7, 7 + 261, 7 + 261 + 5] {
+            let bytes = [noise(99, 5), der[skip..].to_vec(), noise(99, 6)].concat();
+            let whole = chain(&bytes, 99).unwrap();
+            for integer in &whole.integers {
+                assert_eq!(chain_start(&bytes, integer.start), 99, "{skip} {integer:?}");
+            }
+            assert_eq!(whole.range(), 99..99 + der.len() - skip);
+        }
+    }
+
+    #[test]
+    fn three_random_numbers_of_one_size_are_a_fragment_and_two_are_not() {
+        let int = |seed| element(2, &[&[0x55], &noise(127, seed)]);
+        let bytes = [int(1), int(2), int(3)].concat();
+        let key = found(&chain(&bytes, 0).unwrap(), &bytes).unwrap();
+        assert_eq!((key.rule, key.evidence), (RULE, Evidence::Matched));
+        let two = [int(1), int(2)].concat();
+        assert!(found(&chain(&two, 0).unwrap(), &two).is_none());
+        let same = [int(1), int(1), int(1)].concat();
+        assert!(found(&chain(&same, 0).unwrap(), &same).is_none());
+        let dull = element(2, &[&[0x55; 128]]);
+        let dull = [dull, int(2), int(3)].concat();
+        assert!(found(&chain(&dull, 0).unwrap(), &dull).is_none());
+    }
 }

@@ -4,6 +4,7 @@
 //! Every crate of the RustCrypto family has its one home in this folder.
 
 pub mod asn1;
+pub mod certificate;
 pub mod ec;
 pub mod edwards;
 pub mod exponent;
@@ -11,6 +12,8 @@ pub mod fragment;
 pub mod number;
 pub mod rsa;
 pub mod ssh;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::detect::Hit;
 use crate::finding::{Evidence, Form, PublicIdentity, Severity};

@@ -162,3 +162,46 @@ pub fn spki_sha256(modulus: &[u8], exponent: &[u8]) -> Option<[u8; 32]> {
 fn lcm(a: &Number, b: &Number) -> Option<Number> {
     Some(a.times(b).div_rem(&a.gcd(b))?.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::testing::rsa_key;
+    use ::rsa::traits::PrivateKeyParts as _;
+
+    fn primes() -> (Number, Number) {
+        let key = rsa_key(512);
+        let [p, q] = key.primes() else { panic!() };
+        (Number::from_be(&p.to_be_bytes()), Number::from_be(&q.to_be_bytes()))
+    }
+
+    #[test]
+    fn all_numbers_follow_from_the_primes_and_either_private_exponent_is_kept() {
+        let (p, q) = primes();
+        let e = Number::from(65537);
+        let least = RsaNumbers::from_primes(p.clone(), q.clone(), e.clone(), None).unwrap();
+        let order = p.minus_one().unwrap().times(&q.minus_one().unwrap());
+        let full = RsaNumbers::from_primes(p, q, e.clone(), e.inverse(&order)).unwrap();
+        assert!(least.prove() && full.prove());
+        let exponents = |key: RsaNumbers| {
+            let found = key.into_found(Evidence::Proven).unwrap();
+            let parts = found.secret.parts().iter().filter(|part| part.piece == Piece::D);
+            parts.map(|part| part.bytes.expose().to_vec()).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(exponents(least), exponents(full));
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_prove_nothing() {
+        let (p, q) = primes();
+        let key = RsaNumbers::from_primes(p.clone(), q.clone(), Number::from(65537), None).unwrap();
+        let other_d = RsaNumbers { d: key.d.plus(&Number::from(2)), ..key.clone() };
+        let other_n = RsaNumbers { n: key.n.plus(&Number::from(2)), ..key };
+        assert!(!other_d.prove() && !other_n.prove());
+        assert!(RsaNumbers::from_primes(p.clone(), p.clone(), Number::from(65537), None).is_none());
+        assert!(RsaNumbers::from_primes(p.clone(), q.clone(), Number::from(0), None).is_none());
+        assert!(RsaNumbers::from_primes(p, q, Number::from(2), None).is_none());
+        let zero = || Number::from(0);
+        assert!(RsaNumbers::from_primes(zero(), zero(), zero(), Some(zero())).is_none());
+    }
+}
