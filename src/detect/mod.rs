@@ -5,6 +5,10 @@
 //! negatives, the detector confirms. Adding a detector is one file and one line in `detectors`.
 
 pub mod der;
+pub mod base64_run;
+pub mod openssh;
+pub mod pem;
+pub mod putty;
 pub mod text;
 
 use std::ops::Range;
@@ -123,6 +127,8 @@ pub struct TextView<'a> {
     letters: std::borrow::Cow<'a, [u8]>,
     start: usize,
     wide: Option<Encoding>,
+    /// Length of the window: the last letter's zero may lie beyond it.
+    limit: usize,
 }
 
 impl<'a> TextView<'a> {
@@ -131,35 +137,19 @@ impl<'a> TextView<'a> {
     #[must_use]
     pub fn around(window: &Window<'a>, candidate: Candidate, before: usize, after: usize) -> Self {
         let bytes = window.bytes();
+        let limit = bytes.len();
         if !candidate.wide {
             let start = candidate.at.saturating_sub(before);
             let letters = window.slice(start..candidate.at.saturating_add(after));
-            return Self { letters: letters.into(), start, wide: None };
+            return Self { letters: letters.into(), start, wide: None, limit };
         }
-        let letter = |at: usize| bytes.get(at).copied().filter(|&b| b != 0);
-        let joined = |gap: usize| bytes.get(gap) == Some(&0);
-        let mut start = candidate.at;
-        for _ in 0..before {
-            match start.checked_sub(2) {
-                Some(at) if letter(at).is_some() && joined(at + 1) => start = at,
-                _ => break,
-            }
-        }
-        let mut letters = Vec::new();
-        let mut at = start;
-        let end = candidate.at.saturating_add(after.saturating_mul(2));
-        while at < end {
-            let Some(byte) = letter(at) else { break };
-            letters.push(byte);
-            at += 2;
-            if !joined(at - 1) {
-                break;
-            }
-        }
-        // Both orders look alike inside; the ends tell them apart: LE has its zero behind the last letter, BE before the first.
-        let big = !joined(at - 1) && start.checked_sub(1).is_some_and(joined);
-        let wide = Some(if big { Encoding::Utf16Be } else { Encoding::Utf16Le });
-        Self { letters: letters.into(), start, wide }
+        let start = wide_start(bytes, candidate.at, before);
+        let end = wide_end(bytes, candidate.at, after);
+        let letters: Vec<u8> = window.slice(start..end).iter().step_by(2).copied().collect();
+        let far = |letters: usize| letters.saturating_add(ENDS);
+        let text = wide_start(bytes, candidate.at, far(before))..wide_end(bytes, candidate.at, far(after));
+        let wide = Some(byte_order(bytes, text));
+        Self { letters: letters.into(), start, wide, limit }
     }
 
     /// The letters, one byte each.
@@ -177,18 +167,120 @@ impl<'a> TextView<'a> {
     /// The bytes of the window that hold the letters `range`, the zero bytes of UTF-16 included.
     #[must_use]
     pub fn bytes_of(&self, range: Range<usize>) -> Range<usize> {
-        match self.wide {
-            None => self.start + range.start..self.start + range.end,
-            Some(Encoding::Utf16Be) => {
-                (self.start + 2 * range.start).saturating_sub(1)..(self.start + 2 * range.end).saturating_sub(1)
-            }
-            Some(_) => self.start + 2 * range.start..self.start + 2 * range.end,
-        }
+        let place = |letter: usize| match self.wide {
+            None => self.start + letter,
+            Some(Encoding::Utf16Be) => (self.start + 2 * letter).saturating_sub(1),
+            Some(_) => self.start + 2 * letter,
+        };
+        place(range.start)..place(range.end).min(self.limit)
     }
 
     /// The letter that stands at a position of the window.
     #[must_use]
     pub fn letter_at(&self, at: usize) -> usize {
         at.saturating_sub(self.start) / if self.wide.is_some() { 2 } else { 1 }
+    }
+}
+
+/// Letters beyond a view that are looked at to find the text's ends, which tell its byte order.
+const ENDS: usize = 256;
+
+/// Where wide text that has a letter at `at` begins, at most `most` letters before it.
+fn wide_start(bytes: &[u8], at: usize, most: usize) -> usize {
+    let is_letter = |at: usize| bytes.get(at).is_some_and(|&b| b != 0) && bytes.get(at + 1) == Some(&0);
+    let steps = (1..=most).map_while(|step| at.checked_sub(2 * step).filter(|&at| is_letter(at)));
+    steps.last().unwrap_or(at)
+}
+
+/// One past the last letter of wide text that has a letter at `at`, at most `most` letters from there on.
+fn wide_end(bytes: &[u8], at: usize, most: usize) -> usize {
+    let is_letter = |at: usize| bytes.get(at).is_some_and(|&b| b != 0);
+    let joined = |place: usize| place == at || bytes.get(place - 1) == Some(&0);
+    let places = (0..most).map(|step| at.saturating_add(2 * step));
+    places.take_while(|&place| is_letter(place) && joined(place)).last().map_or(at, |last| last + 1)
+}
+
+/// The byte order of UTF-16 text, from what stands around it: inside, both look alike. `text` begins with the first letter
+/// and ends behind the last.
+///
+/// LE text has a zero behind its last letter and two more where NUL ends it; BE text has a zero before its first letter, and
+/// NUL behind it is two zeros. Where the neighbour is no zero it is taken for a letter, so a letter that is none tells too.
+/// Where all that says nothing it is LE, the order of every machine that makes minidumps.
+fn byte_order(bytes: &[u8], text: Range<usize>) -> Encoding {
+    const MANY: usize = 4;
+    let zeros = |bytes: &mut dyn Iterator<Item = &u8>| bytes.take(MANY).take_while(|b| **b == 0).count();
+    let before = zeros(&mut bytes.get(..text.start).unwrap_or_default().iter().rev());
+    let after = zeros(&mut bytes.get(text.end..).unwrap_or_default().iter());
+    let is_text = |at: usize| bytes.get(at).is_some_and(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
+    let big = match (before, after) {
+        (_, 2) => true,
+        (_, 1 | 3) => false,
+        (1 | 3, _) => after > 0 || is_text(text.end.saturating_sub(1)),
+        (0, 0) => !is_text(text.start) && is_text(text.end.saturating_sub(1)),
+        _ => false,
+    };
+    if big { Encoding::Utf16Be } else { Encoding::Utf16Le }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "say KEY=abc;";
+
+    fn wide(order: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        TEXT.encode_utf16().flat_map(order).collect()
+    }
+
+    fn look(bytes: &[u8], before: usize, after: usize, check: impl Fn(&TextView<'_>)) {
+        let key: Vec<u8> = "KEY".bytes().flat_map(|b| [b, 0]).take(5).collect();
+        let at = bytes.windows(key.len()).position(|w| w == key).unwrap();
+        let window = Window::new(bytes, 0..bytes.len(), &[], &[]);
+        check(&TextView::around(&window, Candidate { at, literal: 0, wide: true }, before, after));
+    }
+
+    #[test]
+    fn wide_text_is_narrowed_and_its_places_map_back() {
+        for head in [&b""[..], b"\0", b"\0\0", b"\0\0\0", b"\0\0\0\0\0", b"\xf1", b"\xf1\xf2", b"\xf1\xf2\0\0"] {
+            for tail in [&b"\0\0"[..], b"\0\0\xf1", b"\xf3\xf4", b"\0\0\0\0\0\0"] {
+                for (order, encoding) in
+                    [(u16::to_le_bytes as fn(u16) -> [u8; 2], Encoding::Utf16Le), (u16::to_be_bytes, Encoding::Utf16Be)]
+                {
+                    let bytes = [head, &wide(order), tail].concat();
+                    // Zeros on both sides say nothing about the order, and then it is LE.
+                    let told = head.len() < 4 || head.contains(&0xf1) || tail.len() < 6;
+                    if encoding == Encoding::Utf16Be && (!told || tail.len() == 6) {
+                        continue;
+                    }
+                    look(&bytes, 100, 100, |view| {
+                        let text = view.letters();
+                        let at = text.windows(3).position(|w| w == b"KEY").unwrap();
+                        assert!(text[at - 4..].starts_with(TEXT.as_bytes()), "{head:?} {tail:?} {encoding:?}");
+                        assert_eq!(view.encoding(), encoding, "{head:?} {tail:?}");
+                        let range = view.bytes_of(at + 4..at + 7);
+                        assert_eq!(bytes[range], "abc".encode_utf16().flat_map(order).collect::<Vec<u8>>());
+                    });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_view_that_is_shorter_than_the_text_knows_its_order_all_the_same() {
+        let bytes = [&b"\x07"[..], &wide(u16::to_be_bytes), b"\0\0\x07"].concat();
+        look(&bytes, 2, 5, |view| {
+            assert_eq!(view.letters(), b"y KEY=a");
+            assert_eq!(view.encoding(), Encoding::Utf16Be);
+        });
+    }
+
+    #[test]
+    fn the_last_letters_zero_may_lie_outside_the_window() {
+        let bytes = wide(u16::to_le_bytes);
+        let cut = &bytes[..bytes.len() - 1];
+        look(cut, 100, 100, |view| {
+            assert_eq!(view.letters(), TEXT.as_bytes());
+            assert_eq!(view.bytes_of(0..TEXT.len()), 0..cut.len());
+        });
     }
 }

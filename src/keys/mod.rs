@@ -12,6 +12,7 @@ pub mod number;
 pub mod rsa;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod ssh;
 
 use crate::detect::Hit;
 use crate::finding::{Evidence, Form, PublicIdentity, Severity};
