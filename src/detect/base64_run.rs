@@ -323,8 +323,22 @@ mod tests {
     #[test]
     fn every_spelling_of_a_line_break_joins_the_lines() {
         for gap in [
-            "\n", "\r\n", "\r", "\\n", "\\r\\n", "\\\\n", "\\\\\\\\n", "\\u000a", "\\u000D\\u000A", "%0A", "%0D%0a", " ",
-            "&#10;", "&#xD;&#xA;", "\\\n", "",
+            "\n",
+            "\r\n",
+            "\r",
+            "\\n",
+            "\\r\\n",
+            "\\\\n",
+            "\\\\\\\\n",
+            "\\u000a",
+            "\\u000D\\u000A",
+            "%0A",
+            "%0D%0a",
+            " ",
+            "&#10;",
+            "&#xD;&#xA;",
+            "\\\n",
+            "",
         ] {
             let text = format!("{gap}QUJD{gap}REVG{gap}Rw=={gap}-----END");
             let run = Run::read(text.as_bytes(), 0);

@@ -4,11 +4,14 @@
 //! fits to the detector as a [`Candidate`]. A candidate may be wrong but must never be missing: the trigger gives no false
 //! negatives, the detector confirms. Adding a detector is one file and one line in `detectors`.
 
-pub mod der;
 pub mod base64_run;
+pub mod der;
 pub mod openssh;
 pub mod pem;
+pub mod public_keys;
 pub mod putty;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod text;
 
 use std::ops::Range;
@@ -215,9 +218,9 @@ fn byte_order(bytes: &[u8], text: Range<usize>) -> Encoding {
     let big = match (before, after) {
         (_, 2) => true,
         (_, 1 | 3) => false,
-        (1 | 3, _) => after > 0 || is_text(text.end.saturating_sub(1)),
         (0, 0) => !is_text(text.start) && is_text(text.end.saturating_sub(1)),
-        _ => false,
+        (_, 0) => is_text(text.end.saturating_sub(1)),
+        _ => matches!(before, 1 | 3),
     };
     if big { Encoding::Utf16Be } else { Encoding::Utf16Le }
 }
@@ -247,9 +250,8 @@ mod tests {
                     [(u16::to_le_bytes as fn(u16) -> [u8; 2], Encoding::Utf16Le), (u16::to_be_bytes, Encoding::Utf16Be)]
                 {
                     let bytes = [head, &wide(order), tail].concat();
-                    // Zeros on both sides say nothing about the order, and then it is LE.
-                    let told = head.len() < 4 || head.contains(&0xf1) || tail.len() < 6;
-                    if encoding == Encoding::Utf16Be && (!told || tail.len() == 6) {
+                    // Many zeros behind, and zeros before, say nothing about the order.
+                    if tail.len() == 6 && (encoding == Encoding::Utf16Be || head.first() == Some(&0)) {
                         continue;
                     }
                     look(&bytes, 100, 100, |view| {

@@ -4,15 +4,16 @@
 //! Every crate of the RustCrypto family has its one home in this folder.
 
 pub mod asn1;
+pub mod certificate;
 pub mod ec;
 pub mod edwards;
 pub mod exponent;
 pub mod fragment;
 pub mod number;
 pub mod rsa;
+pub mod ssh;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod ssh;
 
 use crate::detect::Hit;
 use crate::finding::{Evidence, Form, PublicIdentity, Severity};
