@@ -105,17 +105,17 @@ pub fn pem(label: &str, der: &[u8], separator: &str) -> String {
 }
 
 /// A fresh RSA key; the same for the same seed.
-pub fn rsa_key(seed: u64, bits: usize) -> rsa::RsaPrivateKey {
-    rsa::RsaPrivateKey::new(&mut StdRng::seed_from_u64(seed), bits).unwrap()
+pub fn rsa_key(seed: u64, bits: usize) -> rsa::PrivateKey {
+    rsa::PrivateKey::new(&mut StdRng::seed_from_u64(seed), bits).unwrap()
 }
 
 /// PKCS#1's DER.
-pub fn pkcs1(key: &rsa::RsaPrivateKey) -> Vec<u8> {
+pub fn pkcs1(key: &rsa::PrivateKey) -> Vec<u8> {
     key.to_pkcs1_der().unwrap().as_bytes().to_vec()
 }
 
 /// PKCS#8's DER.
-pub fn pkcs8(key: &rsa::RsaPrivateKey) -> Vec<u8> {
+pub fn pkcs8(key: &rsa::PrivateKey) -> Vec<u8> {
     key.to_pkcs8_der().unwrap().as_bytes().to_vec()
 }
 
@@ -132,7 +132,7 @@ pub fn ssh_key(seed: u64, ed25519: bool) -> PrivateKey {
 }
 
 /// An SSH key of the numbers of `key`.
-pub fn ssh_rsa(key: &rsa::RsaPrivateKey) -> PrivateKey {
+pub fn ssh_rsa(key: &rsa::PrivateKey) -> PrivateKey {
     let mpint = |bytes: Vec<u8>| Mpint::from_positive_bytes(&bytes);
     let (e, n) = (mpint(key.e().to_be_bytes().to_vec()), mpint(key.n().to_be_bytes().to_vec()));
     let public = ssh_key::public::RsaPublicKey::new(e, n).unwrap();
