@@ -44,7 +44,6 @@ fn owner(digest: &str) -> Option<&'static str> {
 /// Sorted by digest.
 const KNOWN: &[(&str, &str)] = &[
     ("05e5d202abc25b6580c4833be79e31d6bfec6030b1768e9189aa02f7d16f862c", "self-test of PyCryptodome"),
-    ("09f1c1a4680df80b9e8e6e587d3a787de7402a919e366426ad807a1c0f8c98c1", "self-test of GnuTLS"),
     ("1674a478b6242065adfb32cb069793ba7f360c12b92eba54957bc1b43e0d1b18", "self-test of PyCryptodome"),
     ("1bfa136833d62d973b430b3c8a260d34bbb22b6ea8613f042bf17a6738883400", "self-test of PyCryptodome"),
     ("1f759421142670e19eb34e2ea2f2e7a546b3dd72ce3960fa554ffe5e7da27e70", "self-test of PyCryptodome"),
@@ -66,6 +65,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("5bd7bad40971be901e68d9b97405c3a3e996adbede885869b270185ad499108e", "self-test of GnuTLS"),
     ("64eebde4d94a861ca1b062a103ef51d4d8a2c1b0a2133838198230e9c85407ed", "net/http/internal/testcert of Go"),
     ("6e1900f654edb2e599930c8a287c7263ea170f010826630893227e7cec221586", "self-test of GnuTLS"),
+    ("7785bb2af0b1c3dde1a93ea76eab20b636132705e78a2c4f0cb4740d9ba9bdbc", "self-test of GnuTLS"),
     ("7b889a88d7172e17b1a787cb053847bd8d845f992bb49c9f6f009e61ef31eb55", "self-test of GnuTLS"),
     ("8fb6bad671cfe698393c453357da61b56d757ab8c0f3fb9c87f2849e63131878", "testRSA2048 of RFC 9500"),
     ("9227c5d09e61f611767ab131ef049c54f29d987464775affbb212a38348222b3", "self-test of PyCryptodome"),
@@ -85,7 +85,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("d13bb89b8f08960d4947fd41ee3c282606d82d50b8002bbeaf0db5c78c8cce87", "self-test of PyCryptodome"),
     ("d87579a31aaf56680d2bf397c7c8bd3548a14f5ba1719ab2c7b5af6496805be1", "self-test of PyCryptodome"),
     ("e0f40ed0bb3c36b14b331abc57150ea5fee026bfa3e7da2c60379c19374e67b9", "self-test of PyCryptodome"),
-    ("ead929f420026605ca67e30b478ea9399ae694732970153ea5842617b0ca73f9", "self-test of PyCryptodome"),
     ("ec35b9d2a919ac42aa4ab076f4790bbd1a22b9002d1da68b01928b13db3f559e", "test server of GnuTLS"),
     ("f5c4c178156133e8c487de280870f88f1b447f3211c5efe5b0971a0fa7ab2886", "self-test of PyCryptodome"),
     ("fc58b1359310a07170fee659127ed7abee867ed0173e3be8692c4bd8dfdcbf05", "self-test of PyCryptodome"),
