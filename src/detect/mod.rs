@@ -8,7 +8,10 @@ pub mod base64_run;
 pub mod der;
 pub mod openssh;
 pub mod pem;
+pub mod public_keys;
 pub mod putty;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod text;
 
 use std::ops::Range;
@@ -42,6 +45,7 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(der::EncryptedDer),
         Box::new(openssh::OpenSsh),
         Box::new(putty::Putty),
+        Box::new(public_keys::PublicKeys),
     ];
     all.extend(text::built_in()?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>));
     Ok(all)

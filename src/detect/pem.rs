@@ -116,10 +116,27 @@ fn read(block: Block) -> Option<(FoundKey, Range<usize>, Form)> {
         };
         return Some((FoundKey { evidence, ..ssh::encrypted(&bytes, None) }, range, form));
     }
-    let recovered =
-        if block.is_openssh { ssh::recover(&bytes).map(|(key, _)| key) } else { fragment::proven_in(&bytes) };
+    let recovered = if block.is_openssh { ssh::recover(&bytes).map(|(key, _)| key) } else { recover(&bytes) };
     let key = recovered.or_else(|| fragment_of(&block.run, &bytes))?;
     Some((key, range, Form { piece: Piece::Fragment, ..partly }))
+}
+
+/// The key that a chain of INTEGERs in cut DER proves.
+fn recover(der: &[u8]) -> Option<FoundKey> {
+    let mut at = 0;
+    while at < der.len() {
+        match fragment::chain(der, at) {
+            Some(chain) => {
+                let found = fragment::found(&chain, der).filter(|key| key.evidence == Evidence::Proven);
+                if found.is_some() {
+                    return found;
+                }
+                at = chain.range().end.max(at + 1);
+            }
+            None => at += 1,
+        }
+    }
+    None
 }
 
 /// Whether letters could be the base64 of a key: those of 32 random bytes hold 17 capitals, 17 small letters and 9 others.

@@ -86,3 +86,118 @@ impl File {
 fn value(text: &[u8], name: &[u8]) -> Option<usize> {
     memmem::find(text, name).map(|at| at + name.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::testing::{WIDTHS, embed, hit, hits, lines, rsa_key, ssh_key, ssh_rsa, text_of};
+    use crate::finding::Evidence;
+    use crate::keys::testing::noise;
+    use ssh_key::PrivateKey;
+    use ssh_key::private::KeypairData;
+
+    fn string(bytes: &[u8]) -> Vec<u8> {
+        [&(bytes.len() as u32).to_be_bytes()[..], bytes].concat()
+    }
+
+    /// PuTTY's private blob of a key.
+    fn private_blob(key: &PrivateKey) -> Vec<u8> {
+        match key.key_data() {
+            KeypairData::Rsa(pair) => {
+                let key = pair.private();
+                [key.d(), key.p(), key.q(), key.iqmp()].map(|n| string(n.as_bytes())).concat()
+            }
+            KeypairData::Ecdsa(pair) => string(&[&[0], pair.private_key_bytes()].concat()),
+            KeypairData::Ed25519(pair) => string(&pair.private.to_bytes()),
+            _ => panic!("a kind that is tested"),
+        }
+    }
+
+    fn file(version: u8, key: &PrivateKey, encryption: &str, gap: &str) -> (String, String) {
+        let (public, private) = (key.public_key().to_bytes().unwrap(), private_blob(key));
+        let count = |bytes: &[u8]| bytes.len().div_ceil(48);
+        let body = lines(&private, 64, gap);
+        let kdf = if version == 3 && encryption != "none" {
+            format!(
+                "Key-Derivation: Argon2id{gap}Argon2-Memory: 8192{gap}Argon2-Passes: 13{gap}Argon2-Salt: 00112233{gap}"
+            )
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "PuTTY-User-Key-File-{version}: {}{gap}Encryption: {encryption}{gap}Comment: some words{gap}Public-Lines: {}{gap}\
+             {}{gap}{kdf}Private-Lines: {}{gap}{body}{gap}Private-MAC: 0123456789abcdef{gap}",
+            key.algorithm().as_str(),
+            count(&public),
+            lines(&public, 64, gap),
+            count(&private),
+        );
+        (text, body)
+    }
+
+    fn keys() -> [(PrivateKey, &'static str); 3] {
+        let rsa = ssh_rsa(&rsa_key(1, 1024));
+        [(ssh_key(2, false), "ec-private-key"), (ssh_key(3, true), "ed25519-private-key"), (rsa, "rsa-private-key")]
+    }
+
+    #[test]
+    fn files_of_both_versions_are_proven() {
+        for (key, rule) in keys() {
+            for version in [2, 3] {
+                for gap in ["\n", "\r\n", "\\r\\n"] {
+                    for width in WIDTHS {
+                        let (text, body) = file(version, &key, "none", gap);
+                        let bytes = embed(&text, width, true);
+                        let hit = hit(&Putty, &bytes);
+                        assert_eq!((hit.rule.as_str(), hit.evidence), (rule, Evidence::Proven));
+                        assert_eq!(hit.form, Form::whole(Layout::Putty, width));
+                        assert_eq!(text_of(&bytes, &hit), body);
+                        let openssh = ssh::private_key(&key.to_bytes().unwrap()).unwrap();
+                        assert_eq!(hit.secret.identity(), openssh.key.secret.identity());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_encrypted_file_is_told_as_such() {
+        for version in [2, 3] {
+            let (text, body) = file(version, &ssh_rsa(&rsa_key(1, 1024)), "aes256-cbc", "\n");
+            let hit = hit(&Putty, text.as_bytes());
+            assert_eq!((hit.rule.as_str(), hit.evidence), ("encrypted-private-key", Evidence::Parsed));
+            assert_eq!((hit.public.kind.as_str(), text_of(text.as_bytes(), &hit)), ("RSA-1024", body));
+        }
+    }
+
+    #[test]
+    fn a_cut_file_is_proven_by_what_is_left_or_is_a_fragment() {
+        let (text, body) = file(3, &ssh_rsa(&rsa_key(1, 2048)), "none", "\n");
+        let start = text.find(&body).unwrap();
+        // d, p and q are there; the inverse is not needed.
+        let cut = hit(&Putty, &text.as_bytes()[..start + body.len() - 150]);
+        assert_eq!((cut.rule.as_str(), cut.evidence), ("rsa-private-key", Evidence::Proven));
+        let cut = hit(&Putty, &text.as_bytes()[..start + 300]);
+        assert_eq!((cut.rule.as_str(), cut.evidence), ("private-key-fragment", Evidence::Matched));
+        assert_eq!((cut.form.piece, cut.range), (Piece::Fragment, start..start + 300));
+    }
+
+    #[test]
+    fn constants_and_other_peoples_blobs_are_no_keys() {
+        let (text, body) = file(3, &ssh_rsa(&rsa_key(1, 1024)), "none", "\n");
+        let head = text.split(&body).next().unwrap();
+        for text in [
+            "PuTTY-User-Key-File-2: \0PuTTY-User-Key-File-3: \0Private-Lines: \0Encryption: \0",
+            "PuTTY-User-Key-File-3: %s\nEncryption: %s\nPublic-Lines: %d\n",
+            "PuTTY-User-Key-File-3: ssh-rsa\nPrivate-Lines: 99999999999999999999999\n",
+            &format!("PuTTY-User-Key-File-3: ssh-rsa\n{}", &text[..0]),
+            head,
+            &head.repeat(500),
+        ] {
+            assert!(hits(&Putty, text.as_bytes()).is_empty());
+        }
+        let noise = lines(&noise(96, 1), 64, "\n");
+        let other = format!("PuTTY-User-Key-File-3: ssh-rsa\nPrivate-Lines: 2\n{noise}\n");
+        assert_eq!(hit(&Putty, other.as_bytes()).evidence, Evidence::Matched);
+    }
+}

@@ -4,6 +4,7 @@
 //! Every crate of the RustCrypto family has its one home in this folder.
 
 pub mod asn1;
+pub mod certificate;
 pub mod ec;
 pub mod edwards;
 pub mod exponent;

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::finding::Site;
+use crate::finding::{Encoding, Site};
 use crate::scan::forms::Spelling;
 use crate::scan::prefilter;
 use crate::window::Window;
@@ -183,6 +183,10 @@ impl Spelling {
         let (head, tail) = self.bytes.split_at_checked(into)?;
         let end = self.matched_forward(window, at, tail)?;
         let start = self.matched_backward(window, at, head)?;
+        // Between two NUL characters both byte orders of UTF-16 fit, one byte apart: that is one site, told as LE.
+        if self.form.encoding == Encoding::Utf16Be && window.byte(end) == Some(0) {
+            return None;
+        }
         let range = start.saturating_sub(self.shared.0)..end + self.shared.1;
         (!self.word || is_word(window, &range)).then_some(range)
     }
