@@ -81,10 +81,12 @@ impl Output {
 /// When it cannot be written.
 pub fn to_stdout(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    match print(&mut out).and_then(|()| out.flush()) {
+    let printed = print(&mut out).and_then(|()| out.flush());
+    // What is still buffered would be written again, and fail again, when the buffer is dropped: it is let go.
+    drop(out.into_parts());
+    match printed {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Output::Stdout.failed(error)),
-        // What is still buffered would be written again, and fail again, when the buffer is dropped: it is let go.
-        _ => Ok(drop(out.into_parts())),
+        _ => Ok(()),
     }
 }
 

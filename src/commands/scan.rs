@@ -1,5 +1,7 @@
 //! `dumpscrub scan`: inputs, one scan each, one report.
 
+use std::convert::Infallible;
+
 use crate::commands::args::{Manner, ScanArgs};
 use crate::commands::inputs::{self, Input};
 use crate::commands::output::{Output, Plain};
@@ -45,11 +47,12 @@ fn scan_all(inputs: Vec<Input>, args: &ScanArgs, engine: &Engine, bar: &Bar) -> 
         }
     }
     let one = |input: Input| scan_one(input, engine, args.show_secrets, bar);
-    let merged: std::result::Result<(), std::convert::Infallible> = parallel::map_in_order(inputs, one, |scanned| {
+    let merged = parallel::map_in_order(inputs, one, |scanned| {
         if let Some(error) = scanned.error() {
             bar.pause(|| complain("error", error));
         }
-        Ok(report.add(scanned))
+        report.add(scanned);
+        Ok::<(), Infallible>(())
     });
     let Ok(()) = merged;
     report.finish()
