@@ -29,3 +29,15 @@ fn message(info: &PanicHookInfo<'_>) -> String {
          This is a bug in dumpscrub. Please report the line above; it holds nothing of what was scanned."
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_that_quotes_nothing() {
+        let error = guard("testing", || -> u8 { panic!("hunter2") }).unwrap_err().to_string();
+        assert!(error.contains("internal error while testing") && !error.contains("hunter2"), "{error}");
+        assert_eq!(guard("testing", || 5).unwrap(), 5);
+    }
+}

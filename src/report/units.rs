@@ -12,11 +12,12 @@ impl fmt::Display for Bytes {
         if self.0 < 10 << 10 {
             return write!(f, "{}", Count(self.0, "byte"));
         }
-        let (mut tenths, mut unit) = (u128::from(self.0) * 10 / 1024, 0);
-        while tenths >= 10_240 && unit + 1 < UNITS.len() {
-            tenths /= 1024;
+        let mut unit = 0;
+        while unit + 1 < UNITS.len() && self.0 >> (10 * (unit + 2)) > 0 {
             unit += 1;
         }
+        let size = 1_u128 << (10 * (unit + 1));
+        let tenths = (u128::from(self.0) * 10 + size / 2) / size;
         write!(f, "{}.{} {}", tenths / 10, tenths % 10, UNITS.get(unit).copied().unwrap_or_default())
     }
 }
@@ -62,6 +63,7 @@ mod tests {
         assert_eq!(Bytes(1000).to_string(), "1,000 bytes");
         assert_eq!(Bytes(10 << 10).to_string(), "10.0 KiB");
         assert_eq!(Bytes((3 << 20) + (1 << 19)).to_string(), "3.5 MiB");
-        assert_eq!(Bytes(u64::MAX).to_string(), "16383.9 PiB");
+        assert_eq!(Bytes(1_500_000_000).to_string(), "1.4 GiB");
+        assert_eq!(Bytes(u64::MAX).to_string(), "16384.0 PiB");
     }
 }
