@@ -140,7 +140,7 @@ fn dynamic_linker(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
         build.header::<DSO_DEBUG_32>(stream, "LinuxDsoDebug")?.map(|d| (d.map, d.dso_count))
     };
     let Some((map, count)) = head.filter(|&(map, count)| map != 0 && count != 0) else { return Ok(()) };
-    let stride = if wide { records::size_of::<LINK_MAP_64>() } else { records::size_of::<LINK_MAP_32>() };
+    let stride = if wide { link_map_stride(build, u64::from(map))? } else { records::size_of::<LINK_MAP_32>() };
     let span = build.reader.clip("link maps", stream.span.from(), u64::from(map), u64::from(count) * stride);
     let array = Array { at: span.from(), stride, count: span.len / stride };
     build.label(span, stream.label());
@@ -154,6 +154,26 @@ fn dynamic_linker(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     } else {
         array.each(build, "link maps", |build, _, link: LINK_MAP_32| name(build, link.name))
     }
+}
+
+/// The distance of two 64-bit link maps. Breakpad writes them as C lays them out, with four bytes of padding behind the
+/// name; minidump-writer writes them without. By the wrong distance names are halves of addresses, so the distance by which
+/// more of the first names are strings is the right one.
+fn link_map_stride(build: &Builder<'_>, map: u64) -> Result<u64> {
+    let packed = records::size_of::<LINK_MAP_64>();
+    let padded = packed + 4;
+    Ok(if names_that_fit(build, map, padded)? > names_that_fit(build, map, packed)? { padded } else { packed })
+}
+
+fn names_that_fit(build: &Builder<'_>, map: u64, stride: u64) -> Result<usize> {
+    let mut fit = 0;
+    for i in 0..8 {
+        let Some(link) = build.reader.record::<LINK_MAP_64>(map.saturating_add(i * stride))? else { break };
+        let len = build.reader.record::<u32>(u64::from(link.name))?;
+        let end = |len: u32| u64::from(link.name) + 4 + u64::from(len);
+        fit += usize::from(link.name > 0 && len.is_some_and(|len| len % 2 == 0 && end(len) <= build.image().len()));
+    }
+    Ok(fit)
 }
 
 /// Records with the messages of crashed libraries inside.
