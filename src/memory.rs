@@ -9,6 +9,10 @@ use crate::error::Result;
 use crate::image::Image;
 use crate::span::{Address, FileOffset, Span};
 
+/// Regions that are looked at for one address. Real dumps need two or three; a hostile one may lay half a million over
+/// each other, and looking at all of them for each of their borders would take hours.
+const MOST_STEPS: usize = 1024;
+
 /// The regions that have addresses, by address.
 #[derive(Clone, Debug)]
 pub struct AddressSpace {
@@ -169,10 +173,11 @@ impl AddressSpace {
         (seams, more)
     }
 
-    /// Adds the seams at one address; false where there were more than `most`.
+    /// Adds the seams at one address; false where there were more than `most`, or more regions than can be looked at.
     fn seams_at(&self, address: u64, most: usize, seams: &mut Vec<Seam>) -> bool {
-        let before = self.holders(address - 1, most + 1);
-        let behind = if before.is_empty() { Vec::new() } else { self.holders(address, most + 1) };
+        let (before, more_before) = self.holders_and_more(address - 1, most);
+        let (behind, more_behind) =
+            if before.is_empty() { (Vec::new(), false) } else { self.holders_and_more(address, most) };
         let first = seams.len();
         for (left, right) in before.iter().flat_map(|l| behind.iter().map(move |r| (l, r))) {
             let (left, right) = (left.offset_of(address - 1), right.offset_of(address));
@@ -185,21 +190,34 @@ impl AddressSpace {
             }
             seams.push(seam);
         }
-        before.len() <= most && behind.len() <= most
+        !(more_before || more_behind)
     }
 
+    /// The regions that hold `address`, lowest first, at most `most`.
     fn holders(&self, address: u64, most: usize) -> Vec<Mapped> {
+        self.holders_and_more(address, most).0
+    }
+
+    /// The regions that hold `address`, and whether there may be more than were looked at.
+    fn holders_and_more(&self, address: u64, most: usize) -> (Vec<Mapped>, bool) {
         let behind = self.regions.partition_point(|m| m.address <= address);
         let mut holders = Vec::new();
+        let (mut steps, mut more) = (0, false);
         for i in (0..behind).rev() {
             if self.reach.get(i).is_none_or(|&far| far <= address) {
                 break;
             }
+            if steps == MOST_STEPS {
+                more = true;
+                break;
+            }
+            steps += 1;
             holders.extend(self.regions.get(i).copied().filter(|m| m.holds(address)));
         }
         holders.reverse();
+        more |= holders.len() > most;
         holders.truncate(most);
-        holders
+        (holders, more)
     }
 }
 
@@ -248,5 +266,13 @@ mod tests {
         assert_eq!(space.offsets_of(Address(0x1012), 9), [FileOffset(0x12), FileOffset(502)]);
         let (seams, _) = space.seams(8);
         assert_eq!(seams.len(), 2, "into the bogus region and out of it again: {seams:?}");
+    }
+
+    #[test]
+    fn a_pile_of_regions_is_told_and_not_waited_for() {
+        let mut regions: Vec<Region> = (0..200_000).map(|i| region(0x1000 + i, i, 1 << 20)).collect();
+        regions.push(region(0, 7, 1 << 40));
+        let (_, more) = AddressSpace::new(&regions).seams(16);
+        assert!(more);
     }
 }

@@ -148,7 +148,7 @@ pub enum RulesAction {
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub struct PlainFormat {
     /// Format of the output
-    #[arg(short = 'f', long = "format", value_name = "FORMAT", default_value = "text", value_parser = json_or_text())]
+    #[arg(short = 'f', long = "format", value_name = "FORMAT", default_value = "text", value_parser = json_or_text(), action = clap::ArgAction::Set)]
     pub json: bool,
 }
 

@@ -8,7 +8,8 @@ use serde::Serialize;
 use crate::commands::args::{Manner, MapArgs};
 use crate::commands::inputs::Input;
 use crate::commands::{exit, output};
-use crate::dump::{self, ByteOrder, Class, DumpMap, Label, Module, Protection, Region, Stream, Thread};
+use crate::dump::classify::{self, ClassTotals};
+use crate::dump::{self, ByteOrder, DumpMap, Label, Module, Protection, Region, Stream, Thread};
 use crate::error::{Fault, Gap, Result};
 use crate::image::Image;
 use crate::limits::Limits;
@@ -27,7 +28,8 @@ pub fn run(args: &MapArgs, manner: &Manner) -> Result<u8> {
     let origin = input.origin();
     let image = input.open()?;
     let map = dump::map(&image, &Limits::default())?;
-    let told = Told::of(&origin, &image, &map);
+    let classes = classify::totals(&map, &image)?;
+    let told = Told::of(&origin, &image, &map, classes);
     output::to_stdout(|out| match args.format.json {
         true => write_document(&told, out),
         false => print(&told, manner.detail(), out),
@@ -69,7 +71,8 @@ struct Total {
 }
 
 impl<'a> Told<'a> {
-    fn of(file: &'a str, image: &Image, map: &'a DumpMap) -> Self {
+    fn of(file: &'a str, image: &Image, map: &'a DumpMap, classes: ClassTotals) -> Self {
+        let ClassTotals { frozen, keep, free } = classes;
         Self {
             schema: "dumpscrub-map/1",
             file,
@@ -83,7 +86,7 @@ impl<'a> Told<'a> {
             threads: map.threads.iter().map(ToldThread::of).collect(),
             modules: map.modules.iter().map(ToldModule::of).collect(),
             labels: totals(map.labels.all().into_iter().map(|(span, label)| (owner(label), span.len))),
-            classes: totals(map.classes.all().into_iter().map(|(span, class)| (class_name(class), span.len))),
+            classes: totals([("free", free), ("frozen", frozen), ("keep", keep)].into_iter()),
             faults: &map.faults,
             gaps: &map.gaps,
         }
@@ -112,14 +115,6 @@ fn owner(label: Label) -> &'static str {
         Label::Memory => "other memory",
         Label::Slack => "slack",
         Label::Unknown => "unknown",
-    }
-}
-
-fn class_name(class: Class) -> &'static str {
-    match class {
-        Class::Free => "free",
-        Class::Keep => "keep",
-        Class::Frozen => "frozen",
     }
 }
 

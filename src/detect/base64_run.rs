@@ -148,12 +148,6 @@ impl Run {
         self.end
     }
 
-    /// Whether padding closes it.
-    #[must_use]
-    pub fn is_padded(&self) -> bool {
-        self.padding > 0
-    }
-
     /// From the first letter to behind the last letter or padding, in the text.
     #[must_use]
     pub fn range(&self) -> Range<usize> {

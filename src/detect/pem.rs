@@ -118,7 +118,9 @@ fn read(block: Block) -> Option<(FoundKey, Range<usize>, Form)> {
     }
     let recovered = if block.is_openssh { ssh::recover(&bytes).map(|(key, _)| key) } else { recover(&bytes) };
     let key = recovered.or_else(|| fragment_of(&block.run, &bytes))?;
-    Some((key, range, Form { piece: Piece::Fragment, ..partly }))
+    // A closed block that is not read is of a kind that is not known, or damaged inside.
+    let form = if block.is_closed { whole } else { partly };
+    Some((key, range, Form { piece: Piece::Fragment, ..form }))
 }
 
 /// The key that a chain of INTEGERs in cut DER proves.

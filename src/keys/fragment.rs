@@ -183,15 +183,6 @@ pub fn found(chain: &Chain, bytes: &[u8]) -> Option<FoundKey> {
     }
 }
 
-/// The key that some chain of INTEGERs in `bytes` proves: for text that was decoded from a cut body, where nobody knows at
-/// which byte the structure begins.
-#[must_use]
-pub fn proven_in(bytes: &[u8]) -> Option<FoundKey> {
-    let starts = (0..bytes.len()).filter(|&at| Integer::at(bytes, at).is_some() && chain_start(bytes, at) == at);
-    let mut keys = starts.filter_map(|at| found(&chain(bytes, at)?, bytes));
-    keys.find(|key| key.evidence == Evidence::Proven)
-}
-
 /// Three numbers in a row of one size (give or take a byte), all different and all random to the eye. Two are not enough:
 /// DSA and DH parameters, ECDSA signatures of P-521, and RSA public keys beside another number come in twos.
 fn unproven(values: &[&[u8]]) -> Option<FoundKey> {

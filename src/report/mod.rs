@@ -247,6 +247,3 @@ impl Report {
         self.dumps.get(held.dump)
     }
 }
-
-#[cfg(test)]
-mod tests;

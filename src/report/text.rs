@@ -102,7 +102,7 @@ fn print_sites(report: &Report, finding: &ReportFinding, detail: Detail, out: &m
 /// Prints at most `most` sites and says how many it were.
 fn print_sites_in(report: &Report, held: &Held, most: usize, out: &mut dyn Write) -> io::Result<usize> {
     let origin = report.dump(held).map_or("", |dump| &dump.origin);
-    writeln!(out, "     {BOLD}{}{BOLD:#}  {DIM}{}{DIM:#}", Inert(origin), Count(held.sites, "site"))?;
+    writeln!(out, "     {BOLD}{}{BOLD:#}", Inert(origin))?;
     let mut shown = 0;
     for site in report.sites_in(held).take(most) {
         print_site(&site.map_err(io::Error::other)?, out)?;

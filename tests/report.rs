@@ -1,18 +1,19 @@
 //! Reports of scans that never were, told by every printer.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests may fail loudly")]
 
 use std::sync::Arc;
 
-use crate::dump::{DumpMap, Label, Module, Region, Thread};
-use crate::error::{Error, Fault, Gap};
-use crate::finding::{
+use dumpscrub::dump::{DumpMap, Label, Module, Region, Thread};
+use dumpscrub::error::{Error, Fault, Gap};
+use dumpscrub::finding::{
     Certificate, Encoding, Evidence, Finding, Form, Layout, Piece, PublicIdentity, Rule, RuleId, Severity, Site,
 };
-use crate::limits::Limits;
-use crate::report::{Builder, Detail, PRINTERS, Policy, Report, Scanned, Skipped, Verdict};
-use crate::scan::sites::{ByFinding, Placed, SiteLog, Sites};
-use crate::scan::{Coverage, Outcome};
-use crate::span::{Address, FileOffset, Span};
-use crate::vault::{Secret, Vault};
+use dumpscrub::limits::Limits;
+use dumpscrub::report::{Builder, Detail, PRINTERS, Policy, Report, Scanned, Skipped, Verdict};
+use dumpscrub::scan::sites::{ByFinding, Placed, SiteLog, Sites};
+use dumpscrub::scan::{Coverage, Outcome};
+use dumpscrub::span::{Address, FileOffset, Span};
+use dumpscrub::vault::{Secret, Vault};
 
 const EVIL: &str = "evil\x1b[2J\u{202e}.dll";
 
