@@ -63,7 +63,7 @@ fn add(build: &mut Builder<'_>, at: FileOffset, entry: &MINIDUMP_DIRECTORY) {
     let span = build.reader.clip(&name, at.0, u64::from(location.rva), declared);
     let entry = Entry { kind, index: build.map.streams.len(), span };
     build.map.streams.push(Stream { name, span, declared });
-    build.entries.push(entry);
+    build.own.entries.push(entry);
     build.label(span, label_of(&entry));
     build.class(span, kinds::class(kind));
 }
@@ -78,7 +78,8 @@ fn label_of(entry: &Entry) -> Label {
 
 /// Two streams of one kind: readers take one of them, mostly the last. Both are read here.
 fn fault_duplicates(build: &mut Builder<'_>) {
-    let mut kinds: Vec<(u32, u64, usize)> = build.entries.iter().map(|e| (e.kind, e.span.from(), e.index)).collect();
+    let mut kinds: Vec<(u32, u64, usize)> =
+        build.own.entries.iter().map(|e| (e.kind, e.span.from(), e.index)).collect();
     kinds.sort_unstable_by_key(|&(kind, _, index)| (kind, index));
     for pair in kinds.windows(2) {
         if let [(first, was_at, _), (second, at, _)] = *pair

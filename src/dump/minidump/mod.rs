@@ -17,7 +17,6 @@
 //! | `threads`, `context` | threads, stacks, names, registers |
 //! | `process` | TEB, PEB, environment and command line in memory |
 //! | `streams` | strings that other streams point at |
-//! | `paint` | a label and a class for every byte |
 
 mod build;
 mod context;
@@ -25,7 +24,6 @@ mod directory;
 mod kinds;
 mod memory;
 mod modules;
-mod paint;
 mod process;
 mod records;
 mod rights;
@@ -34,12 +32,12 @@ mod strings;
 mod system;
 mod threads;
 
-use crate::dump::{DumpMap, Format};
+use crate::dump::{DumpMap, Format, module_header};
 use crate::error::Result;
 use crate::image::Image;
 use crate::limits::Limits;
 
-use build::Builder;
+use build::{Builder, Own};
 
 /// The minidump format, in either byte order.
 pub struct Minidump;
@@ -54,7 +52,7 @@ impl Format for Minidump {
     }
 
     fn map(&self, image: &Image, limits: &Limits) -> Result<DumpMap> {
-        let mut build = Builder::new(image, limits, directory::byte_order(image)?);
+        let mut build = Builder::new(self.name(), image, limits, directory::byte_order(image)?, Own::default());
         directory::read(&mut build)?;
         system::read(&mut build)?;
         memory::read(&mut build)?;
@@ -63,13 +61,9 @@ impl Format for Minidump {
         modules::read(&mut build)?;
         let tebs = threads::read(&mut build)?;
         let memory = build.space();
-        modules::read_headers(&mut build, &memory)?;
+        module_header::read(&mut build.map.modules, image, &memory)?;
         process::read(&mut build, &memory, &tebs)?;
         streams::read(&mut build)?;
-        paint::paint(&mut build, limits.map_records);
-        let mut map = build.map;
-        map.faults = build.reader.take_faults();
-        map.faults.sort();
-        Ok(map)
+        Ok(build.finish(limits))
     }
 }

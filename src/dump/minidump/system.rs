@@ -37,7 +37,7 @@ fn system(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     build.about("cpu", cpu_name(&info));
     let (major, minor, number) = (info.raw.major_version, info.raw.minor_version, info.raw.build_number);
     build.about("system", format!("{} {major}.{minor}.{number}", info.os.long_name()));
-    build.system = Some(info);
+    build.own.system = Some(info);
     Ok(())
 }
 
@@ -59,14 +59,14 @@ fn process(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
 
 /// Whether the dump is of Windows, where threads have a TEB and the process has a PEB.
 pub(super) fn is_windows(build: &Builder<'_>) -> bool {
-    build.system.as_ref().is_some_and(|info| info.os == Os::Windows)
+    build.own.system.as_ref().is_some_and(|info| info.os == Os::Windows)
 }
 
 /// Tells of the crash: the reason in the system's words and the address.
 pub(super) fn tell_crash(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     let size = records::size_of::<MINIDUMP_EXCEPTION_STREAM>().min(stream.span.len);
     let bytes = build.image().bytes(stream.span.from(), usize::try_from(size).unwrap_or(0))?;
-    let (os, cpu) = build.system.as_ref().map_or((Os::Unknown(0), Cpu::Unknown(0)), |info| (info.os, info.cpu));
+    let (os, cpu) = build.own.system.as_ref().map_or((Os::Unknown(0), Cpu::Unknown(0)), |info| (info.os, info.cpu));
     if let Ok(exception) = MinidumpException::read(&bytes, &[], build.reader.endian(), None) {
         let code = exception.raw.exception_record.exception_code;
         build.about("crash reason", format!("{} ({code:#x})", exception.get_crash_reason(os, cpu)));

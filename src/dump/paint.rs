@@ -4,7 +4,7 @@
 //! are painted over the address space first, from the general to the particular, and then carried over to the file
 //! region by region: the cost is the number of pieces that come out, not modules times regions.
 
-use super::build::{Builder, Rights};
+use crate::dump::build::{Builder, Rights};
 use crate::dump::{Class, Label, Protection, Region};
 use crate::limits::Budget;
 use crate::span::{Address, Cover, Span};
@@ -35,14 +35,14 @@ impl<T: Copy + PartialEq> AddressCover<T> {
 }
 
 /// Colours the map.
-pub(super) fn paint(build: &mut Builder<'_>, most_pieces: usize) {
+pub(super) fn paint<Own>(build: &mut Builder<'_, Own>, most_pieces: usize) {
     build.rights.sort_unstable();
     let mut stacks = Vec::new();
     let mut keeps = Vec::new();
     let mut budget = Budget::new(most_pieces);
     let mut regions = std::mem::take(&mut build.map.regions);
     for region in &mut regions {
-        region.protection = protection_at(&build.rights, region.address);
+        region.protection = region.protection.or_else(|| protection_at(&build.rights, region.address));
         if !paint_region(build, region, &mut budget, &mut stacks, &mut keeps) {
             // The region is memory all the same; only the finer labels are missing.
             build.note_spent("labels of memory");
@@ -55,8 +55,8 @@ pub(super) fn paint(build: &mut Builder<'_>, most_pieces: usize) {
 }
 
 /// Paints one region; false where the budget does not suffice.
-fn paint_region(
-    build: &mut Builder<'_>,
+fn paint_region<Own>(
+    build: &mut Builder<'_, Own>,
     region: &mut Region,
     budget: &mut Budget,
     stacks: &mut Vec<Span>,
@@ -87,7 +87,7 @@ fn paint_region(
 
 /// Paints what is known by place: streams over memory, since a region that claims a stream's bytes must be a lie, and
 /// the stricter class over the less strict.
-fn paint_file(build: &mut Builder<'_>, keeps: &[Span]) {
+fn paint_file<Own>(build: &mut Builder<'_, Own>, keeps: &[Span]) {
     for (span, label) in &build.labels {
         build.map.labels.paint(*span, *label);
     }
