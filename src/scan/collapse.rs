@@ -281,44 +281,65 @@ struct Sweep {
     open: Vec<(Span, u32)>,
     /// Spans of sites that a seam cuts, by start; they may lie anywhere.
     cut: Vec<(Span, u32)>,
-    last_cut: Option<Placed>,
+    /// Sites that a seam cuts, by the end of their first span, which is the seam.
+    at_seam: BTreeMap<u64, Vec<Placed>>,
 }
 
 impl Sweep {
     fn new(cut: impl Iterator<Item = (Span, u32)>) -> Self {
         let mut cut: Vec<(Span, u32)> = cut.collect();
         cut.sort_unstable();
-        Self { open: Vec::new(), cut, last_cut: None }
+        Self { open: Vec::new(), cut, at_seam: BTreeMap::new() }
     }
 
     fn judge(&mut self, site: &Placed, drafts: &[Draft]) -> Verdict {
-        if site.cut.is_some() {
-            let double = self.last_cut.as_ref() == Some(site);
-            self.last_cut = Some(site.clone());
-            return if double { Verdict::Double } else { Verdict::Own };
+        if let Some(spans) = &site.cut {
+            return self.judge_cut(site, spans, drafts);
         }
         let span = Span::new(site.offset, site.len.0);
         self.open.retain(|(open, _)| open.end() > span.from());
         let before = self.cut.partition_point(|(cut, _)| cut.from() <= span.from());
         let cut = self.cut.iter().take(before).rev().take(64);
         let around = self.open.iter().chain(cut).filter(|(outer, _)| outer.covers(&span));
-        let verdict = around.map(|(outer, by)| explained(site, &span, outer, *by, drafts)).min_by_key(|v| *v as u8);
-        let verdict = verdict.unwrap_or(Verdict::Own);
+        let verdict = worst(around.map(|(outer, by)| explained(site, span.len, outer.len, *by, drafts)));
         if verdict != Verdict::Double {
             self.open.push((span, site.finding));
         }
         verdict
     }
+
+    /// A site that a seam cuts lies in another one only if that is cut by the same seam; it then begins no later and was
+    /// told before.
+    fn judge_cut(&mut self, site: &Placed, spans: &[Span], drafts: &[Draft]) -> Verdict {
+        let seam = spans.first().map_or(0, Span::end);
+        let others = self.at_seam.entry(seam).or_default();
+        let covers = |other: &&Placed| {
+            let outer = other.cut.as_deref().unwrap_or_default();
+            spans.iter().all(|span| outer.iter().any(|o| o.covers(span)))
+        };
+        let around = others.iter().filter(covers);
+        let verdict = worst(around.map(|o| explained(site, site.len.0, o.len.0, o.finding, drafts)));
+        if verdict != Verdict::Double {
+            others.push(site.clone());
+        }
+        verdict
+    }
 }
 
-fn explained(site: &Placed, span: &Span, outer: &Span, by: u32, drafts: &[Draft]) -> Verdict {
+/// The verdict that counts where several others lie around a site.
+fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
+    verdicts.min_by_key(|v| *v as u8).unwrap_or(Verdict::Own)
+}
+
+/// What a site of `len` bytes is that lies in one of `outer` bytes of the finding `by`.
+fn explained(site: &Placed, len: u64, outer: u64, by: u32, drafts: &[Draft]) -> Verdict {
     if by == site.finding {
         return Verdict::Double;
     }
     let of = |i: u32| drafts.get(i as usize).map(|draft| (draft.finding.evidence, draft.finding.rule));
     match (of(site.finding), of(by)) {
         (Some((inner, _)), Some((better, _))) if better > inner => Verdict::Explained,
-        (Some(inner), Some(same)) if inner == same && outer.len > span.len => Verdict::Explained,
+        (Some(inner), Some(same)) if inner == same && outer > len => Verdict::Explained,
         _ => Verdict::Own,
     }
 }

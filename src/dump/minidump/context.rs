@@ -86,6 +86,7 @@ struct Parts {
 }
 
 /// The layouts are those of `CONTEXT` in winnt.h for each processor, and Breakpad's of the ones that Windows never had.
+#[expect(clippy::single_range_in_vec_init, reason = "a list of ranges may have one")]
 fn parts(context: &MinidumpRawContext) -> Parts {
     let (frozen, keep): (&'static [Range<u64>], &'static [Range<u64>]) = match context {
         // Flags and segments; rsp, rbp; rip. Between them rax..rbx and rsi..r15.
