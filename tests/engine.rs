@@ -1,6 +1,6 @@
 //! The engine from outside: dumps built from the format's description, secrets searched for independently, and the same
 //! result however the work is cut.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests may fail loudly")]
 
 #[expect(dead_code, reason = "these tests need a part of the builder")]
 mod synth;
