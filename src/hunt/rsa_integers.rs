@@ -18,7 +18,7 @@ use crate::finding::{Encoding, Evidence, Form, Layout, Piece, Rule};
 use crate::image::Image;
 use crate::keys::asn1;
 use crate::keys::exponent;
-use crate::keys::fragment::Integer;
+use crate::keys::fragment::{self, Integer};
 use crate::keys::number::Number;
 use crate::keys::rsa::{self, RsaNumbers};
 use crate::memory::AddressSpace;
@@ -82,7 +82,12 @@ impl Hunt for Prepared {
         let owned = window.owned();
         for at in memchr::memchr_iter(2, window.slice(owned.clone())).map(|at| owned.start + at) {
             let Some(integer) = Integer::at(window.bytes(), at).filter(|i| i.value.len() >= 31) else { continue };
-            let value = Number::from_be(window.slice(integer.value.clone()));
+            let bytes = window.slice(integer.value.clone());
+            // An exponent costs milliseconds to rule out; what is no number of a key is nearly always text or code.
+            if !fragment::looks_random(bytes) {
+                continue;
+            }
+            let value = Number::from_be(bytes);
             if let Some((key, piece)) = self.key_of(&value) {
                 tell(key, piece, integer.value, out);
             }
