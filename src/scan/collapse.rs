@@ -6,15 +6,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use memchr::memmem;
+
 use crate::detect::Hits;
 use crate::error::{Gap, Result};
-use crate::finding::{Evidence, Finding, PublicIdentity, Rule, RuleId, Severity, Site};
+use crate::finding::{Evidence, Finding, Piece, PublicIdentity, Rule, RuleId, Severity, Site};
 use crate::hunt::{Clue, Clues};
 use crate::limits::Limits;
 use crate::scan::sites::{ByFinding, Placed, SiteLog, Sites};
 use crate::span::Span;
-use crate::vault::{Secret, SecretId, Vault};
+use crate::vault::{Part, Secret, SecretId, Vault};
 use crate::window::Window;
+
+/// Bytes in a row that a fragment must share with a key to be of it.
+const FRAGMENT_RUN: usize = 24;
 
 /// A hit with its place told in file spans: what windows hand over.
 #[derive(Debug)]
@@ -93,6 +98,8 @@ pub struct Collector {
     by_secret: BTreeMap<SecretId, usize>,
     log: SiteLog<Placed>,
     limits: Limits,
+    /// Fragments that turned out to be of a known key: the fragment's index and the key's.
+    adopted: BTreeMap<u32, u32>,
     /// Sightings whose secret the vault had no room for.
     dropped: u64,
 }
@@ -109,7 +116,16 @@ impl Collector {
     #[must_use]
     pub fn new(rules: RuleIndex, limits: Limits) -> Self {
         let (vault, log) = (Vault::new(&limits), SiteLog::new(limits.sites_in_memory));
-        Self { rules, vault, drafts: Vec::new(), by_secret: BTreeMap::new(), log, limits, dropped: 0 }
+        Self {
+            rules,
+            vault,
+            drafts: Vec::new(),
+            by_secret: BTreeMap::new(),
+            log,
+            limits,
+            adopted: BTreeMap::new(),
+            dropped: 0,
+        }
     }
 
     /// Adds what a window saw.
@@ -145,11 +161,13 @@ impl Collector {
     /// # Errors
     /// When spilled sites cannot be read.
     pub fn sweep(&mut self) -> Result<()> {
+        self.adopt();
         let log = std::mem::replace(&mut self.log, SiteLog::new(self.limits.sites_in_memory));
         let mut kept = SiteLog::new(self.limits.sites_in_memory);
         let mut sweep = Sweep::new(log.cut_sites());
         self.drafts.iter_mut().for_each(|draft| draft.alive = false);
-        log.in_order(|site| {
+        log.in_order(|mut site| {
+            site.finding = self.adopted.get(&site.finding).copied().unwrap_or(site.finding);
             let verdict = sweep.judge(&site, &self.drafts);
             if let (Verdict::Own, Some(draft)) = (verdict, self.drafts.get_mut(site.finding as usize)) {
                 draft.alive = true;
@@ -158,6 +176,33 @@ impl Collector {
         })?;
         self.log = kept;
         Ok(())
+    }
+
+    /// Gives fragments that hold a run of bytes of a proven key to that key: a text cut short somewhere else is no secret of
+    /// its own.
+    fn adopt(&mut self) {
+        let proven: Vec<(u32, &Part)> =
+            self.drafts_with(Evidence::Proven).flat_map(|(i, s)| s.parts().iter().map(move |p| (i, p))).collect();
+        let whole: Vec<(u32, &Part)> = proven.into_iter().filter(|(_, part)| part.piece == Piece::Whole).collect();
+        let of_key = |fragment: &Secret| {
+            let runs = fragment.parts().iter().flat_map(|part| part.bytes.expose().chunks_exact(FRAGMENT_RUN));
+            let mut owners =
+                runs.filter_map(|run| whole.iter().find(|(_, w)| memmem::find(w.bytes.expose(), run).is_some()));
+            owners.next().map(|(owner, _)| *owner)
+        };
+        let matched = self.drafts_with(Evidence::Matched).filter(|(i, _)| self.is_fragment(*i));
+        let adopted: Vec<(u32, u32)> = matched.filter_map(|(i, secret)| Some((i, of_key(secret)?))).collect();
+        self.adopted.extend(adopted);
+    }
+
+    fn drafts_with(&self, evidence: Evidence) -> impl Iterator<Item = (u32, &Secret)> {
+        let drafts = (0_u32..).zip(&self.drafts).filter(move |(_, draft)| draft.finding.evidence == evidence);
+        drafts.filter_map(|(i, draft)| Some((i, self.vault.get(draft.finding.secret)?)))
+    }
+
+    fn is_fragment(&self, draft: u32) -> bool {
+        let rule = self.drafts.get(draft as usize).and_then(|d| self.rules.rules().get(d.finding.rule.0));
+        rule.is_some_and(|rule| rule.id.ends_with("-fragment"))
     }
 
     /// The secrets that are still findings, with the index that [`Collector::place`] takes.
