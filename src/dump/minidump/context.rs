@@ -1,0 +1,108 @@
+//! Saved registers: what a processor reads out of them, and which bytes of them it cannot do without.
+//!
+//! XMM, YMM and floating point areas are free: AES round keys and pieces of private keys are found in them.
+
+use std::ops::Range;
+
+use minidump::{MinidumpContext, MinidumpRawContext, MinidumpStream as _, MinidumpSystemInfo};
+use minidump_common::format::{MINIDUMP_LOCATION_DESCRIPTOR, MINIDUMP_SYSTEM_INFO, ProcessorArchitecture as Arch};
+
+use super::build::Builder;
+use super::records;
+use crate::dump::{Class, Label, Registers};
+use crate::error::Result;
+use crate::span::{Address, FileOffset, Span};
+
+/// Bytes of a context that are read; the longest layout has 1,232.
+const MOST: u64 = 4096;
+
+/// Reads the context at `location`, labels it and classes it.
+pub(super) fn read(
+    build: &mut Builder<'_>,
+    record_at: FileOffset,
+    location: MINIDUMP_LOCATION_DESCRIPTOR,
+    label: Label,
+) -> Result<(Option<Span>, Option<Registers>)> {
+    let (rva, len) = (u64::from(location.rva), u64::from(location.data_size));
+    if len == 0 {
+        return Ok((None, None));
+    }
+    let span = build.reader.clip("thread context", record_at.0, rva, len);
+    build.label(span, label);
+    let bytes = build.image().bytes(rva, usize::try_from(span.len.min(MOST)).unwrap_or(0))?;
+    let Some(context) = parse(build, &bytes) else {
+        let cpu = build.system.as_ref().map_or("unknown processor".to_owned(), |info| info.cpu.to_string());
+        let found = format!("{} bytes that are none", span.len);
+        build.reader.fault(rva, "thread context", format!("the registers of a {cpu}"), found);
+        return Ok((Some(span), None));
+    };
+    mark(build, span, &context);
+    let (ip, sp) = (context.get_instruction_pointer(), context.get_stack_pointer());
+    Ok((Some(span), Some(Registers { ip: Address(ip), sp: Address(sp) })))
+}
+
+fn parse(build: &Builder<'_>, bytes: &[u8]) -> Option<MinidumpContext> {
+    let endian = build.reader.endian();
+    match &build.system {
+        Some(system) => MinidumpContext::read(bytes, endian, system, None).ok(),
+        // Without SystemInfo the flags inside the context tell which layout fits.
+        None => GUESSES.iter().find_map(|&arch| MinidumpContext::read(bytes, endian, &system_with(arch)?, None).ok()),
+    }
+}
+
+const GUESSES: &[Arch] = &[
+    Arch::PROCESSOR_ARCHITECTURE_AMD64,
+    Arch::PROCESSOR_ARCHITECTURE_INTEL,
+    Arch::PROCESSOR_ARCHITECTURE_ARM64,
+    Arch::PROCESSOR_ARCHITECTURE_ARM64_OLD,
+    Arch::PROCESSOR_ARCHITECTURE_ARM,
+];
+
+/// A system of which only the processor is known.
+fn system_with(arch: Arch) -> Option<MinidumpSystemInfo> {
+    let mut bytes = (arch as u16).to_le_bytes().to_vec();
+    bytes.resize(usize::try_from(records::size_of::<MINIDUMP_SYSTEM_INFO>()).ok()?, 0);
+    MinidumpSystemInfo::read(&bytes, &[], scroll::LE, None).ok()
+}
+
+fn mark(build: &mut Builder<'_>, span: Span, context: &MinidumpContext) {
+    let parts = parts(&context.raw);
+    for (ranges, class) in [(parts.keep, Class::Keep), (parts.frozen, Class::Frozen)] {
+        for range in ranges {
+            let part = Span::between(span.from() + range.start, span.from() + range.end);
+            if let Some(part) = part.intersection(&span) {
+                build.class(part, class);
+            }
+        }
+    }
+}
+
+/// Byte ranges inside a context.
+struct Parts {
+    /// What every unwinder starts from: flags, instruction, stack and frame pointer, link register.
+    frozen: &'static [Range<u64>],
+    /// The other integer registers: unwind rules may use them, and a secret may lie across them.
+    keep: &'static [Range<u64>],
+}
+
+/// The layouts are those of `CONTEXT` in winnt.h for each processor, and Breakpad's of the ones that Windows never had.
+fn parts(context: &MinidumpRawContext) -> Parts {
+    let (frozen, keep): (&'static [Range<u64>], &'static [Range<u64>]) = match context {
+        // Flags and segments; rsp, rbp; rip. Between them rax..rbx and rsi..r15.
+        MinidumpRawContext::Amd64(_) => (&[0x30..0x48, 0x98..0xa8, 0xf8..0x100], &[0x78..0x98, 0xa8..0xf8]),
+        // Flags; ebp, eip, cs, eflags, esp, ss. Before them segments and edi..eax.
+        MinidumpRawContext::X86(_) => (&[0..4, 0xb4..0xcc], &[0x8c..0xb4]),
+        // Flags; r7 (the frame pointer of Thumb code); r11..r15, cpsr.
+        MinidumpRawContext::Arm(_) => (&[0..4, 0x20..0x24, 0x30..0x48], &[4..0x20, 0x24..0x30]),
+        // Flags, cpsr; x29 (fp), x30 (lr), sp, pc.
+        MinidumpRawContext::Arm64(_) => (&[0..8, 0xf0..0x110], &[8..0xf0]),
+        // Flags; x29, x30, sp, pc, cpsr.
+        MinidumpRawContext::OldArm64(_) => (&[0..8, 0xf0..0x114], &[8..0xf0]),
+        // No fixed frame pointer: everything before the floating point area.
+        MinidumpRawContext::Ppc(_) => (&[0..164], &[]),
+        MinidumpRawContext::Ppc64(_) => (&[0..320], &[]),
+        MinidumpRawContext::Mips(_) => (&[0..336], &[]),
+        MinidumpRawContext::Sparc(_) => (&[0..312], &[]),
+    };
+    Parts { frozen, keep }
+}

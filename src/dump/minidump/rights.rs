@@ -1,0 +1,106 @@
+//! Rights and use of memory: MemoryInfoList (Windows), LinuxMaps.
+
+use minidump_common::format::{
+    MINIDUMP_MEMORY_INFO, MINIDUMP_MEMORY_INFO_LIST, MINIDUMP_STREAM_TYPE as Kind, MemoryProtection, MemoryState,
+    MemoryType,
+};
+
+use super::build::{Builder, Entry};
+use super::records;
+use crate::dump::{Label, Protection};
+use crate::error::Result;
+use crate::span::{Address, FileOffset};
+
+/// Reads what the dump says of rights, and labels the heap.
+pub(super) fn read(build: &mut Builder<'_>) -> Result<()> {
+    build.each_stream(Kind::MemoryInfoListStream, infos)?;
+    build.each_stream(Kind::LinuxMaps, maps)
+}
+
+fn infos(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
+    let name = "MemoryInfoListStream";
+    let Some(header) = build.header::<MINIDUMP_MEMORY_INFO_LIST>(stream, name)? else { return Ok(()) };
+    let header = (header.size_of_header, header.size_of_entry, header.number_of_entries);
+    let Some(array) = records::sized::<MINIDUMP_MEMORY_INFO>(build, stream, header, name) else { return Ok(()) };
+    array.each(build, "memory infos", |build, _, info: MINIDUMP_MEMORY_INFO| {
+        info_range(build, &info);
+        Ok(())
+    })
+}
+
+fn info_range(build: &mut Builder<'_>, info: &MINIDUMP_MEMORY_INFO) {
+    if info.state & MemoryState::MEM_COMMIT.bits() == 0 {
+        return;
+    }
+    let start = Address(info.base_address);
+    let protection = windows_protection(info.protection);
+    build.add_rights(start, info.region_size, protection);
+    let private = info._type & MemoryType::MEM_PRIVATE.bits() != 0;
+    if private && protection.read && protection.write {
+        build.memory_labels.paint(start, info.region_size, Label::Heap);
+    }
+}
+
+/// `PAGE_*` constants are single bits of which one is set; guard and cache flags may be added.
+fn windows_protection(bits: u32) -> Protection {
+    use MemoryProtection as P;
+    let any = |of: P| P::from_bits_truncate(bits).intersects(of);
+    let execute = P::PAGE_EXECUTE | P::PAGE_EXECUTE_READ | P::PAGE_EXECUTE_READWRITE | P::PAGE_EXECUTE_WRITECOPY;
+    let write = P::PAGE_READWRITE | P::PAGE_WRITECOPY | P::PAGE_EXECUTE_READWRITE | P::PAGE_EXECUTE_WRITECOPY;
+    let read = write | P::PAGE_READONLY | P::PAGE_EXECUTE_READ;
+    Protection { read: any(read), write: any(write), execute: any(execute) }
+}
+
+/// The text of `/proc/<pid>/maps`, a chunk at a time; a line longer than a chunk is no line of that file.
+fn maps(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
+    const CHUNK: usize = 1 << 16;
+    let mut at = stream.span.from();
+    while at < stream.span.end() {
+        let room = usize::try_from(stream.span.end() - at).unwrap_or(CHUNK).min(CHUNK);
+        let bytes = build.image().bytes(at, room)?;
+        let last = at + bytes.len() as u64 >= stream.span.end();
+        let whole = if last { bytes.len() } else { bytes.iter().rposition(|&b| b == b'\n').map_or(room, |i| i + 1) };
+        if whole == 0 || !map_lines(build, at, bytes.get(..whole).unwrap_or_default()) {
+            break;
+        }
+        at += whole as u64;
+    }
+    Ok(())
+}
+
+/// False when the budget is spent.
+fn map_lines(build: &mut Builder<'_>, at: u64, text: &[u8]) -> bool {
+    let mut place = at;
+    for line in text.split(|&b| b == b'\n') {
+        let here = place;
+        place += line.len() as u64 + 1;
+        let line = String::from_utf8_lossy(line);
+        let line = line.trim_matches(['\0', ' ', '\r']);
+        if line.is_empty() {
+            continue;
+        }
+        if !build.take("lines of LinuxMaps") {
+            return false;
+        }
+        if map_line(build, line).is_none() {
+            let expected = "start-end rwxp offset device inode [path]";
+            build.reader.fault(FileOffset(here).0, "LinuxMaps line", expected, "a line of another form");
+        }
+    }
+    true
+}
+
+fn map_line(build: &mut Builder<'_>, line: &str) -> Option<()> {
+    let mut words = line.split_ascii_whitespace();
+    let (start, end) = words.next()?.split_once('-')?;
+    let (start, end) = (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
+    let rights = words.next()?.as_bytes();
+    let has = |i: usize, letter: u8| rights.get(i) == Some(&letter);
+    let protection = Protection { read: has(0, b'r'), write: has(1, b'w'), execute: has(2, b'x') };
+    let len = end.checked_sub(start)?;
+    build.add_rights(Address(start), len, protection);
+    if words.last() == Some("[heap]") {
+        build.memory_labels.paint(Address(start), len, Label::Heap);
+    }
+    Some(())
+}
