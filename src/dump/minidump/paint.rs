@@ -4,6 +4,8 @@
 //! are painted over the address space first, from the general to the particular, and then carried over to the file
 //! region by region: the cost is the number of pieces that come out, not modules times regions.
 
+use std::collections::BTreeMap;
+
 use super::build::{Builder, Rights};
 use crate::dump::{Class, Label, Protection, Region};
 use crate::limits::Budget;
@@ -72,9 +74,7 @@ fn paint_region(
         *budget = Budget::new(0);
         return false;
     }
-    if let [(_, label)] = labels.as_slice() {
-        region.label = *label;
-    }
+    region.label = most_of(&labels);
     for (span, label) in labels {
         build.map.labels.paint(span, label);
         if matches!(label, Label::Stack(_)) {
@@ -83,6 +83,15 @@ fn paint_region(
     }
     keeps.extend(classes.into_iter().filter(|(_, class)| *class == Class::Keep).map(|(span, _)| span));
     true
+}
+
+/// The label of most of a region's bytes.
+fn most_of(labels: &[(Span, Label)]) -> Label {
+    let mut bytes: BTreeMap<Label, u64> = BTreeMap::new();
+    for (span, label) in labels {
+        *bytes.entry(*label).or_default() += span.len;
+    }
+    bytes.into_iter().max_by_key(|(_, bytes)| *bytes).map_or(Label::Memory, |(label, _)| label)
 }
 
 /// Paints what is known by place: streams over memory, since a region that claims a stream's bytes must be a lie, and

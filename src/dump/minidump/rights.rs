@@ -54,25 +54,29 @@ fn windows_protection(bits: u32) -> Protection {
 /// The text of `/proc/<pid>/maps`, a chunk at a time; a line longer than a chunk is no line of that file.
 fn maps(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     const CHUNK: usize = 1 << 16;
-    let mut at = stream.span.from();
+    let (mut at, mut bad) = (stream.span.from(), Vec::new());
     while at < stream.span.end() {
         let room = usize::try_from(stream.span.end() - at).unwrap_or(CHUNK).min(CHUNK);
         let bytes = build.image().bytes(at, room)?;
         let last = at + bytes.len() as u64 >= stream.span.end();
         let whole = if last { bytes.len() } else { bytes.iter().rposition(|&b| b == b'\n').map_or(room, |i| i + 1) };
-        if whole == 0 || !map_lines(build, at, bytes.get(..whole).unwrap_or_default()) {
+        if whole == 0 || !map_lines(build, at, bytes.get(..whole).unwrap_or_default(), &mut bad) {
             break;
         }
         at += whole as u64;
     }
+    if let Some(first) = bad.first() {
+        let found = format!("{} lines of another form, the first here", bad.len());
+        build.reader.fault(first.0, "LinuxMaps", "lines `start-end rwxp offset device inode path`", found);
+    }
     Ok(())
 }
 
-/// False when the budget is spent.
-fn map_lines(build: &mut Builder<'_>, at: u64, text: &[u8]) -> bool {
+/// False when the budget is spent; `bad` are the places of lines that are none.
+fn map_lines(build: &mut Builder<'_>, at: u64, text: &[u8], bad: &mut Vec<FileOffset>) -> bool {
     let mut place = at;
     for line in text.split(|&b| b == b'\n') {
-        let here = place;
+        let here = FileOffset(place);
         place += line.len() as u64 + 1;
         let line = String::from_utf8_lossy(line);
         let line = line.trim_matches(['\0', ' ', '\r']);
@@ -83,8 +87,7 @@ fn map_lines(build: &mut Builder<'_>, at: u64, text: &[u8]) -> bool {
             return false;
         }
         if map_line(build, line).is_none() {
-            let expected = "start-end rwxp offset device inode [path]";
-            build.reader.fault(FileOffset(here).0, "LinuxMaps line", expected, "a line of another form");
+            bad.push(here);
         }
     }
     true

@@ -4,18 +4,27 @@
 use std::collections::HashSet;
 
 use minidump_common::format::{
-    DSO_DEBUG_32, DSO_DEBUG_64, LINK_MAP_32, LINK_MAP_64, MINIDUMP_ANNOTATION, MINIDUMP_CRASHPAD_INFO,
-    MINIDUMP_HANDLE_DATA_STREAM, MINIDUMP_HANDLE_DESCRIPTOR, MINIDUMP_HANDLE_DESCRIPTOR_2,
-    MINIDUMP_HANDLE_OBJECT_INFORMATION, MINIDUMP_LOCATION_DESCRIPTOR, MINIDUMP_MAC_BOOTARGS, MINIDUMP_MAC_CRASH_INFO,
-    MINIDUMP_MODULE_CRASHPAD_INFO, MINIDUMP_MODULE_CRASHPAD_INFO_LINK, MINIDUMP_SIMPLE_STRING_DICTIONARY_ENTRY,
-    MINIDUMP_STREAM_TYPE as Kind,
+    MINIDUMP_ANNOTATION, MINIDUMP_CRASHPAD_INFO, MINIDUMP_HANDLE_DATA_STREAM, MINIDUMP_HANDLE_DESCRIPTOR,
+    MINIDUMP_HANDLE_DESCRIPTOR_2, MINIDUMP_HANDLE_OBJECT_INFORMATION, MINIDUMP_LOCATION_DESCRIPTOR,
+    MINIDUMP_MAC_BOOTARGS, MINIDUMP_MAC_CRASH_INFO, MINIDUMP_MODULE_CRASHPAD_INFO, MINIDUMP_MODULE_CRASHPAD_INFO_LINK,
+    MINIDUMP_SIMPLE_STRING_DICTIONARY_ENTRY, MINIDUMP_STREAM_TYPE as Kind,
 };
+
+use scroll::{Pread, SizeWith};
 
 use super::build::{Builder, Entry};
 use super::records::{self, Array};
 use super::strings;
 use crate::dump::{Class, Label};
 use crate::error::Result;
+
+/// What LinuxDsoDebug begins with.
+#[derive(Clone, Debug, Pread, SizeWith)]
+struct DebugHead {
+    _version: u32,
+    map: u32,
+    count: u32,
+}
 
 /// Labels what these streams point at.
 pub(super) fn read(build: &mut Builder<'_>) -> Result<()> {
@@ -131,29 +140,44 @@ impl Annotations {
     }
 }
 
-/// Breakpad's copy of `r_debug`: an array of link maps elsewhere, each with a name. Widths are those of the process.
+/// Breakpad's copy of `r_debug`: an array of link maps elsewhere, each with the address of a library, its name, and the
+/// address of its dynamic section. Version, place and count of the maps come first at either width of pointers.
 fn dynamic_linker(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
-    let wide = build.map.pointer_width == 8;
-    let head = if wide {
-        build.header::<DSO_DEBUG_64>(stream, "LinuxDsoDebug")?.map(|d| (d.map, d.dso_count))
-    } else {
-        build.header::<DSO_DEBUG_32>(stream, "LinuxDsoDebug")?.map(|d| (d.map, d.dso_count))
-    };
-    let Some((map, count)) = head.filter(|&(map, count)| map != 0 && count != 0) else { return Ok(()) };
-    let stride = if wide { records::size_of::<LINK_MAP_64>() } else { records::size_of::<LINK_MAP_32>() };
-    let span = build.reader.clip("link maps", stream.span.from(), u64::from(map), u64::from(count) * stride);
-    let array = Array { at: span.from(), stride, count: span.len / stride };
+    let Some(head) = build.header::<DebugHead>(stream, "LinuxDsoDebug")? else { return Ok(()) };
+    if head.map == 0 || head.count == 0 {
+        return Ok(());
+    }
+    let (at, count) = (u64::from(head.map), u64::from(head.count));
+    let (stride, name_at) = link_map(build, at, count)?;
+    let span = build.reader.clip("link maps", stream.span.from(), at, count * stride);
     build.label(span, stream.label());
     build.class(span, Class::Keep);
+    let names = Array { at: span.from() + name_at, stride, count: span.len / stride };
     let mut seen = HashSet::new();
-    let mut name = |build: &mut Builder<'_>, rva: u32| {
+    names.each(build, "link maps", |build, _, rva: u32| {
         strings::mark(build, ("link map name", u64::from(rva), 2), stream.label(), Class::Keep, &mut seen)
-    };
-    if wide {
-        array.each(build, "link maps", |build, _, link: LINK_MAP_64| name(build, link.name))
-    } else {
-        array.each(build, "link maps", |build, _, link: LINK_MAP_32| name(build, link.name))
+    })
+}
+
+/// Size of a link map, and where in it the name is.
+///
+/// `LINK_MAP_64` of the format crate is packed to 20 bytes, and some writers pack it; Breakpad's on x86-64 has 24, since
+/// its compilers align the last address. The second map's name tells: a string is there, or it is not.
+fn link_map(build: &Builder<'_>, at: u64, count: u64) -> Result<(u64, u64)> {
+    const NARROW: (u64, u64) = (12, 4);
+    const PACKED: (u64, u64) = (20, 8);
+    const ALIGNED: (u64, u64) = (24, 8);
+    if build.map.pointer_width == 4 {
+        return Ok(NARROW);
     }
+    for (stride, name_at) in [ALIGNED, PACKED] {
+        let Some(rva) = build.reader.record::<u32>(at + stride + name_at)?.map(u64::from) else { continue };
+        let Some(len) = build.reader.record::<u32>(rva)?.map(u64::from) else { continue };
+        if count == 1 || len % 2 == 0 && rva + 4 + len <= build.image().len() {
+            return Ok((stride, name_at));
+        }
+    }
+    Ok(ALIGNED)
 }
 
 /// Records with the messages of crashed libraries inside.

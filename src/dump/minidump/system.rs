@@ -35,8 +35,7 @@ fn system(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     strings::mark(build, ("service pack name", rva, 2), stream.label(), Class::Keep, &mut HashSet::new())?;
     build.map.pointer_width = pointer_width(info.cpu);
     build.about("cpu", cpu_name(&info));
-    let (major, minor, number) = (info.raw.major_version, info.raw.minor_version, info.raw.build_number);
-    build.about("system", format!("{} {major}.{minor}.{number}", info.os.long_name()));
+    build.about("system", system_name(&info));
     build.system = Some(info);
     Ok(())
 }
@@ -46,6 +45,14 @@ fn cpu_name(info: &MinidumpSystemInfo) -> String {
         Cpu::X86_64 => "x86-64".to_owned(),
         Cpu::Unknown(number) => format!("unknown processor {number:#x}"),
         cpu => cpu.to_string(),
+    }
+}
+
+/// Breakpad on Linux leaves the version 0.0.0.
+fn system_name(info: &MinidumpSystemInfo) -> String {
+    match (info.raw.major_version, info.raw.minor_version, info.raw.build_number) {
+        (0, 0, 0) => info.os.long_name().into_owned(),
+        (major, minor, number) => format!("{} {major}.{minor}.{number}", info.os.long_name()),
     }
 }
 
