@@ -32,6 +32,8 @@ mod rights;
 mod streams;
 mod strings;
 mod system;
+#[cfg(test)]
+mod testing;
 mod threads;
 
 use crate::dump::{DumpMap, Format};

@@ -122,3 +122,97 @@ fn mach_kind(header: &[u8]) -> Option<String> {
     };
     Some(format!("Mach-O {name}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, class, faults, kind, label};
+    use super::*;
+
+    /// `MINIDUMP_MODULE`.
+    fn module(base: u64, size: u64, name: u64, code_view: (u64, u64)) -> Vec<(u64, usize)> {
+        let mut numbers = vec![(base, 8), (size, 4), (0, 4), (0, 4), (name, 4)];
+        numbers.extend([(0, 4); 13]);
+        numbers.extend([(code_view.0, 4), (code_view.1, 4), (0, 4), (0, 4)]);
+        numbers.extend([(0, 8), (0, 8)]);
+        numbers
+    }
+
+    /// The first bytes of a PE image for `machine`.
+    fn pe(machine: u16) -> Vec<u8> {
+        let mut bytes = vec![0; 0x200];
+        bytes[..2].copy_from_slice(b"MZ");
+        bytes[0x3c] = 0x80;
+        bytes[0x80..0x84].copy_from_slice(b"PE\0\0");
+        bytes[0x84..0x86].copy_from_slice(&machine.to_le_bytes());
+        bytes
+    }
+
+    /// The first bytes of a 64-bit ELF image for `machine`.
+    fn elf(machine: u8) -> Vec<u8> {
+        let mut bytes = vec![0; 0x200];
+        bytes[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+        bytes[16..21].copy_from_slice(&[3, 0, machine, 0, 1]);
+        bytes
+    }
+
+    #[test]
+    fn a_module_has_its_range_its_names_and_its_debug_record() {
+        let mut file = File::new(3);
+        let memory = file.memory(0x40_0000, &[1; 0x3000]);
+        let name = file.text(r"C:\app\a.dll");
+        let code_view = file.put(b"RSDS................a.pdb\0");
+        let mut numbers = vec![(1, 4)];
+        numbers.extend(module(0x40_0800, 0x2000, name, (26, code_view)));
+        file.numbers(kind::MODULES, &numbers);
+        let gone = file.text("gone.dll");
+        let unloaded = [(12, 4), (24, 4), (1, 4), (0x50_0000, 8), (0x1000, 4), (0, 4), (0, 4), (gone, 4)];
+        file.numbers(kind::UNLOADED, &unloaded);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        assert_eq!(map.modules[0].short_name(), "a.dll");
+        let labels = [0x7ff, 0x800, 0x27ff, 0x2800].map(|i| label(&map, memory + i));
+        assert_eq!(labels, ["memory", "module a.dll", "module a.dll", "memory"]);
+        assert_eq!([0x7ff, 0x800, 0x1800].map(|i| class(&map, memory + i)), [Class::Free, Class::Keep, Class::Free]);
+        assert_eq!(
+            (label(&map, code_view).as_str(), class(&map, code_view)),
+            ("stream ModuleListStream", Class::Frozen)
+        );
+        assert_eq!((label(&map, name + 28).as_str(), class(&map, name)), ("stream ModuleListStream", Class::Keep));
+        assert_eq!(label(&map, gone + 4), "stream UnloadedModuleListStream");
+        assert!(!map.labels.all().iter().any(|(_, label)| *label == Label::Slack), "{:?}", map.labels.all());
+    }
+
+    #[test]
+    fn headers_in_memory_say_what_a_module_is() {
+        let mut mach = vec![0; 0x200];
+        mach[..8].copy_from_slice(&[0xcf, 0xfa, 0xed, 0xfe, 0x0c, 0, 0, 1]);
+        for (header, expected) in [
+            (pe(0x8664), Some("PE x86-64")),
+            (pe(0x14c), Some("PE x86")),
+            (pe(0x1234), Some("PE machine 0x1234")),
+            (elf(62), Some("ELF x86-64")),
+            (elf(183), Some("ELF arm64")),
+            (mach, Some("Mach-O arm64")),
+            (vec![0; 0x200], None),
+            (b"MZ".to_vec(), None),
+        ] {
+            let mut file = File::new(2);
+            file.memory(0x40_0000, &header);
+            let mut numbers = vec![(1, 4)];
+            numbers.extend(module(0x40_0000, 0x1000, 0, (0, 0)));
+            file.numbers(kind::MODULES, &numbers);
+            assert_eq!(file.map().modules[0].header.as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn names_and_records_behind_the_end_are_faults() {
+        let mut file = File::new(1);
+        let mut numbers = vec![(1, 4)];
+        numbers.extend(module(0, 0xffff_ffff, 0x7000_0000, (5, 0x7000_0000)));
+        file.numbers(kind::MODULES, &numbers);
+        let map = file.map();
+        assert_eq!(faults(&map), ["CodeView record", "module name"]);
+        assert_eq!(map.modules[0].name, "");
+    }
+}

@@ -70,11 +70,15 @@ fn paint_region(
     let labels = build.memory_labels.in_file(region);
     let classes = build.memory_classes.in_file(region);
     if !budget.spend(labels.len().saturating_add(classes.len())) {
-        // Whoever asks for less may still get it; who asked for too much must not ask again and again for nothing.
+        // Looking costs as much as painting, so nobody may look again and again for nothing.
         *budget = Budget::new(0);
         return false;
     }
     region.label = most_of(&labels);
+    // A region that claims to go on behind the last address has bytes without one.
+    if labels.iter().map(|(span, _)| span.len).sum::<u64>() < region.span.len {
+        build.map.labels.paint(region.span, Label::Memory);
+    }
     for (span, label) in labels {
         build.map.labels.paint(span, label);
         if matches!(label, Label::Stack(_)) {

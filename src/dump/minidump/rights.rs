@@ -107,3 +107,71 @@ fn map_line(build: &mut Builder<'_>, line: &str) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, faults, kind, label};
+    use super::*;
+
+    /// `MEMORY_BASIC_INFORMATION64` as the stream has it.
+    fn info(base: u64, size: u64, state: u64, protection: u64, of_type: u64) -> Vec<(u64, usize)> {
+        vec![(base, 8), (base, 8), (4, 4), (0, 4), (size, 8), (state, 4), (protection, 4), (of_type, 4), (0, 4)]
+    }
+
+    #[test]
+    fn private_memory_that_is_written_is_heap() {
+        let mut file = File::new(2);
+        let at = file.memory(0x1000, &[7; 0x3000]);
+        let mut numbers = vec![(16, 4), (48, 4), (3, 8)];
+        numbers.extend(info(0x1000, 0x1000, 0x1000, 0x04, 0x2_0000));
+        numbers.extend(info(0x2000, 0x1000, 0x1000, 0x20, 0x100_0000));
+        numbers.extend(info(0x3000, 0x1000, 0x2000, 0x04, 0x2_0000));
+        file.numbers(kind::INFOS, &numbers);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        assert_eq!([0, 0xfff, 0x1000, 0x2000].map(|i| label(&map, at + i)), ["heap", "heap", "memory", "memory"]);
+        let rights = Protection { read: true, write: true, execute: false };
+        assert_eq!(map.regions[0].protection, Some(rights));
+    }
+
+    #[test]
+    fn the_heap_of_linux_maps_and_a_line_that_is_none() {
+        let mut file = File::new(2);
+        let at = file.memory(0x1000, &[7; 0x2000]);
+        let text = b"00001000-00002000 rw-p 00000000 00:00 0          [heap]\nnonsense\n2000-3000 r-xp 0 0:0 0 /a b\n";
+        file.stream(kind::MAPS, text);
+        let map = file.map();
+        assert_eq!([0, 0x1000].map(|i| label(&map, at + i)), ["heap", "memory"]);
+        assert_eq!(faults(&map), ["LinuxMaps"]);
+    }
+
+    #[test]
+    fn lines_are_whole_across_chunks() {
+        let mut text = Vec::new();
+        for i in 0..5000_u64 {
+            let from = 0x10_0000 + i * 0x1000;
+            text.extend(format!("{from:x}-{:x} rw-p 00000000 00:00 0 [heap]\n", from + 0x1000).into_bytes());
+        }
+        let mut file = File::new(2);
+        let at = file.memory(0x10_0000, &vec![1; 5000 * 0x1000]);
+        file.stream(kind::MAPS, &text);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        let heap = map.labels.at(at).into_iter().zip(map.labels.at(at + 5000 * 0x1000 - 1)).next();
+        assert_eq!(heap, Some((Label::Heap, Label::Heap)));
+        assert_eq!(map.labels.all().iter().filter(|(_, label)| *label == Label::Heap).count(), 1);
+    }
+
+    #[test]
+    fn every_page_constant_has_its_rights() {
+        let rights = |bits| {
+            let Protection { read, write, execute } = windows_protection(bits);
+            (read, write, execute)
+        };
+        assert_eq!(rights(0x01), (false, false, false));
+        assert_eq!(rights(0x02), (true, false, false));
+        assert_eq!(rights(0x104), (true, true, false), "with a guard flag");
+        assert_eq!(rights(0x10), (false, false, true));
+        assert_eq!(rights(0x40), (true, true, true));
+    }
+}

@@ -185,6 +185,10 @@ fn mac_crash(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     let name = "MozMacosCrashInfoStream";
     let Some(info) = build.header::<MINIDUMP_MAC_CRASH_INFO>(stream, name)? else { return Ok(()) };
     let count = usize::try_from(info.record_count).unwrap_or(usize::MAX);
+    if count > info.records.len() {
+        let (expected, found) = (format!("at most {} records", info.records.len()), format!("{count}"));
+        build.reader.fault(stream.span.from(), name, expected, found);
+    }
     for record in info.records.iter().take(count) {
         let (rva, len) = (u64::from(record.rva), u64::from(record.data_size));
         let span = build.reader.clip("macOS crash record", stream.span.from(), rva, len);
@@ -197,4 +201,108 @@ fn mac_bootargs(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     let Some(args) = build.header::<MINIDUMP_MAC_BOOTARGS>(stream, "MozMacosBootargsStream")? else { return Ok(()) };
     let text = ("boot arguments", args.bootargs, 2);
     strings::mark(build, text, stream.label(), Class::Free, &mut HashSet::<u64>::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, class, cpu, faults, kind, label};
+    use super::*;
+
+    /// Puts a Crashpad string: length, bytes, NUL.
+    fn utf8(file: &mut File, text: &[u8]) -> u64 {
+        let len = file.data(&[(text.len() as u64, 4)]);
+        file.put(&[&len, text, b"\0"].concat())
+    }
+
+    #[test]
+    fn names_of_handles_are_free_and_their_infos_kept() {
+        let mut file = File::new(1);
+        let (of_type, name) = (file.text("File"), file.text(r"\Device\secret"));
+        let second = file.put(&[0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0xaa, 0xbb]);
+        let head = file.data(&[(second, 4), (1, 4), (4, 4), (0, 4)]);
+        let first = file.put(&head);
+        let mut numbers = vec![(16, 4), (40, 4), (2, 4), (0, 4)];
+        for object in [name, 0] {
+            numbers.extend([(4, 8), (of_type, 4), (object, 4), (0, 4), (0, 4), (0, 4), (0, 4), (first, 4), (0, 4)]);
+        }
+        let stream = file.numbers(kind::HANDLES, &numbers);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        for (at, expected) in
+            [(stream, Class::Keep), (name, Class::Free), (first, Class::Keep), (second + 13, Class::Keep)]
+        {
+            assert_eq!((label(&map, at).as_str(), class(&map, at)), ("stream HandleDataStream", expected), "{at:#x}");
+        }
+        assert!(!map.labels.all().iter().any(|(_, label)| *label == Label::Slack), "{:?}", map.labels.all());
+    }
+
+    #[test]
+    fn values_of_annotations_are_free_and_everything_around_them_kept() {
+        let mut file = File::new(1);
+        let texts = [&b"key"[..], b"value", b"listed", b"name", b"object"].map(|text| utf8(&mut file, text));
+        let [key, value, listed, name, object] = texts;
+        let words = file.data(&[(1, 4), (key, 4), (value, 4)]);
+        let simple = file.put(&words);
+        let words = file.data(&[(1, 4), (listed, 4)]);
+        let list = file.put(&words);
+        let words = file.data(&[(1, 4), (name, 4), (1, 2), (0, 2), (object, 4)]);
+        let objects = file.put(&words);
+        let words = file.data(&[(1, 4), (8, 4), (list, 4), (0, 4), (0, 4), (16, 4), (objects, 4)]);
+        let module = file.put(&words);
+        let words = file.data(&[(1, 4), (0, 4), (28, 4), (module, 4)]);
+        let links = file.put(&words);
+        let mut numbers = vec![(1, 4)];
+        numbers.extend([(0, 8); 4]);
+        numbers.extend([(12, 4), (simple, 4), (16, 4), (links, 4)]);
+        file.numbers(kind::CRASHPAD, &numbers);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        for (at, expected) in [
+            (key + 4, Class::Keep),
+            (value + 4, Class::Free),
+            (listed + 4, Class::Free),
+            (name + 4, Class::Keep),
+            (object + 4, Class::Free),
+            (module, Class::Keep),
+            (links, Class::Keep),
+        ] {
+            assert_eq!((label(&map, at).as_str(), class(&map, at)), ("stream CrashpadInfoStream", expected), "{at:#x}");
+        }
+        assert!(!map.labels.all().iter().any(|(_, label)| *label == Label::Slack), "{:?}", map.labels.all());
+    }
+
+    #[test]
+    fn link_maps_are_found_packed_and_aligned_and_narrow() {
+        for (processor, gap, width) in [(cpu::AMD64, 0, 8), (cpu::AMD64, 4, 8), (cpu::X86, 0, 4)] {
+            let mut file = File::new(2);
+            file.system(processor, 0x8201);
+            let names = [file.text("/lib/a.so"), file.text("/lib/b.so")];
+            let mut numbers = Vec::new();
+            for name in names {
+                numbers.extend([(0x7f00_0000, width), (name, 4)]);
+                // What pads a structure is what was on the writer's stack.
+                numbers.extend((0..gap).map(|_| (0x6e, 1)));
+                numbers.push((0x7f12_3456, width));
+            }
+            let words = file.data(&numbers);
+            let maps = file.put(&words);
+            file.numbers(kind::DSO, &[(1, 4), (maps, 4), (2, 4), (0, 8), (0, 8), (0, 8)]);
+            let map = file.map();
+            assert!(map.faults.is_empty(), "{:?}", map.faults);
+            for at in [names[0], names[1], maps, maps + words.len() as u64 - 1] {
+                assert_eq!((label(&map, at).as_str(), class(&map, at)), ("stream LinuxDsoDebug", Class::Keep));
+            }
+        }
+    }
+
+    #[test]
+    fn lists_that_lie_and_places_behind_the_end_are_faults() {
+        let mut file = File::new(1);
+        let simple = file.put(&[0xff; 8]);
+        let mut numbers = vec![(1, 4)];
+        numbers.extend([(0, 8); 4]);
+        numbers.extend([(8, 4), (simple, 4), (16, 4), (0x7000_0000, 4)]);
+        file.numbers(kind::CRASHPAD, &numbers);
+        assert_eq!(faults(&file.map()), ["Crashpad list"; 3]);
+    }
 }
