@@ -2,8 +2,6 @@
 //!
 //! XMM, YMM and floating point areas are free: AES round keys and pieces of private keys are found in them.
 
-use std::ops::Range;
-
 use minidump::{MinidumpContext, MinidumpRawContext, MinidumpStream as _, MinidumpSystemInfo};
 use minidump_common::format::{MINIDUMP_LOCATION_DESCRIPTOR, MINIDUMP_SYSTEM_INFO, ProcessorArchitecture as Arch};
 
@@ -68,8 +66,8 @@ fn system_with(arch: Arch) -> Option<MinidumpSystemInfo> {
 fn mark(build: &mut Builder<'_>, span: Span, context: &MinidumpContext) {
     let parts = parts(&context.raw);
     for (ranges, class) in [(parts.keep, Class::Keep), (parts.frozen, Class::Frozen)] {
-        for range in ranges {
-            let part = Span::between(span.from() + range.start, span.from() + range.end);
+        for (from, to) in ranges {
+            let part = Span::between(span.from() + from, span.from() + to);
             if let Some(part) = part.intersection(&span) {
                 build.class(part, class);
             }
@@ -77,32 +75,32 @@ fn mark(build: &mut Builder<'_>, span: Span, context: &MinidumpContext) {
     }
 }
 
-/// Byte ranges inside a context.
+/// Byte ranges inside a context, as first byte and end.
 struct Parts {
     /// What every unwinder starts from: flags, instruction, stack and frame pointer, link register.
-    frozen: &'static [Range<u64>],
+    frozen: &'static [(u64, u64)],
     /// The other integer registers: unwind rules may use them, and a secret may lie across them.
-    keep: &'static [Range<u64>],
+    keep: &'static [(u64, u64)],
 }
 
 /// The layouts are those of `CONTEXT` in winnt.h for each processor, and Breakpad's of the ones that Windows never had.
 fn parts(context: &MinidumpRawContext) -> Parts {
-    let (frozen, keep): (&'static [Range<u64>], &'static [Range<u64>]) = match context {
+    let (frozen, keep): (&'static [(u64, u64)], &'static [(u64, u64)]) = match context {
         // Flags and segments; rsp, rbp; rip. Between them rax..rbx and rsi..r15.
-        MinidumpRawContext::Amd64(_) => (&[0x30..0x48, 0x98..0xa8, 0xf8..0x100], &[0x78..0x98, 0xa8..0xf8]),
+        MinidumpRawContext::Amd64(_) => (&[(0x30, 0x48), (0x98, 0xa8), (0xf8, 0x100)], &[(0x78, 0x98), (0xa8, 0xf8)]),
         // Flags; ebp, eip, cs, eflags, esp, ss. Before them segments and edi..eax.
-        MinidumpRawContext::X86(_) => (&[0..4, 0xb4..0xcc], &[0x8c..0xb4]),
+        MinidumpRawContext::X86(_) => (&[(0, 4), (0xb4, 0xcc)], &[(0x8c, 0xb4)]),
         // Flags; r7 (the frame pointer of Thumb code); r11..r15, cpsr.
-        MinidumpRawContext::Arm(_) => (&[0..4, 0x20..0x24, 0x30..0x48], &[4..0x20, 0x24..0x30]),
+        MinidumpRawContext::Arm(_) => (&[(0, 4), (0x20, 0x24), (0x30, 0x48)], &[(4, 0x20), (0x24, 0x30)]),
         // Flags, cpsr; x29 (fp), x30 (lr), sp, pc.
-        MinidumpRawContext::Arm64(_) => (&[0..8, 0xf0..0x110], &[8..0xf0]),
+        MinidumpRawContext::Arm64(_) => (&[(0, 8), (0xf0, 0x110)], &[(8, 0xf0)]),
         // Flags; x29, x30, sp, pc, cpsr.
-        MinidumpRawContext::OldArm64(_) => (&[0..8, 0xf0..0x114], &[8..0xf0]),
+        MinidumpRawContext::OldArm64(_) => (&[(0, 8), (0xf0, 0x114)], &[(8, 0xf0)]),
         // No fixed frame pointer: everything before the floating point area.
-        MinidumpRawContext::Ppc(_) => (&[0..164], &[]),
-        MinidumpRawContext::Ppc64(_) => (&[0..320], &[]),
-        MinidumpRawContext::Mips(_) => (&[0..336], &[]),
-        MinidumpRawContext::Sparc(_) => (&[0..312], &[]),
+        MinidumpRawContext::Ppc(_) => (&[(0, 164)], &[]),
+        MinidumpRawContext::Ppc64(_) => (&[(0, 320)], &[]),
+        MinidumpRawContext::Mips(_) => (&[(0, 336)], &[]),
+        MinidumpRawContext::Sparc(_) => (&[(0, 312)], &[]),
     };
     Parts { frozen, keep }
 }

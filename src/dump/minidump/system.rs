@@ -81,3 +81,41 @@ pub(super) fn tell_crash(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, cpu, faults, kind, label};
+
+    #[test]
+    fn a_dump_says_what_it_is_of_and_never_how_it_was_called() {
+        let mut file = File::new(4);
+        file.system(cpu::ARM64, 2);
+        file.numbers(kind::MISC, &[(24, 4), (1, 4), (4711, 4), (0, 4), (0, 4), (0, 4)]);
+        let line = file.stream(kind::CMDLINE, b"login\0--password\0hunter2\0");
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        let about: Vec<(&str, &str)> = map.about.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        assert_eq!(about, [("cpu", "arm64"), ("system", "Windows NT 10.0.19041"), ("process id", "4711")]);
+        assert_eq!(map.pointer_width, 8);
+        assert_eq!(label(&map, line), "command line");
+        assert!(!format!("{map:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn pointers_of_32_bit_processors_have_four_bytes() {
+        for (processor, width) in [(cpu::X86, 4), (cpu::ARM, 4), (cpu::AMD64, 8), (cpu::ARM64_OLD, 8)] {
+            let mut file = File::new(1);
+            file.system(processor, 0x8201);
+            assert_eq!(file.map().pointer_width, width);
+        }
+    }
+
+    #[test]
+    fn streams_that_are_too_short_are_faults() {
+        let mut file = File::new(3);
+        file.stream(7, b"short");
+        file.stream(kind::EXCEPTION, b"short");
+        file.stream(kind::HANDLES, b"short");
+        assert_eq!(faults(&file.map()), ["SystemInfoStream", "ExceptionStream", "HandleDataStream"]);
+    }
+}

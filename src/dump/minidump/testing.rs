@@ -147,6 +147,15 @@ pub(super) fn thread(id: u64, teb: u64, stack: (u64, u64, u64), context: (u64, u
     head.into_iter().chain(tail).collect()
 }
 
+/// A module's record: base, size, name, and length and place of its CodeView record.
+pub(super) fn module(base: u64, size: u64, name: u64, code_view: (u64, u64)) -> Vec<(u64, usize)> {
+    let mut numbers = vec![(base, 8), (size, 4), (0, 4), (0, 4), (name, 4)];
+    numbers.extend([(0, 4); 13]);
+    numbers.extend([(code_view.0, 4), (code_view.1, 4), (0, 4), (0, 4)]);
+    numbers.extend([(0, 8), (0, 8)]);
+    numbers
+}
+
 /// What is said of each fault.
 pub(super) fn faults(map: &DumpMap) -> Vec<&str> {
     map.faults.iter().map(|fault| fault.what.as_str()).collect()
