@@ -76,16 +76,19 @@ fn mark(build: &mut Builder<'_>, span: Span, context: &MinidumpContext) {
 }
 
 /// Byte ranges inside a context, as first byte and end.
+type Ranges = &'static [(u64, u64)];
+
+/// The ranges that are not free.
 struct Parts {
     /// What every unwinder starts from: flags, instruction, stack and frame pointer, link register.
-    frozen: &'static [(u64, u64)],
+    frozen: Ranges,
     /// The other integer registers: unwind rules may use them, and a secret may lie across them.
-    keep: &'static [(u64, u64)],
+    keep: Ranges,
 }
 
 /// The layouts are those of `CONTEXT` in winnt.h for each processor, and Breakpad's of the ones that Windows never had.
 fn parts(context: &MinidumpRawContext) -> Parts {
-    let (frozen, keep): (&'static [(u64, u64)], &'static [(u64, u64)]) = match context {
+    let (frozen, keep): (Ranges, Ranges) = match context {
         // Flags and segments; rsp, rbp; rip. Between them rax..rbx and rsi..r15.
         MinidumpRawContext::Amd64(_) => (&[(0x30, 0x48), (0x98, 0xa8), (0xf8, 0x100)], &[(0x78, 0x98), (0xa8, 0xf8)]),
         // Flags; ebp, eip, cs, eflags, esp, ss. Before them segments and edi..eax.
