@@ -10,13 +10,15 @@ use crate::error::{Gap, Result};
 use crate::image::Image;
 use crate::limits::{Budget, Limits};
 use crate::memory::AddressSpace;
-use crate::span::{Address, Span};
+use crate::span::{Address, FileOffset, Span};
 
 /// Where a stream of the directory lies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     /// The kind's number in the directory.
     pub kind: u32,
+    /// Where its directory entry stands.
+    pub at: FileOffset,
     /// Its place in `map.streams`.
     pub index: usize,
     /// The part that is present.
