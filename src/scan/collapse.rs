@@ -21,7 +21,7 @@ use crate::window::Window;
 /// Bytes in a row that a fragment must share with a key to be of it.
 const FRAGMENT_RUN: usize = 24;
 
-/// A hit with its place told in file spans: what windows hand over.
+/// One secret in one window, with its places told in file spans: what windows hand over.
 #[derive(Debug)]
 pub struct Sighting {
     rule: RuleId,
@@ -29,7 +29,7 @@ pub struct Sighting {
     evidence: Evidence,
     public: PublicIdentity,
     secret: Secret,
-    site: Site,
+    sites: Vec<Site>,
 }
 
 /// What one window came to.
@@ -65,27 +65,40 @@ impl RuleIndex {
     /// Tells the hits of a window in file spans. A stitched window tells only what crosses a seam.
     #[must_use]
     pub fn seen(&self, hits: Hits, window: &Window<'_>) -> Seen {
-        let sighting = |hit: crate::detect::Hit| {
+        let mut sightings: Vec<Sighting> = Vec::new();
+        let mut known = BTreeMap::new();
+        for hit in hits.hits {
             let spans = window.spans(hit.range);
-            if window.is_stitched() && spans.len() < 2 || spans.is_empty() {
-                return None;
-            }
+            let crosses = !window.is_stitched() || spans.len() > 1;
+            let Some(&rule) = self.by_id.get(&hit.rule).filter(|_| crosses && !spans.is_empty()) else { continue };
             let site = Site { spans, form: hit.form };
-            let rule = *self.by_id.get(&hit.rule)?;
-            Some(Sighting {
-                rule,
-                severity: hit.severity,
-                evidence: hit.evidence,
-                public: hit.public,
-                secret: hit.secret,
-                site,
-            })
-        };
-        Seen { sightings: hits.hits.into_iter().filter_map(sighting).collect(), clues: hits.clues }
+            // The same secret thousands of times in one window must not be kept thousands of times.
+            let key = (hit.secret.identity(), rule, hit.evidence, hit.severity);
+            let next = sightings.len();
+            match sightings.get_mut(*known.entry(key).or_insert(next)) {
+                Some(sighting) => sighting.add(hit.public, site),
+                None => {
+                    let crate::detect::Hit { severity, evidence, public, secret, .. } = hit;
+                    sightings.push(Sighting { rule, severity, evidence, public, secret, sites: vec![site] });
+                }
+            }
+        }
+        Seen { sightings, clues: hits.clues }
     }
 
     fn severity(&self, rule: RuleId) -> Severity {
         self.rules.get(rule.0).map_or(Severity::High, |rule| rule.severity)
+    }
+}
+
+impl Sighting {
+    fn add(&mut self, public: PublicIdentity, site: Site) {
+        self.public.add_context(public.context);
+        self.sites.push(site);
+    }
+
+    fn first(&self) -> u64 {
+        self.sites.iter().map(Site::offset).min().unwrap_or(0)
     }
 }
 
@@ -138,7 +151,7 @@ impl Collector {
 
     fn add_one(&mut self, sighting: Sighting) -> Result<()> {
         let Some(secret) = self.vault.insert(&sighting.secret) else {
-            self.dropped += 1;
+            self.dropped += sighting.sites.len() as u64;
             return Ok(());
         };
         let severity = sighting.severity.unwrap_or_else(|| self.rules.severity(sighting.rule));
@@ -148,11 +161,13 @@ impl Collector {
             draft.add(&sighting, severity);
         } else {
             let Sighting { rule, evidence, public, .. } = &sighting;
-            let finding =
-                Finding { rule: *rule, severity, evidence: *evidence, public: public.clone(), secret, sites: 0 };
-            self.drafts.push(Draft { finding, first: sighting.site.offset(), alive: false });
+            let mut public = public.clone();
+            public.add_context(Vec::new());
+            let finding = Finding { rule: *rule, severity, evidence: *evidence, public, secret, sites: 0 };
+            self.drafts.push(Draft { finding, first: sighting.first(), alive: false });
         }
-        self.log.push(Placed::new(u32::try_from(index).unwrap_or(u32::MAX), sighting.site))
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        sighting.sites.into_iter().try_for_each(|site| self.log.push(Placed::new(index, site)))
     }
 
     /// Drops sites that lie in another site of the same finding, and findings all of whose sites are explained by better
@@ -289,10 +304,8 @@ impl Draft {
             finding.public.spki_sha256.clone_from(&sighting.public.spki_sha256);
         }
         finding.severity = finding.severity.max(severity);
-        finding.public.context.extend(sighting.public.context.iter().cloned());
-        finding.public.context.sort();
-        finding.public.context.dedup();
-        self.first = self.first.min(sighting.site.offset());
+        finding.public.add_context(sighting.public.context.clone());
+        self.first = self.first.min(sighting.first());
     }
 }
 

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 
 /// Items of a batch for each thread: enough to hide that some are slower, few enough to keep the results small.
-const BATCH: usize = 16;
+const BATCH: usize = 6;
 
 /// Sets the number of threads for the whole program; 0 means one for each core.
 ///

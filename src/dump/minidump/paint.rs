@@ -101,7 +101,10 @@ fn most_of(labels: &[(Span, Label)]) -> Label {
 /// Paints what is known by place: streams over memory, since a region that claims a stream's bytes must be a lie, and
 /// the stricter class over the less strict.
 fn paint_file(build: &mut Builder<'_>, keeps: &[Span]) {
-    for (span, label) in &build.labels {
+    // The header and the directory last of all: a stream that claims their bytes lies as well.
+    let is_header = |label: &&(Span, Label)| label.1 == Label::Header;
+    let streams = build.labels.iter().filter(|label| !is_header(label));
+    for (span, label) in streams.chain(build.labels.iter().filter(is_header)) {
         build.map.labels.paint(*span, *label);
     }
     for span in keeps {
