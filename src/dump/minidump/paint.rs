@@ -64,12 +64,13 @@ fn paint_region(
     stacks: &mut Vec<Span>,
     keeps: &mut Vec<Span>,
 ) -> bool {
-    if !budget.spend(1) {
+    if budget.is_spent() {
         return false;
     }
     let labels = build.memory_labels.in_file(region);
     let classes = build.memory_classes.in_file(region);
-    if !budget.spend(labels.len().saturating_add(classes.len())) {
+    // A region of one label and one class costs one unit: a dump of shuffled pages is nothing but such regions.
+    if !budget.spend(labels.len().max(1).saturating_add(classes.len().saturating_sub(1))) {
         // Looking costs as much as painting, so nobody may look again and again for nothing.
         *budget = Budget::new(0);
         return false;
