@@ -4,8 +4,12 @@
 //! bytes, and what a debugger cannot do without. Scanning reads every byte whatever the map says; the map labels,
 //! stitches and protects, and is never a wall. Adding a format is one file and one line in [`FORMATS`].
 
+mod build;
 pub mod classify;
+pub mod elf_core;
 pub mod minidump;
+mod module_header;
+mod paint;
 pub mod places;
 pub mod raw;
 mod reader;
@@ -34,7 +38,7 @@ pub trait Format: Sync {
 }
 
 /// Every format, in the order in which they are asked; `raw` knows everything and stands last.
-pub const FORMATS: &[&dyn Format] = &[&minidump::Minidump, &raw::Raw];
+pub const FORMATS: &[&dyn Format] = &[&minidump::Minidump, &elf_core::ElfCore, &raw::Raw];
 
 /// Describes the image by the first format that knows its head.
 ///

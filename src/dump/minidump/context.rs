@@ -29,7 +29,7 @@ pub(super) fn read(
     build.label(span, label);
     let bytes = build.image().bytes(rva, usize::try_from(span.len.min(MOST)).unwrap_or(0))?;
     let Some(context) = parse(build, &bytes) else {
-        let cpu = build.system.as_ref().map_or("unknown processor".to_owned(), |info| info.cpu.to_string());
+        let cpu = build.own.system.as_ref().map_or("unknown processor".to_owned(), |info| info.cpu.to_string());
         let found = format!("{} bytes that are none", span.len);
         build.reader.fault(rva, "thread context", format!("the registers of a {cpu}"), found);
         return Ok((Some(span), None));
@@ -41,7 +41,7 @@ pub(super) fn read(
 
 fn parse(build: &Builder<'_>, bytes: &[u8]) -> Option<MinidumpContext> {
     let endian = build.reader.endian();
-    match &build.system {
+    match &build.own.system {
         Some(system) => MinidumpContext::read(bytes, endian, system, None).ok(),
         // Without SystemInfo the flags inside the context tell which layout fits.
         None => GUESSES.iter().find_map(|&arch| MinidumpContext::read(bytes, endian, &system_with(arch)?, None).ok()),

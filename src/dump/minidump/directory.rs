@@ -63,7 +63,7 @@ fn add(build: &mut Builder<'_>, at: FileOffset, entry: &MINIDUMP_DIRECTORY) {
     let span = build.reader.clip(&name, at.0, u64::from(location.rva), declared);
     let entry = Entry { kind, at, index: build.map.streams.len(), span };
     build.map.streams.push(Stream { name, span, declared });
-    build.entries.push(entry);
+    build.own.entries.push(entry);
     build.label(span, label_of(&entry));
     build.class(span, kinds::class(kind));
 }
@@ -78,7 +78,7 @@ fn label_of(entry: &Entry) -> Label {
 
 /// Two streams of one kind: readers take one of them, mostly the last. Both are read here.
 fn fault_duplicates(build: &mut Builder<'_>) {
-    let mut entries = build.entries.clone();
+    let mut entries = build.own.entries.clone();
     entries.sort_unstable_by_key(|entry| (entry.kind, entry.index));
     // Writers may repeat kinds of their own as they like.
     let duplicates = entries.windows(2).filter(

@@ -3,17 +3,15 @@
 //! Debuggers take code from symbol stores and not from a dump; but where a full dump has a module's `.pdata` and `.xdata`
 //! and no store has the module, they are the only way up the stack.
 
-use goblin::{elf, mach, pe};
+use goblin::pe;
 use scroll::{LE, Pread};
 
 use super::build::Builder;
+use crate::dump::module_header::{HEADER, coff, kind_of};
 use crate::dump::{Class, Module};
 use crate::error::Result;
 use crate::memory::AddressSpace;
 use crate::span::Address;
-
-/// Bytes at a module's start that debuggers read its header from: one page.
-pub(super) const HEADER: u64 = 4096;
 
 /// Says of each module what its header in memory is, where the dump holds it, and keeps its unwind tables.
 pub(super) fn read(build: &mut Builder<'_>, memory: &AddressSpace) -> Result<()> {
@@ -31,56 +29,6 @@ pub(super) fn read(build: &mut Builder<'_>, memory: &AddressSpace) -> Result<()>
     }
     build.map.modules = modules;
     Ok(())
-}
-
-fn kind_of(header: &[u8]) -> Option<String> {
-    pe_kind(header).or_else(|| elf_kind(header)).or_else(|| mach_kind(header))
-}
-
-fn pe_kind(header: &[u8]) -> Option<String> {
-    let cpu = match coff(header)?.0.machine {
-        pe::header::COFF_MACHINE_X86_64 => "x86-64",
-        pe::header::COFF_MACHINE_X86 => "x86",
-        pe::header::COFF_MACHINE_ARM64 => "arm64",
-        pe::header::COFF_MACHINE_ARM | pe::header::COFF_MACHINE_ARMNT => "arm",
-        other => return Some(format!("PE machine {other:#x}")),
-    };
-    Some(format!("PE {cpu}"))
-}
-
-/// The COFF header of a PE image, and where the optional header behind it begins.
-fn coff(header: &[u8]) -> Option<(pe::header::CoffHeader, usize)> {
-    let dos = pe::header::DosHeader::parse(header).ok()?;
-    // Behind the four bytes `PE\0\0`.
-    let mut at = usize::try_from(dos.pe_pointer).ok()?.checked_add(4)?;
-    let coff = pe::header::CoffHeader::parse(header, &mut at).ok()?;
-    Some((coff, at))
-}
-
-fn elf_kind(header: &[u8]) -> Option<String> {
-    let parsed = elf::Elf::parse_header(header).ok()?;
-    let cpu = match parsed.e_machine {
-        elf::header::EM_X86_64 => "x86-64",
-        elf::header::EM_386 => "x86",
-        elf::header::EM_AARCH64 => "arm64",
-        elf::header::EM_ARM => "arm",
-        other => return Some(format!("ELF machine {other}")),
-    };
-    Some(format!("ELF {cpu}"))
-}
-
-fn mach_kind(header: &[u8]) -> Option<String> {
-    use mach::constants::cputype as cpu;
-    let (_, context) = mach::parse_magic_and_ctx(header, 0).ok()?;
-    let parsed: mach::header::Header = header.pread_with(0, context?).ok()?;
-    let name = match parsed.cputype {
-        cpu::CPU_TYPE_X86_64 => "x86-64",
-        cpu::CPU_TYPE_X86 => "x86",
-        cpu::CPU_TYPE_ARM64 => "arm64",
-        cpu::CPU_TYPE_ARM => "arm",
-        other => return Some(format!("Mach-O processor {other:#x}")),
-    };
-    Some(format!("Mach-O {name}"))
 }
 
 /// The exception directory of a PE image (`.pdata`): one entry for each function, sorted by address.

@@ -6,7 +6,7 @@ use minidump_common::format::{MINIDUMP_MEMORY_DESCRIPTOR, MINIDUMP_MEMORY_DESCRI
 
 use super::build::{Builder, Entry};
 use super::records::{self, Array};
-use crate::dump::{Label, Region};
+use crate::dump::build::Absent;
 use crate::error::Result;
 use crate::span::{Address, FileOffset, Span};
 
@@ -25,18 +25,10 @@ fn list(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
         // Hostile or merely repeated: the same descriptor again adds nothing.
         if known.insert((descriptor.start_of_memory_range, rva, len)) {
             let span = build.reader.clip("MemoryList descriptor", at.0, rva, len);
-            add(build, span, descriptor.start_of_memory_range);
+            build.add_region(span, Address(descriptor.start_of_memory_range), None);
         }
         Ok(())
     })
-}
-
-/// Adds a region of the memory that is present.
-pub(super) fn add(build: &mut Builder<'_>, span: Span, address: u64) {
-    if !span.is_empty() {
-        let region = Region { span, address: Some(Address(address)), label: Label::Memory, protection: None };
-        build.map.regions.push(region);
-    }
 }
 
 /// In a Memory64List the bytes of all ranges stand one behind the other from one place on.
@@ -51,39 +43,15 @@ fn list64(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
         let declared = Span::new(place, descriptor.data_size);
         if place < build.image().len() || declared.is_empty() {
             let span = build.reader.clip("Memory64List descriptor", at.0, place, descriptor.data_size);
-            add(build, span, descriptor.start_of_memory_range);
+            build.add_region(span, Address(descriptor.start_of_memory_range), None);
         } else {
             absent.add(at, descriptor.data_size);
         }
         place = declared.end();
         Ok(())
     })?;
-    absent.tell(build);
+    absent.tell(&mut build.reader, "Memory64List descriptors");
     Ok(())
-}
-
-/// Ranges that lie wholly behind the end of a truncated file: one fault for all, not one for each of thousands.
-#[derive(Default)]
-struct Absent {
-    first: Option<FileOffset>,
-    ranges: u64,
-    bytes: u64,
-}
-
-impl Absent {
-    fn add(&mut self, at: FileOffset, len: u64) {
-        self.first = self.first.or(Some(at));
-        self.ranges += 1;
-        self.bytes = self.bytes.saturating_add(len);
-    }
-
-    fn tell(&self, build: &mut Builder<'_>) {
-        if let Some(first) = self.first {
-            let expected = format!("{} bytes of {} ranges from here on", self.bytes, self.ranges);
-            let found = format!("none of them (the file ends at {})", FileOffset(build.image().len()));
-            build.reader.fault(first.0, "Memory64List descriptors", expected, found);
-        }
-    }
 }
 
 /// The place of the first range's first byte.

@@ -17,7 +17,6 @@
 //! | `threads`, `context` | threads, stacks, names, registers |
 //! | `process` | TEB, PEB, environment and command line in memory |
 //! | `streams` | strings that other streams point at |
-//! | `paint` | a label and a class for every byte |
 
 mod build;
 mod context;
@@ -26,7 +25,6 @@ mod images;
 mod kinds;
 mod memory;
 mod modules;
-mod paint;
 mod process;
 mod records;
 mod rights;
@@ -34,7 +32,7 @@ mod streams;
 mod strings;
 mod system;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 mod threads;
 
 use crate::dump::{DumpMap, Format};
@@ -42,7 +40,7 @@ use crate::error::Result;
 use crate::image::Image;
 use crate::limits::Limits;
 
-use build::Builder;
+use build::{Builder, Own};
 
 /// The minidump format, in either byte order.
 pub struct Minidump;
@@ -57,7 +55,7 @@ impl Format for Minidump {
     }
 
     fn map(&self, image: &Image, limits: &Limits) -> Result<DumpMap> {
-        let mut build = Builder::new(image, limits, directory::byte_order(image)?);
+        let mut build = Builder::new(self.name(), image, limits, directory::byte_order(image)?, Own::default());
         directory::read(&mut build)?;
         system::read(&mut build)?;
         memory::read(&mut build)?;
@@ -69,11 +67,7 @@ impl Format for Minidump {
         images::read(&mut build, &memory)?;
         process::read(&mut build, &memory, &tebs)?;
         streams::read(&mut build)?;
-        paint::paint(&mut build, limits.map_records);
-        let mut map = build.map;
-        map.faults = build.reader.take_faults();
-        map.faults.sort();
-        Ok(map)
+        Ok(build.finish(limits))
     }
 }
 

@@ -6,8 +6,8 @@ use minidump_common::format::{MINIDUMP_MODULE, MINIDUMP_STREAM_TYPE as Kind, MIN
 use scroll::{Pread, SizeWith};
 
 use super::build::{Builder, Entry};
-use super::images::HEADER;
 use super::{records, strings};
+use crate::dump::module_header::HEADER;
 use crate::dump::{Class, Label, Module};
 use crate::error::Result;
 use crate::span::{Address, FileOffset};

@@ -36,7 +36,7 @@ fn system(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     build.map.pointer_width = pointer_width(info.cpu);
     build.about("cpu", cpu_name(&info));
     build.about("system", system_name(&info));
-    build.system = Some(info);
+    build.own.system = Some(info);
     Ok(())
 }
 
@@ -66,14 +66,14 @@ fn process(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
 
 /// Whether the dump is of Windows, where threads have a TEB and the process has a PEB.
 pub(super) fn is_windows(build: &Builder<'_>) -> bool {
-    build.system.as_ref().is_some_and(|info| info.os == Os::Windows)
+    build.own.system.as_ref().is_some_and(|info| info.os == Os::Windows)
 }
 
 /// Tells of the crash: the reason in the system's words and the address.
 pub(super) fn tell_crash(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     let size = records::size_of::<MINIDUMP_EXCEPTION_STREAM>().min(stream.span.len);
     let bytes = build.image().bytes(stream.span.from(), usize::try_from(size).unwrap_or(0))?;
-    let (os, cpu) = build.system.as_ref().map_or((Os::Unknown(0), Cpu::Unknown(0)), |info| (info.os, info.cpu));
+    let (os, cpu) = build.own.system.as_ref().map_or((Os::Unknown(0), Cpu::Unknown(0)), |info| (info.os, info.cpu));
     if let Ok(exception) = MinidumpException::read(&bytes, &[], build.reader.endian(), None) {
         let code = exception.raw.exception_record.exception_code;
         build.about("crash reason", format!("{} ({code:#x})", exception.get_crash_reason(os, cpu)));

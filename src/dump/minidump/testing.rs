@@ -7,7 +7,7 @@ use crate::limits::Limits;
 use crate::span::Span;
 
 /// A file in the making; streams and what they point at are put one behind the other.
-pub(super) struct File {
+pub(in crate::dump) struct File {
     bytes: Vec<u8>,
     streams: u32,
     big: bool,
@@ -105,7 +105,7 @@ impl File {
 }
 
 /// Kinds of stream, by the numbers of the format.
-pub(super) mod kind {
+pub(in crate::dump) mod kind {
     pub const THREADS: u32 = 3;
     pub const MODULES: u32 = 4;
     pub const MEMORY: u32 = 5;
@@ -125,7 +125,7 @@ pub(super) mod kind {
 }
 
 /// The numbers of processors in SystemInfo.
-pub(super) mod cpu {
+pub(in crate::dump) mod cpu {
     pub const X86: u64 = 0;
     pub const ARM: u64 = 5;
     pub const AMD64: u64 = 9;
@@ -134,12 +134,12 @@ pub(super) mod cpu {
 }
 
 /// The map of these bytes.
-pub(super) fn map(bytes: Vec<u8>) -> DumpMap {
+pub(in crate::dump) fn map(bytes: Vec<u8>) -> DumpMap {
     super::Minidump.map(&Image::from_bytes("test", bytes), &Limits::default()).unwrap()
 }
 
 /// A thread's record without padding: id, TEB, stack, context.
-pub(super) fn thread(id: u64, teb: u64, stack: (u64, u64, u64), context: (u64, u64)) -> Vec<(u64, usize)> {
+pub(in crate::dump) fn thread(id: u64, teb: u64, stack: (u64, u64, u64), context: (u64, u64)) -> Vec<(u64, usize)> {
     let (address, len, rva) = stack;
     let (context_len, context_rva) = context;
     let head = [(id, 4), (0, 4), (0, 4), (0, 4), (teb, 8)];
@@ -148,7 +148,7 @@ pub(super) fn thread(id: u64, teb: u64, stack: (u64, u64, u64), context: (u64, u
 }
 
 /// A module's record: base, size, name, and length and place of its CodeView record.
-pub(super) fn module(base: u64, size: u64, name: u64, code_view: (u64, u64)) -> Vec<(u64, usize)> {
+pub(in crate::dump) fn module(base: u64, size: u64, name: u64, code_view: (u64, u64)) -> Vec<(u64, usize)> {
     let mut numbers = vec![(base, 8), (size, 4), (0, 4), (0, 4), (name, 4)];
     numbers.extend([(0, 4); 13]);
     numbers.extend([(code_view.0, 4), (code_view.1, 4), (0, 4), (0, 4)]);
@@ -157,21 +157,21 @@ pub(super) fn module(base: u64, size: u64, name: u64, code_view: (u64, u64)) -> 
 }
 
 /// What is said of each fault.
-pub(super) fn faults(map: &DumpMap) -> Vec<&str> {
+pub(in crate::dump) fn faults(map: &DumpMap) -> Vec<&str> {
     map.faults.iter().map(|fault| fault.what.as_str()).collect()
 }
 
 /// The label of the byte at `at`.
-pub(super) fn label(map: &DumpMap, at: u64) -> String {
+pub(in crate::dump) fn label(map: &DumpMap, at: u64) -> String {
     map.labels.at(at).unwrap_or(Label::Unknown).words(map)
 }
 
 /// The class of the byte at `at`.
-pub(super) fn class(map: &DumpMap, at: u64) -> Class {
+pub(in crate::dump) fn class(map: &DumpMap, at: u64) -> Class {
     map.classes.at(at).unwrap()
 }
 
 /// The spans of regions with their addresses.
-pub(super) fn regions(map: &DumpMap) -> Vec<(Span, u64)> {
+pub(in crate::dump) fn regions(map: &DumpMap) -> Vec<(Span, u64)> {
     map.regions.iter().map(|region| (region.span, region.address.unwrap_or_default().0)).collect()
 }

@@ -9,7 +9,7 @@ use minidump_common::format::{
 use scroll::{Pread, SizeWith};
 
 use super::build::Builder;
-use super::{context, memory, records, strings, system};
+use super::{context, records, strings, system};
 use crate::dump::{Label, Registers, Thread};
 use crate::error::Result;
 use crate::memory::AddressSpace;
@@ -119,7 +119,7 @@ impl List {
         let span = build.reader.clip("thread stack", at.0, u64::from(rva), len);
         // Most writers list stacks among the memory too.
         if self.regions.insert((span, Some(start))) {
-            memory::add(build, span, start.0);
+            build.add_region(span, start, None);
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::build::{Builder, Rights};
+use crate::dump::build::{Builder, Rights};
 use crate::dump::{Class, Label, Protection, Region};
 use crate::limits::Budget;
 use crate::span::{Address, Cover, Span};
@@ -37,14 +37,14 @@ impl<T: Copy + PartialEq> AddressCover<T> {
 }
 
 /// Colours the map.
-pub(super) fn paint(build: &mut Builder<'_>, most_pieces: usize) {
+pub(super) fn paint<Own>(build: &mut Builder<'_, Own>, most_pieces: usize) {
     build.rights.sort_unstable();
     let mut stacks = Vec::new();
     let mut keeps = Vec::new();
     let mut budget = Budget::new(most_pieces);
     let mut regions = std::mem::take(&mut build.map.regions);
     for region in &mut regions {
-        region.protection = protection_at(&build.rights, region.address);
+        region.protection = region.protection.or_else(|| protection_at(&build.rights, region.address));
         if !paint_region(build, region, &mut budget, &mut stacks, &mut keeps) {
             // The region is memory all the same; only the finer labels are missing.
             build.note_spent("labels of memory");
@@ -57,8 +57,8 @@ pub(super) fn paint(build: &mut Builder<'_>, most_pieces: usize) {
 }
 
 /// Paints one region; false where the budget does not suffice.
-fn paint_region(
-    build: &mut Builder<'_>,
+fn paint_region<Own>(
+    build: &mut Builder<'_, Own>,
     region: &mut Region,
     budget: &mut Budget,
     stacks: &mut Vec<Span>,
@@ -101,7 +101,7 @@ fn most_of(labels: &[(Span, Label)]) -> Label {
 
 /// Paints what is known by place: streams over memory, since a region that claims a stream's bytes must be a lie, and
 /// the stricter class over the less strict.
-fn paint_file(build: &mut Builder<'_>, keeps: &[Span]) {
+fn paint_file<Own>(build: &mut Builder<'_, Own>, keeps: &[Span]) {
     // The header and the directory last of all: a stream that claims their bytes lies as well.
     let is_header = |label: &&(Span, Label)| label.1 == Label::Header;
     let streams = build.labels.iter().filter(|label| !is_header(label));
@@ -141,9 +141,9 @@ fn joined(mut spans: Vec<Span>) -> Vec<Span> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{File, kind, label, module, thread};
     use super::*;
     use crate::dump::Format;
+    use crate::dump::minidump::testing::{File, kind, label, module, thread};
     use crate::image::Image;
     use crate::limits::Limits;
 
@@ -186,7 +186,7 @@ mod tests {
         file.numbers(kind::MEMORY, &numbers);
         let image = Image::from_bytes("test", file.finish());
         let limits = Limits { map_records: 5, ..Limits::default() };
-        let map = super::super::Minidump.map(&image, &limits).unwrap();
+        let map = crate::dump::minidump::Minidump.map(&image, &limits).unwrap();
         assert_eq!(map.regions.len(), 4, "one record is the stream");
         assert!(map.gaps.iter().all(|gap| gap.reason.starts_with("map budget spent: ")), "{:?}", map.gaps);
         assert!(!map.gaps.is_empty());
