@@ -207,7 +207,7 @@ fn small() -> Dump {
     );
     let pem = forms::pem("RSA PRIVATE KEY", &der::pkcs1(&keys::rsa(2048)), Lines::Lf);
     // The head of the text was overwritten when the block was freed: no BEGIN line.
-    let rest = pem[700..].as_bytes();
+    let rest = &pem.as_bytes()[700..];
     let stack = Memory::noise(0x7ffc_1000_0000, 0x1800, 5).plant(
         0x801,
         "P-256 key, SEC 1 DER, on a stack",

@@ -224,6 +224,19 @@ pub struct PublicIdentity {
     pub context: Vec<String>,
 }
 
+/// Lines of context that a finding keeps: the first ones in order, so that it does not matter what came first.
+const MOST_CONTEXT: usize = 32;
+
+impl PublicIdentity {
+    /// Adds what other places tell: each thing once, in order.
+    pub fn add_context(&mut self, more: Vec<String>) {
+        self.context.extend(more);
+        self.context.sort();
+        self.context.dedup();
+        self.context.truncate(MOST_CONTEXT);
+    }
+}
+
 /// A certificate that was seen in the dump.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Certificate {

@@ -2,13 +2,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(
     test,
-    expect(
-        clippy::indexing_slicing,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        reason = "tests may fail loudly"
-    )
+    expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")
 )]
 
 pub mod commands;

@@ -44,6 +44,12 @@ impl Budget {
         Self { left: total }
     }
 
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
     /// Takes `units`, or takes nothing and says no.
     #[must_use]
     pub fn spend(&mut self, units: usize) -> bool {

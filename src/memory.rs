@@ -9,17 +9,22 @@ use crate::error::Result;
 use crate::image::Image;
 use crate::span::{Address, FileOffset, Span};
 
-/// Regions that are looked at for one address. Real dumps need two or three; a hostile one may lay half a million over
-/// each other, and looking at all of them for each of their borders would take hours.
-const MOST_STEPS: usize = 1024;
+/// Seams that are told at most: a dump of 4 GiB in shuffled pages has as many.
+const MOST_SEAMS: usize = 1 << 20;
+
+/// Regions that are looked at for one address. Real dumps need two or three.
+const MOST_HOLDERS: usize = 64;
 
 /// The regions that have addresses, by address.
 #[derive(Clone, Debug)]
 pub struct AddressSpace {
     /// Sorted by address, then by place in the file.
     regions: Vec<Mapped>,
-    /// `reach[i]` is the highest end of `regions[..=i]`: how far back an overlap can come from.
-    reach: Vec<u64>,
+    /// A tree over `regions` as an array: node `n` has the children `2n` and `2n + 1` and holds the highest end below it;
+    /// the leaves stand from `leaves` on. It finds the next region that reaches an address without walking over those
+    /// that do not: one giant region below 100,000 small ones would make a walk quadratic.
+    ends: Vec<u64>,
+    leaves: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,10 +37,6 @@ struct Mapped {
 impl Mapped {
     fn end(&self) -> u64 {
         self.address.saturating_add(self.len)
-    }
-
-    fn holds(&self, address: u64) -> bool {
-        (self.address..self.end()).contains(&address)
     }
 
     fn offset_of(&self, address: u64) -> u64 {
@@ -62,15 +63,17 @@ impl AddressSpace {
         let mut mapped: Vec<Mapped> = regions.iter().filter_map(mapped).collect();
         mapped.sort_unstable();
         mapped.dedup();
-        let mut far = 0;
-        let reach = mapped
-            .iter()
-            .map(|m| {
-                far = far.max(m.end());
-                far
-            })
-            .collect();
-        Self { regions: mapped, reach }
+        let leaves = mapped.len().next_power_of_two();
+        let mut ends = vec![0; leaves];
+        ends.extend(mapped.iter().map(Mapped::end));
+        ends.resize(2 * leaves, 0);
+        for node in (1..leaves).rev() {
+            let highest = ends.get(2 * node).max(ends.get(2 * node + 1)).copied().unwrap_or(0);
+            if let Some(end) = ends.get_mut(node) {
+                *end = highest;
+            }
+        }
+        Self { regions: mapped, ends, leaves }
     }
 
     /// Whether no region has an address.
@@ -140,7 +143,7 @@ impl AddressSpace {
     pub fn around(&self, seam: &Seam, len: u64) -> (Vec<Span>, u64) {
         let Seam { address: Address(address), left, right } = *seam;
         let at = |address: u64, offset: FileOffset| {
-            self.holders(address, usize::MAX).into_iter().find(|m| m.offset_of(address) == offset.0)
+            self.holders(address, MOST_HOLDERS).into_iter().find(|m| m.offset_of(address) == offset.0)
         };
         let (Some(before), Some(behind)) = (at(address - 1, left), at(address, right)) else { return (Vec::new(), 0) };
         let start = before.address.max(address.saturating_sub(len));
@@ -160,7 +163,8 @@ impl AddressSpace {
         one(seam.address.0 - 1, seam.left) && one(seam.address.0, seam.right)
     }
 
-    /// Every seam in order of address, with at most `most` pairs at one address, and whether there were more than that.
+    /// Seams in order of address, with at most `most` pairs at one address and [`MOST_SEAMS`] in all, and whether there were
+    /// more than that.
     #[must_use]
     pub fn seams(&self, most: usize) -> (Vec<Seam>, bool) {
         let mut borders: Vec<u64> = self.regions.iter().flat_map(|m| [m.address, m.end()]).collect();
@@ -168,16 +172,19 @@ impl AddressSpace {
         borders.dedup();
         let (mut seams, mut more) = (Vec::new(), false);
         for address in borders.into_iter().filter(|&a| a > 0) {
-            more |= !self.seams_at(address, most, &mut seams);
+            if seams.len() > MOST_SEAMS {
+                more = true;
+                break;
+            }
+            more |= !self.seams_at(address, most.min(MOST_HOLDERS), &mut seams);
         }
         (seams, more)
     }
 
-    /// Adds the seams at one address; false where there were more than `most`, or more regions than can be looked at.
+    /// Adds the seams at one address; false where there were more than `most`.
     fn seams_at(&self, address: u64, most: usize, seams: &mut Vec<Seam>) -> bool {
-        let (before, more_before) = self.holders_and_more(address - 1, most);
-        let (behind, more_behind) =
-            if before.is_empty() { (Vec::new(), false) } else { self.holders_and_more(address, most) };
+        let before = self.holders(address - 1, most + 1);
+        let behind = if before.is_empty() { Vec::new() } else { self.holders(address, most + 1) };
         let first = seams.len();
         for (left, right) in before.iter().flat_map(|l| behind.iter().map(move |r| (l, r))) {
             let (left, right) = (left.offset_of(address - 1), right.offset_of(address));
@@ -190,34 +197,45 @@ impl AddressSpace {
             }
             seams.push(seam);
         }
-        !(more_before || more_behind)
+        before.len() <= most && behind.len() <= most
     }
 
-    /// The regions that hold `address`, lowest first, at most `most`.
+    /// The regions that hold `address`, lowest first, at most `most`: `O(most * log n)`.
     fn holders(&self, address: u64, most: usize) -> Vec<Mapped> {
-        self.holders_and_more(address, most).0
-    }
-
-    /// The regions that hold `address`, and whether there may be more than were looked at.
-    fn holders_and_more(&self, address: u64, most: usize) -> (Vec<Mapped>, bool) {
         let behind = self.regions.partition_point(|m| m.address <= address);
         let mut holders = Vec::new();
-        let (mut steps, mut more) = (0, false);
-        for i in (0..behind).rev() {
-            if self.reach.get(i).is_none_or(|&far| far <= address) {
-                break;
-            }
-            if steps == MOST_STEPS {
-                more = true;
-                break;
-            }
-            steps += 1;
-            holders.extend(self.regions.get(i).copied().filter(|m| m.holds(address)));
+        let mut from = 0;
+        while holders.len() < most
+            && let Some(index) = self.next_reaching(from, address).filter(|&index| index < behind)
+        {
+            holders.extend(self.regions.get(index).copied());
+            from = index + 1;
         }
-        holders.reverse();
-        more |= holders.len() > most;
-        holders.truncate(most);
-        (holders, more)
+        holders
+    }
+
+    /// The first region from `from` on that ends behind `address`.
+    fn next_reaching(&self, from: usize, address: u64) -> Option<usize> {
+        let reaches = |node: usize| self.ends.get(node).is_some_and(|&end| end > address);
+        if from >= self.leaves {
+            return None;
+        }
+        let mut node = self.leaves + from;
+        // Up and to the right until a subtree has one, then down to its first.
+        while !reaches(node) {
+            while node % 2 == 1 {
+                node /= 2;
+            }
+            // Node 0 is no node: the right edge of the tree was reached.
+            if node == 0 {
+                return None;
+            }
+            node += 1;
+        }
+        while node < self.leaves {
+            node = if reaches(2 * node) { 2 * node } else { 2 * node + 1 };
+        }
+        Some(node - self.leaves)
     }
 }
 
@@ -269,10 +287,34 @@ mod tests {
     }
 
     #[test]
-    fn a_pile_of_regions_is_told_and_not_waited_for() {
-        let mut regions: Vec<Region> = (0..200_000).map(|i| region(0x1000 + i, i, 1 << 20)).collect();
-        regions.push(region(0, 7, 1 << 40));
-        let (_, more) = AddressSpace::new(&regions).seams(16);
-        assert!(more);
+    fn one_giant_region_below_many_small_ones_costs_no_walk() {
+        let small = (0..100_000).map(|i| region(0x10_0000 + i * 64, i * 32, 32));
+        let giant = region(0x1000, 1 << 30, 1 << 40);
+        let space = AddressSpace::new(&small.chain([giant]).collect::<Vec<_>>());
+        let between = Address(0x10_0000 + 99_999 * 64 + 40);
+        assert_eq!(space.offsets_of(between, 9), [FileOffset((1 << 30) + between.0 - 0x1000)]);
+        assert_eq!(space.offsets_of(Address(0x10_0000 + 64), 9).len(), 2);
+        let (seams, more) = space.seams(8);
+        assert_eq!(seams.len(), 300_000 - 100_000, "into and out of each: {}", seams.len());
+        assert!(!more);
+    }
+
+    #[test]
+    fn holders_are_those_that_a_plain_search_finds() {
+        let mut seed = 7_u64;
+        let mut random = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) % below
+        };
+        for count in 0..40 {
+            let regions: Vec<Region> = (0..count).map(|i| region(random(50), i * 100, random(30))).collect();
+            let space = AddressSpace::new(&regions);
+            for address in 0..90 {
+                let plain: Vec<Mapped> =
+                    space.regions.iter().copied().filter(|m| (m.address..m.end()).contains(&address)).collect();
+                assert_eq!(space.holders(address, 99), plain);
+                assert_eq!(space.holders(address, 2), plain.iter().copied().take(2).collect::<Vec<_>>());
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The engine from outside: dumps built from the format's description, secrets searched for independently, and the same
 //! result however the work is cut.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests may fail loudly")]
 
 #[expect(dead_code, reason = "these tests need a part of the builder")]
 mod synth;
@@ -231,4 +231,18 @@ fn no_finding_can_print_its_secret() {
     assert_eq!(outcome.findings.len(), 1, "one secret, two rules: {:#?}", told(&outcome));
     assert_eq!(sites(&outcome, 0).len(), 2);
     assert!(!format!("{outcome:?}").contains(&password));
+}
+
+#[test]
+fn a_text_cut_short_belongs_to_the_key_whose_whole_copy_stands_elsewhere() {
+    let key = keys::rsa(2048);
+    let pem = forms::pem("PRIVATE KEY", &der::pkcs8_rsa(&key), Lines::Lf);
+    let mut heap = Memory::zeros(0x10_0000, 0x8000).plant(0x5000, "whole", pem.as_bytes());
+    // Only n is in them, so that no arithmetic can prove whose they are.
+    for (at, len) in [(0x400, 150), (0x800, 220), (0xc00, 400)] {
+        heap = heap.plant(at, "cut", &pem.as_bytes()[..len]);
+    }
+    let outcome = scan(&memory64(vec![heap]).bytes);
+    assert_eq!(outcome.findings.len(), 1, "{:#?}", told(&outcome));
+    assert_eq!(sites(&outcome, 0).len(), 4);
 }

@@ -66,7 +66,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("der", &["src/keys"]),
     ("ed25519_dalek", &["src/keys"]),
     ("elliptic_curve", &["src/keys"]),
-    ("goblin", &["src/dump/module_header.rs", "src/dump/elf_core", "src/dump/macho_core"]),
+    (
+        "goblin",
+        &["src/dump/module_header.rs", "src/dump/minidump/images.rs", "src/dump/elf_core", "src/dump/macho_core"],
+    ),
     ("indicatif", &["src/report", "src/commands"]),
     ("k256", &["src/keys"]),
     ("memchr", &["src/detect", "src/hunt", "src/keys", "src/scan"]),

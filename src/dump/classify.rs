@@ -1,33 +1,23 @@
-//! Which bytes may be edited, told word by word where a stack asks for it, and how much of a dump is what.
+//! Which bytes may be edited, down to the words of a stack.
 //!
-//! A map paints stacks as free and names them in `pointer_words`: which of their words a debugger needs depends on their
-//! values, and there may be gigabytes of them. So the words are looked at when somebody asks, and never kept.
+//! A format says it for records and blocks. On a stack it depends on the value: a word that points into a module may be a
+//! return address, one that points into a stack a saved frame pointer, and an unwinder needs both. Millions of words are
+//! not worth an entry each, so they are looked at when somebody asks, a stretch at a time.
 
 use std::collections::BTreeMap;
 
+use crate::dump::places::Places;
 use crate::dump::{ByteOrder, Class, DumpMap, Label};
 use crate::error::Result;
 use crate::image::Image;
-use crate::span::{Address, Span};
+use crate::span::{Cover, Span};
 
-/// Bytes looked at in one go.
-const CHUNK: u64 = 1 << 20;
+/// Bytes that are looked at at once.
+const STEP: u64 = 1 << 20;
 
-/// How many bytes are of each class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClassTotals {
-    /// Never edited.
-    pub frozen: u64,
-    /// Edited only where a secret covers them.
-    pub keep: u64,
-    /// Free to edit.
-    pub free: u64,
-}
-
-/// The class of every byte of `within`: runs in order, equal neighbours joined.
+/// The classes of the bytes of `within`, in order; together they are the part of `within` that the image has.
 ///
-/// In stacks every aligned word that points into a module or a stack is `Keep`; aligned by address, because memory may
-/// begin at an odd place in the file. The result has up to one run for each word, so ask for a part at a time.
+/// For one question; whoever asks again and again makes a [`Classifier`] once.
 ///
 /// # Errors
 /// When the image cannot be read.
@@ -35,207 +25,231 @@ pub fn classes(map: &DumpMap, image: &Image, within: Span) -> Result<Vec<(Span, 
     Classifier::new(map).classes(image, within)
 }
 
-/// How many bytes of the whole dump are of each class; reads the stacks, in bounded memory.
+/// Bytes of each class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClassTotals {
+    /// Never edited.
+    pub frozen: u64,
+    /// Edited only where a secret covers them.
+    pub keep: u64,
+    /// May be edited.
+    pub free: u64,
+}
+
+/// Bytes of each class in the whole image, in memory of fixed size.
 ///
 /// # Errors
 /// When the image cannot be read.
 pub fn totals(map: &DumpMap, image: &Image) -> Result<ClassTotals> {
     let classifier = Classifier::new(map);
     let mut totals = ClassTotals::default();
-    let mut at = 0;
-    while at < image.len() {
-        let within = Span::new(at, CHUNK.min(image.len() - at));
-        for (span, class) in classifier.classes(image, within)? {
-            match class {
-                Class::Frozen => totals.frozen += span.len,
-                Class::Keep => totals.keep += span.len,
-                Class::Free => totals.free += span.len,
-            }
+    for (span, class) in map.classes.all() {
+        totals.add(class, span.len);
+    }
+    // Only stacks are looked at, not the gigabytes between them.
+    for span in &map.pointer_words {
+        let mut at = span.from();
+        while at < span.end() {
+            let step = Span::new(at, STEP.min(span.end() - at));
+            let kept: u64 = classifier.kept_words(image, step)?.iter().map(|word| classifier.free_in(*word)).sum();
+            totals.keep += kept;
+            totals.free -= kept.min(totals.free);
+            at = step.end();
         }
-        at = within.end();
     }
     Ok(totals)
 }
 
-/// How many bytes have each label, in order of the labels.
+/// Bytes of each label, in the labels' order; together they are the image.
 #[must_use]
 pub fn label_totals(map: &DumpMap) -> Vec<(Label, u64)> {
     let mut totals = BTreeMap::new();
-    map.labels.all().into_iter().for_each(|(span, label)| *totals.entry(label).or_insert(0) += span.len);
+    for (span, label) in map.labels.all() {
+        *totals.entry(label).or_insert(0) += span.len;
+    }
     totals.into_iter().collect()
 }
 
-/// What is worked out once for all questions about one map.
-struct Classifier<'a> {
-    map: &'a DumpMap,
-    /// Addresses of modules and stacks: sorted, disjoint.
-    targets: Vec<(u64, u64)>,
-    /// The regions that hold stacks: by place in the file, disjoint.
-    stacks: Vec<(Span, Address)>,
+/// What is needed to class any stretch of one dump.
+#[derive(Debug)]
+pub struct Classifier<'a> {
+    places: Places<'a>,
+    /// Addresses in modules and stacks: what a word worth keeping points into.
+    targets: Cover<bool>,
+    /// On ARM64 the upper bits of a return address may be a signature, which is no part of the address.
+    signed: bool,
 }
 
 impl<'a> Classifier<'a> {
-    fn new(map: &'a DumpMap) -> Self {
-        let modules = map.modules.iter().map(|m| (m.base.0, m.base.plus(m.size).0));
-        let stacks = map.threads.iter().filter_map(|t| t.stack).map(|(start, len)| (start.0, start.plus(len).0));
-        let targets = joined(modules.chain(stacks).collect());
-        Self { map, targets, stacks: stack_regions(map) }
-    }
-
-    fn classes(&self, image: &Image, within: Span) -> Result<Vec<(Span, Class)>> {
-        let mut runs = Vec::new();
-        for (span, class) in self.map.classes.runs(within) {
-            if class == Class::Free { self.refine(image, span, &mut runs)? } else { push(&mut runs, span, class) }
+    /// Prepares the map's modules and stacks.
+    #[must_use]
+    pub fn new(map: &'a DumpMap) -> Self {
+        // The cover's offsets are addresses here.
+        let mut targets = Cover::new(u64::MAX, false);
+        for module in &map.modules {
+            targets.paint(Span::new(module.base.0, module.size), true);
         }
-        Ok(runs)
-    }
-
-    /// Splits free bytes where they are words of a stack that a debugger needs.
-    fn refine(&self, image: &Image, span: Span, runs: &mut Vec<(Span, Class)>) -> Result<()> {
-        let mut at = span.from();
-        let first = self.stacks.partition_point(|(stack, _)| stack.end() <= at);
-        for (stack, address) in self.stacks.iter().skip(first).take_while(|(stack, _)| stack.from() < span.end()) {
-            let Some(part) = stack.intersection(&span) else { continue };
-            push(runs, Span::between(at, part.from()), Class::Free);
-            self.words(image, stack, *address, part, runs)?;
-            at = part.end();
+        for (start, len) in map.threads.iter().filter_map(|thread| thread.stack) {
+            targets.paint(Span::new(start.0, len), true);
         }
-        push(runs, Span::between(at, span.end()), Class::Free);
-        Ok(())
+        let signed = map.about.iter().any(|(key, value)| *key == "cpu" && value == "arm64");
+        Self { places: Places::new(map), targets, signed }
     }
 
-    fn words(
-        &self,
-        image: &Image,
-        stack: &Span,
-        base: Address,
-        part: Span,
-        runs: &mut Vec<(Span, Class)>,
-    ) -> Result<()> {
-        let width = self.map.pointer_width as u64;
-        let address_of = |offset: u64| base.0.wrapping_add(offset - stack.from());
-        // A word that begins before the part, or ends behind it, is looked at whole where the stack holds it whole.
-        let from = part.from() - (address_of(part.from()) % width).min(part.from() - stack.from());
-        let to = part.end().saturating_add(width).min(stack.end());
-        let bytes = image.bytes(from, usize::try_from(to - from).unwrap_or(0))?;
-        let mut at = from;
-        while at < part.end() {
-            let len = (width - address_of(at) % width).min(stack.end() - at);
-            let word = Span::new(at, len);
-            let into = usize::try_from(at - from).unwrap_or(usize::MAX);
-            let value = bytes.get(into..).and_then(|rest| rest.get(..self.map.pointer_width));
-            let points = len == width && value.is_some_and(|value| self.points(value));
-            if let Some(shown) = word.intersection(&part) {
-                push(runs, shown, if points { Class::Keep } else { Class::Free });
+    /// The classes of the bytes of `within`, in order.
+    ///
+    /// # Errors
+    /// When the image cannot be read.
+    pub fn classes(&self, image: &Image, within: Span) -> Result<Vec<(Span, Class)>> {
+        let words = self.kept_words(image, within)?;
+        let (mut classes, mut next) = (Vec::new(), 0);
+        for (run, class) in self.places.map().classes.runs(within) {
+            let mut at = run.from();
+            while let Some(word) = words.get(next).filter(|word| word.from() < run.end()) {
+                let (from, to) = (word.from().max(at), word.end().min(run.end()));
+                push(&mut classes, Span::between(at, from), class);
+                push(&mut classes, Span::between(from, to), class.max(Class::Keep));
+                at = to;
+                // The base class changes inside the word: the rest of the word belongs to the next run.
+                if word.end() > run.end() {
+                    break;
+                }
+                next += 1;
             }
-            at = word.end();
+            push(&mut classes, Span::between(at, run.end()), class);
+        }
+        Ok(classes)
+    }
+
+    /// The parts in `within` of words that point into a module or a stack, in order.
+    fn kept_words(&self, image: &Image, within: Span) -> Result<Vec<Span>> {
+        let map = self.places.map();
+        let first = map.pointer_words.partition_point(|span| span.end() <= within.from());
+        let mut words = Vec::new();
+        for span in map.pointer_words.iter().skip(first).take_while(|span| span.from() < within.end()) {
+            // A word that lies across the border of `within` is read whole.
+            let more = map.pointer_width as u64;
+            let wide = Span::between(within.from().saturating_sub(more), within.end().saturating_add(more));
+            for (run, address) in span.intersection(&wide).map(|part| self.places.memory_in(part)).unwrap_or_default() {
+                self.words_of(image, run, address.0, within, &mut words)?;
+            }
+        }
+        Ok(words)
+    }
+
+    /// Words are aligned by address: memory may begin at an odd place of the file.
+    fn words_of(&self, image: &Image, run: Span, address: u64, within: Span, words: &mut Vec<Span>) -> Result<()> {
+        let width = self.places.map().pointer_width.max(1);
+        let skip = address.next_multiple_of(width as u64) - address;
+        let bytes = image.bytes(run.from() + skip, usize::try_from(run.len.saturating_sub(skip)).unwrap_or(0))?;
+        for (i, word) in bytes.chunks_exact(width).enumerate() {
+            let span = Span::new(run.from() + skip + (i * width) as u64, width as u64);
+            if self.points(word) {
+                words.extend(span.intersection(&within));
+            }
         }
         Ok(())
     }
 
     fn points(&self, word: &[u8]) -> bool {
-        let value = value_of(word, self.map.byte_order);
-        let behind = self.targets.partition_point(|(start, _)| *start <= value);
-        behind.checked_sub(1).and_then(|i| self.targets.get(i)).is_some_and(|(_, end)| value < *end)
+        let digit = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        let value = match self.places.map().byte_order {
+            ByteOrder::Little => word.iter().rev().fold(0, digit),
+            ByteOrder::Big => word.iter().fold(0, digit),
+        };
+        let hits = |address: u64| self.targets.at(address) == Some(true);
+        // User space has 47 bits on the systems that sign pointers.
+        hits(value) || self.signed && hits(value & ((1 << 47) - 1))
+    }
+
+    /// Bytes of `span` that are free by the map alone.
+    fn free_in(&self, span: Span) -> u64 {
+        let runs = self.places.map().classes.runs(span);
+        runs.iter().filter(|(_, class)| *class == Class::Free).map(|(run, _)| run.len).sum()
     }
 }
 
-fn value_of(word: &[u8], order: ByteOrder) -> u64 {
-    let add = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
-    match order {
-        ByteOrder::Little => word.iter().rev().fold(0, add),
-        ByteOrder::Big => word.iter().fold(0, add),
+impl ClassTotals {
+    fn add(&mut self, class: Class, bytes: u64) {
+        match class {
+            Class::Frozen => self.frozen += bytes,
+            Class::Keep => self.keep += bytes,
+            Class::Free => self.free += bytes,
+        }
     }
 }
 
-/// Adds a run, joined with the one before it where the class is the same.
-fn push(runs: &mut Vec<(Span, Class)>, span: Span, class: Class) {
-    match runs.last_mut() {
+fn push(classes: &mut Vec<(Span, Class)>, span: Span, class: Class) {
+    match classes.last_mut() {
         _ if span.is_empty() => {}
-        Some((last, of)) if *of == class && last.end() == span.from() => last.len += span.len,
-        _ => runs.push((span, class)),
+        Some((last, known)) if *known == class => last.len += span.len,
+        _ => classes.push((span, class)),
     }
-}
-
-fn joined(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
-    ranges.sort_unstable();
-    let mut joined: Vec<(u64, u64)> = Vec::with_capacity(ranges.len());
-    for (start, end) in ranges {
-        match joined.last_mut() {
-            Some(last) if start <= last.1 => last.1 = last.1.max(end),
-            _ => joined.push((start, end)),
-        }
-    }
-    joined
-}
-
-/// The places of stacks with their addresses. Where regions overlap in the file the first one's address counts, as one
-/// alignment must be chosen.
-fn stack_regions(map: &DumpMap) -> Vec<(Span, Address)> {
-    let mut regions: Vec<(Span, Address)> = map.regions.iter().filter_map(|r| Some((r.span, r.address?))).collect();
-    regions.sort_unstable();
-    let mut stacks: Vec<(Span, Address)> = Vec::new();
-    let mut next = 0;
-    for (span, address) in regions {
-        next += map.pointer_words.iter().skip(next).take_while(|words| words.end() <= span.from()).count();
-        let words = map.pointer_words.iter().skip(next).take_while(|words| words.from() < span.end());
-        for part in words.filter_map(|words| words.intersection(&span)) {
-            if stacks.last().is_none_or(|(last, _)| last.end() <= part.from()) {
-                stacks.push((part, address.plus(part.from() - span.from())));
-            }
-        }
-    }
-    stacks
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dump::{Module, Region, Thread};
+    use crate::span::Address;
 
-    fn stack_map(bytes: &[u8], at: u64, address: u64) -> DumpMap {
+    /// A stack whose memory starts at offset 5 of the file and at address 0x7004, so that neither is aligned.
+    fn stack(words: &[u64]) -> (DumpMap, Image) {
+        let mut bytes = vec![0xee; 5 + 4];
+        words.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
+        bytes.extend([0xee; 3]);
         let mut map = DumpMap::blank("test", bytes.len() as u64, Label::Slack);
-        let span = Span::between(at, bytes.len() as u64);
-        map.regions.push(Region { span, address: Some(Address(address)), label: Label::Stack(0), protection: None });
-        map.pointer_words.push(span);
-        map.modules.push(Module { name: "m".into(), base: Address(0x40_0000), size: 0x1000, header: None });
-        let stack = Some((Address(address), span.len));
+        let (span, start, len) = (Span::new(5, bytes.len() as u64 - 5), Address(0x7004), bytes.len() as u64 - 5);
+        map.regions.push(Region { span, address: Some(start), label: Label::Stack(0), protection: None });
+        map.modules.push(Module { name: "a".to_owned(), base: Address(0x40_0000), size: 0x1000, header: None });
+        let stack = Some((start, len));
         map.threads.push(Thread { id: 1, name: None, registers: None, context: None, stack, crashed: false });
-        map
+        map.labels.paint(span, Label::Stack(0));
+        map.pointer_words.push(span);
+        (map, Image::from_bytes("test", bytes))
     }
 
     #[test]
-    fn words_are_aligned_by_address_and_kept_where_they_point() {
-        // Three bytes of the file, then a stack at address 0x7ffd_0005: the first aligned word is three bytes in.
-        let mut bytes = vec![0xff; 3 + 3];
-        bytes.extend(0x40_0123_u64.to_le_bytes());
-        bytes.extend(7_u64.to_le_bytes());
-        bytes.extend(0x7ffd_0010_u64.to_le_bytes());
-        bytes.extend([0x23, 1, 0x40, 0]);
-        let image = Image::from_bytes("t", bytes.clone());
-        let map = stack_map(&bytes, 3, 0x7ffd_0005);
-        let runs = classes(&map, &image, Span::new(0, bytes.len() as u64)).unwrap();
-        let want = [
-            (0, 6, Class::Free),
-            (6, 8, Class::Keep),
-            (14, 8, Class::Free),
-            (22, 8, Class::Keep),
-            (30, 4, Class::Free),
-        ];
-        assert_eq!(runs, want.map(|(at, len, class)| (Span::new(at, len), class)));
-        assert_eq!(totals(&map, &image).unwrap(), ClassTotals { frozen: 0, keep: 16, free: 18 });
+    fn words_that_point_into_a_module_or_a_stack_are_kept() -> Result<()> {
+        let (map, image) = stack(&[1, 0x40_0fff, 0x40_1000, 0x7008, u64::MAX]);
+        let classes = classes(&map, &image, Span::new(0, 100))?;
+        let kept: Vec<Span> = classes.iter().filter(|(_, c)| *c == Class::Keep).map(|(s, _)| *s).collect();
+        assert_eq!(kept, [Span::new(17, 8), Span::new(33, 8)]);
+        assert_eq!(totals(&map, &image)?, ClassTotals { frozen: 0, keep: 16, free: image.len() - 16 });
+        assert_eq!(label_totals(&map), [(Label::Stack(0), image.len() - 5), (Label::Slack, 5)]);
+        Ok(())
     }
 
     #[test]
-    fn a_part_is_classed_as_it_is_in_the_whole() {
-        let bytes: Vec<u8> = (0..40_u64).flat_map(|i| (0x40_0000 + i * 0x80).to_le_bytes()).collect();
-        let image = Image::from_bytes("t", bytes.clone());
-        let map = stack_map(&bytes, 0, 0x9000);
-        let class_of = |runs: &[(Span, Class)], at: u64| runs.iter().find(|(s, _)| s.contains(at)).map(|(_, c)| *c);
-        let whole = classes(&map, &image, Span::new(0, 320)).unwrap();
-        for from in 0..320 {
-            let part = classes(&map, &image, Span::new(from, 13)).unwrap();
-            (from..(from + 13).min(320)).for_each(|at| assert_eq!(class_of(&part, at), class_of(&whole, at)));
+    fn the_answer_does_not_depend_on_where_it_is_cut() -> Result<()> {
+        let (mut map, image) = stack(&[0x7008, 0x40_0001, 3, 0x7004]);
+        map.classes.paint(Span::new(20, 3), Class::Frozen);
+        let classifier = Classifier::new(&map);
+        let whole = classifier.classes(&image, Span::new(0, image.len()))?;
+        for cut in 0..image.len() {
+            let mut parts = Vec::new();
+            for part in [Span::new(0, cut), Span::between(cut, image.len())] {
+                classifier.classes(&image, part)?.iter().for_each(|&(span, class)| push(&mut parts, span, class));
+            }
+            assert_eq!(parts, whole, "cut at {cut}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_signed_return_address_is_a_pointer_on_arm64_only() -> Result<()> {
+        let (mut map, image) = stack(&[0xab12_8000_0040_0004]);
+        assert_eq!(totals(&map, &image)?.keep, 0);
+        map.about.push(("cpu", "arm64".to_owned()));
+        assert_eq!(totals(&map, &image)?.keep, 8);
+        Ok(())
+    }
+
+    #[test]
+    fn frozen_stays_frozen_under_a_pointer() -> Result<()> {
+        let (mut map, image) = stack(&[0x7008]);
+        map.classes.paint(Span::new(9, 4), Class::Frozen);
+        assert_eq!(totals(&map, &image)?, ClassTotals { frozen: 4, keep: 4, free: image.len() - 8 });
+        Ok(())
     }
 }

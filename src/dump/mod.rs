@@ -12,6 +12,7 @@ pub mod macho_core;
 pub mod minidump;
 mod module_header;
 mod paint;
+pub mod places;
 pub mod raw;
 mod reader;
 
@@ -22,6 +23,7 @@ use crate::image::Image;
 use crate::limits::Limits;
 use crate::span::{Address, Cover, FileOffset, Span};
 
+pub use places::Places;
 pub use reader::Reader;
 
 /// How one kind of dump is recognised and described.
@@ -101,13 +103,6 @@ impl DumpMap {
             classes: Cover::new(len, Class::Free),
             pointer_words: Vec::new(),
         }
-    }
-
-    /// The address of the byte at `offset`, by the first region that holds it.
-    #[must_use]
-    pub fn address_of(&self, offset: FileOffset) -> Option<Address> {
-        let region = self.regions.iter().find(|region| region.address.is_some() && region.span.contains(offset.0))?;
-        region.address_of(offset)
     }
 
     /// The module that `address` lies in.

@@ -23,16 +23,13 @@ pub(super) fn read(modules: &mut [Module], image: &Image, memory: &AddressSpace)
     Ok(())
 }
 
-fn kind_of(header: &[u8]) -> Option<String> {
+/// The kind that a header is of, e.g. `PE x86-64`.
+pub(super) fn kind_of(header: &[u8]) -> Option<String> {
     pe_kind(header).or_else(|| elf_kind(header)).or_else(|| mach_kind(header))
 }
 
 fn pe_kind(header: &[u8]) -> Option<String> {
-    let dos = pe::header::DosHeader::parse(header).ok()?;
-    // Behind the four bytes `PE\0\0`.
-    let mut at = usize::try_from(dos.pe_pointer).ok()?.checked_add(4)?;
-    let coff = pe::header::CoffHeader::parse(header, &mut at).ok()?;
-    let cpu = match coff.machine {
+    let cpu = match coff(header)?.0.machine {
         pe::header::COFF_MACHINE_X86_64 => "x86-64",
         pe::header::COFF_MACHINE_X86 => "x86",
         pe::header::COFF_MACHINE_ARM64 => "arm64",
@@ -40,6 +37,15 @@ fn pe_kind(header: &[u8]) -> Option<String> {
         other => return Some(format!("PE machine {other:#x}")),
     };
     Some(format!("PE {cpu}"))
+}
+
+/// The COFF header of a PE image, and where the optional header behind it begins.
+pub(super) fn coff(header: &[u8]) -> Option<(pe::header::CoffHeader, usize)> {
+    let dos = pe::header::DosHeader::parse(header).ok()?;
+    // Behind the four bytes `PE\0\0`.
+    let mut at = usize::try_from(dos.pe_pointer).ok()?.checked_add(4)?;
+    let coff = pe::header::CoffHeader::parse(header, &mut at).ok()?;
+    Some((coff, at))
 }
 
 fn elf_kind(header: &[u8]) -> Option<String> {

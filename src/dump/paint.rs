@@ -4,6 +4,8 @@
 //! are painted over the address space first, from the general to the particular, and then carried over to the file
 //! region by region: the cost is the number of pieces that come out, not modules times regions.
 
+use std::collections::BTreeMap;
+
 use crate::dump::build::{Builder, Rights};
 use crate::dump::{Class, Label, Protection, Region};
 use crate::limits::Budget;
@@ -62,18 +64,21 @@ fn paint_region<Own>(
     stacks: &mut Vec<Span>,
     keeps: &mut Vec<Span>,
 ) -> bool {
-    if !budget.spend(1) {
+    if budget.is_spent() {
         return false;
     }
     let labels = build.memory_labels.in_file(region);
     let classes = build.memory_classes.in_file(region);
-    if !budget.spend(labels.len().saturating_add(classes.len())) {
-        // Whoever asks for less may still get it; who asked for too much must not ask again and again for nothing.
+    // A region of one label and one class costs one unit: a dump of shuffled pages is nothing but such regions.
+    if !budget.spend(labels.len().max(1).saturating_add(classes.len().saturating_sub(1))) {
+        // Looking costs as much as painting, so nobody may look again and again for nothing.
         *budget = Budget::new(0);
         return false;
     }
-    if let [(_, label)] = labels.as_slice() {
-        region.label = *label;
+    region.label = most_of(&labels);
+    // A region that claims to go on behind the last address has bytes without one.
+    if labels.iter().map(|(span, _)| span.len).sum::<u64>() < region.span.len {
+        build.map.labels.paint(region.span, Label::Memory);
     }
     for (span, label) in labels {
         build.map.labels.paint(span, label);
@@ -85,10 +90,22 @@ fn paint_region<Own>(
     true
 }
 
+/// The label of most of a region's bytes; where two have as many, the one that says more.
+fn most_of(labels: &[(Span, Label)]) -> Label {
+    let mut bytes: BTreeMap<Label, u64> = BTreeMap::new();
+    for (span, label) in labels {
+        *bytes.entry(*label).or_default() += span.len;
+    }
+    bytes.into_iter().rev().max_by_key(|(_, bytes)| *bytes).map_or(Label::Memory, |(label, _)| label)
+}
+
 /// Paints what is known by place: streams over memory, since a region that claims a stream's bytes must be a lie, and
 /// the stricter class over the less strict.
 fn paint_file<Own>(build: &mut Builder<'_, Own>, keeps: &[Span]) {
-    for (span, label) in &build.labels {
+    // The header and the directory last of all: a stream that claims their bytes lies as well.
+    let is_header = |label: &&(Span, Label)| label.1 == Label::Header;
+    let streams = build.labels.iter().filter(|label| !is_header(label));
+    for (span, label) in streams.chain(build.labels.iter().filter(is_header)) {
         build.map.labels.paint(*span, *label);
     }
     for span in keeps {
@@ -120,4 +137,77 @@ fn joined(mut spans: Vec<Span>) -> Vec<Span> {
         }
     }
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::Format;
+    use crate::dump::minidump::testing::{File, kind, label, module, thread};
+    use crate::image::Image;
+    use crate::limits::Limits;
+
+    #[test]
+    fn one_region_has_the_labels_of_all_that_lies_in_it() {
+        let mut file = File::new(3);
+        let at = file.memory(0x1000, &[1; 0x4000]);
+        let mut modules = vec![(2, 4)];
+        modules.extend(module(0x1800, 0x800, 0, (0, 0)));
+        modules.extend(module(0x4800, 0x8000, 0, (0, 0)));
+        file.numbers(kind::MODULES, &modules);
+        let mut threads = vec![(1, 4)];
+        threads.extend(thread(3, 0, (0x3000, 0x1800, 0), (0, 0)));
+        file.numbers(kind::THREADS, &threads);
+        let map = file.map();
+        assert_eq!(map.regions.len(), 1);
+        assert_eq!(map.regions[0].label, Label::Stack(0), "the stack has most of the bytes");
+        let labels = [0x7ff, 0x800, 0xfff, 0x1000, 0x2000, 0x37ff, 0x3800].map(|i| label(&map, at + i));
+        let (memory, stack, module) = ("memory", "stack of thread 3", "module ");
+        assert_eq!(labels, [memory, module, module, memory, stack, stack, module]);
+        assert_eq!(map.pointer_words, [Span::new(at + 0x2000, 0x1800)]);
+    }
+
+    #[test]
+    fn a_region_over_the_header_takes_nothing_away_from_it() {
+        let mut file = File::new(1);
+        file.numbers(kind::MEMORY, &[(1, 4), (0x1000, 8), (64, 4), (0, 4)]);
+        let map = file.map();
+        assert_eq!(label(&map, 0), "header");
+        assert_eq!(map.classes.at(0), Some(Class::Frozen));
+        assert_eq!(map.regions.len(), 1);
+    }
+
+    #[test]
+    fn a_spent_budget_is_a_gap_and_the_rest_is_memory() {
+        let mut file = File::new(1);
+        let at = file.put(&[1; 64]);
+        let mut numbers = vec![(8, 4)];
+        (0..8).for_each(|i| numbers.extend([(0x1000 + i * 0x100, 8), (8, 4), (at + i * 8, 4)]));
+        file.numbers(kind::MEMORY, &numbers);
+        let image = Image::from_bytes("test", file.finish());
+        let limits = Limits { map_records: 5, ..Limits::default() };
+        let map = crate::dump::minidump::Minidump.map(&image, &limits).unwrap();
+        assert_eq!(map.regions.len(), 4, "one record is the stream");
+        assert!(map.gaps.iter().all(|gap| gap.reason.starts_with("map budget spent: ")), "{:?}", map.gaps);
+        assert!(!map.gaps.is_empty());
+        assert_eq!(label(&map, at), "memory");
+    }
+
+    #[test]
+    fn modules_by_the_thousand_over_regions_by_the_thousand_are_no_product() {
+        // Every region claims all addresses, and every module has a piece of them: 10,000 times 10,000 pieces.
+        let mut file = File::new(2);
+        let mut modules = vec![(10_000, 4)];
+        (0..10_000).for_each(|i| modules.extend(module(0x1000 + 16 * i, 8, 0, (0, 0))));
+        file.numbers(kind::MODULES, &modules);
+        let at = file.put(&[0; 200_000]);
+        let mut regions = vec![(10_000, 4)];
+        (0..10_000).for_each(|i| regions.extend([(0x1000 + i, 8), (160_000, 4), (at + i, 4)]));
+        file.numbers(kind::MEMORY, &regions);
+        let started = std::time::Instant::now();
+        let map = file.map();
+        assert_eq!((map.regions.len(), map.modules.len()), (10_000, 10_000));
+        assert_eq!(map.gaps.len(), 1, "{:?}", map.gaps);
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    }
 }

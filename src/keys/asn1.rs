@@ -421,7 +421,7 @@ mod tests {
         let (n, e) = (p.times(q).times(r), Number::from(65537));
         let orders: Vec<Number> = primes.iter().map(|p| p.minus_one().unwrap()).collect();
         let d = e.inverse(&orders[0].times(&orders[1]).times(&orders[2])).unwrap();
-        let int = |n: &Number| element(2, &[&[0][..usize::from(n.bits() % 8 == 0)], &n.to_be()]);
+        let int = |n: &Number| element(2, &[&[0][..usize::from(n.bits().is_multiple_of(8))], &n.to_be()]);
         let all = [&n, &e, &d, p, q, &d.rem(&orders[0]).unwrap(), &d.rem(&orders[1]).unwrap()].map(int).concat();
         let more = element(0x30, &[&element(0x30, &[&int(r), &int(&d.rem(&orders[2]).unwrap()), &int(p)])]);
         let der = element(0x30, &[&[2, 1, 1], &all, &int(&q.inverse(p).unwrap()), &more]);

@@ -195,7 +195,7 @@ mod tests {
             let one = Places::of(&map, std::iter::once(Ok(offset))).unwrap();
             assert_eq!(one.at(offset), all.at(offset));
             let spot = all.at(offset);
-            assert_eq!(spot.address, map.address_of(FileOffset(offset)), "{offset}");
+            assert_eq!(spot.address, crate::dump::Places::new(&map).address_of(FileOffset(offset)), "{offset}");
             assert_eq!(spot.label, map.labels.at(offset).unwrap().words(&map), "{offset}");
             let module =
                 spot.address.and_then(|a| Some((map.module_at(a)?.short_name(), a.0 - map.module_at(a)?.base.0)));

@@ -6,17 +6,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use memchr::memmem;
+
 use crate::detect::Hits;
 use crate::error::{Gap, Result};
-use crate::finding::{Evidence, Finding, PublicIdentity, Rule, RuleId, Severity, Site};
+use crate::finding::{Evidence, Finding, Piece, PublicIdentity, Rule, RuleId, Severity, Site};
 use crate::hunt::{Clue, Clues};
 use crate::limits::Limits;
 use crate::scan::sites::{ByFinding, Placed, SiteLog, Sites};
 use crate::span::Span;
-use crate::vault::{Secret, SecretId, Vault};
+use crate::vault::{Part, Secret, SecretId, Vault};
 use crate::window::Window;
 
-/// A hit with its place told in file spans: what windows hand over.
+/// Bytes in a row that a fragment must share with a key to be of it.
+const FRAGMENT_RUN: usize = 24;
+
+/// One secret in one window, with its places told in file spans: what windows hand over.
 #[derive(Debug)]
 pub struct Sighting {
     rule: RuleId,
@@ -24,7 +29,7 @@ pub struct Sighting {
     evidence: Evidence,
     public: PublicIdentity,
     secret: Secret,
-    site: Site,
+    sites: Vec<Site>,
 }
 
 /// What one window came to.
@@ -60,27 +65,40 @@ impl RuleIndex {
     /// Tells the hits of a window in file spans. A stitched window tells only what crosses a seam.
     #[must_use]
     pub fn seen(&self, hits: Hits, window: &Window<'_>) -> Seen {
-        let sighting = |hit: crate::detect::Hit| {
+        let mut sightings: Vec<Sighting> = Vec::new();
+        let mut known = BTreeMap::new();
+        for hit in hits.hits {
             let spans = window.spans(hit.range);
-            if window.is_stitched() && spans.len() < 2 || spans.is_empty() {
-                return None;
-            }
+            let crosses = !window.is_stitched() || spans.len() > 1;
+            let Some(&rule) = self.by_id.get(&hit.rule).filter(|_| crosses && !spans.is_empty()) else { continue };
             let site = Site { spans, form: hit.form };
-            let rule = *self.by_id.get(&hit.rule)?;
-            Some(Sighting {
-                rule,
-                severity: hit.severity,
-                evidence: hit.evidence,
-                public: hit.public,
-                secret: hit.secret,
-                site,
-            })
-        };
-        Seen { sightings: hits.hits.into_iter().filter_map(sighting).collect(), clues: hits.clues }
+            // The same secret thousands of times in one window must not be kept thousands of times.
+            let key = (hit.secret.identity(), rule, hit.evidence, hit.severity);
+            let next = sightings.len();
+            match sightings.get_mut(*known.entry(key).or_insert(next)) {
+                Some(sighting) => sighting.add(hit.public, site),
+                None => {
+                    let crate::detect::Hit { severity, evidence, public, secret, .. } = hit;
+                    sightings.push(Sighting { rule, severity, evidence, public, secret, sites: vec![site] });
+                }
+            }
+        }
+        Seen { sightings, clues: hits.clues }
     }
 
     fn severity(&self, rule: RuleId) -> Severity {
         self.rules.get(rule.0).map_or(Severity::High, |rule| rule.severity)
+    }
+}
+
+impl Sighting {
+    fn add(&mut self, public: PublicIdentity, site: Site) {
+        self.public.add_context(public.context);
+        self.sites.push(site);
+    }
+
+    fn first(&self) -> u64 {
+        self.sites.iter().map(Site::offset).min().unwrap_or(0)
     }
 }
 
@@ -93,6 +111,8 @@ pub struct Collector {
     by_secret: BTreeMap<SecretId, usize>,
     log: SiteLog<Placed>,
     limits: Limits,
+    /// Fragments that turned out to be of a known key: the fragment's index and the key's.
+    adopted: BTreeMap<u32, u32>,
     /// Sightings whose secret the vault had no room for.
     dropped: u64,
 }
@@ -109,7 +129,16 @@ impl Collector {
     #[must_use]
     pub fn new(rules: RuleIndex, limits: Limits) -> Self {
         let (vault, log) = (Vault::new(&limits), SiteLog::new(limits.sites_in_memory));
-        Self { rules, vault, drafts: Vec::new(), by_secret: BTreeMap::new(), log, limits, dropped: 0 }
+        Self {
+            rules,
+            vault,
+            drafts: Vec::new(),
+            by_secret: BTreeMap::new(),
+            log,
+            limits,
+            adopted: BTreeMap::new(),
+            dropped: 0,
+        }
     }
 
     /// Adds what a window saw.
@@ -122,7 +151,7 @@ impl Collector {
 
     fn add_one(&mut self, sighting: Sighting) -> Result<()> {
         let Some(secret) = self.vault.insert(&sighting.secret) else {
-            self.dropped += 1;
+            self.dropped += sighting.sites.len() as u64;
             return Ok(());
         };
         let severity = sighting.severity.unwrap_or_else(|| self.rules.severity(sighting.rule));
@@ -132,11 +161,13 @@ impl Collector {
             draft.add(&sighting, severity);
         } else {
             let Sighting { rule, evidence, public, .. } = &sighting;
-            let finding =
-                Finding { rule: *rule, severity, evidence: *evidence, public: public.clone(), secret, sites: 0 };
-            self.drafts.push(Draft { finding, first: sighting.site.offset(), alive: false });
+            let mut public = public.clone();
+            public.add_context(Vec::new());
+            let finding = Finding { rule: *rule, severity, evidence: *evidence, public, secret, sites: 0 };
+            self.drafts.push(Draft { finding, first: sighting.first(), alive: false });
         }
-        self.log.push(Placed::new(u32::try_from(index).unwrap_or(u32::MAX), sighting.site))
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        sighting.sites.into_iter().try_for_each(|site| self.log.push(Placed::new(index, site)))
     }
 
     /// Drops sites that lie in another site of the same finding, and findings all of whose sites are explained by better
@@ -145,11 +176,13 @@ impl Collector {
     /// # Errors
     /// When spilled sites cannot be read.
     pub fn sweep(&mut self) -> Result<()> {
+        self.adopt();
         let log = std::mem::replace(&mut self.log, SiteLog::new(self.limits.sites_in_memory));
         let mut kept = SiteLog::new(self.limits.sites_in_memory);
         let mut sweep = Sweep::new(log.cut_sites());
         self.drafts.iter_mut().for_each(|draft| draft.alive = false);
-        log.in_order(|site| {
+        log.in_order(|mut site| {
+            site.finding = self.adopted.get(&site.finding).copied().unwrap_or(site.finding);
             let verdict = sweep.judge(&site, &self.drafts);
             if let (Verdict::Own, Some(draft)) = (verdict, self.drafts.get_mut(site.finding as usize)) {
                 draft.alive = true;
@@ -158,6 +191,33 @@ impl Collector {
         })?;
         self.log = kept;
         Ok(())
+    }
+
+    /// Gives fragments that hold a run of bytes of a proven key to that key: a text cut short somewhere else is no secret of
+    /// its own.
+    fn adopt(&mut self) {
+        let proven: Vec<(u32, &Part)> =
+            self.drafts_with(Evidence::Proven).flat_map(|(i, s)| s.parts().iter().map(move |p| (i, p))).collect();
+        let whole: Vec<(u32, &Part)> = proven.into_iter().filter(|(_, part)| part.piece == Piece::Whole).collect();
+        let of_key = |fragment: &Secret| {
+            let runs = fragment.parts().iter().flat_map(|part| part.bytes.expose().chunks_exact(FRAGMENT_RUN));
+            let mut owners =
+                runs.filter_map(|run| whole.iter().find(|(_, w)| memmem::find(w.bytes.expose(), run).is_some()));
+            owners.next().map(|(owner, _)| *owner)
+        };
+        let matched = self.drafts_with(Evidence::Matched).filter(|(i, _)| self.is_fragment(*i));
+        let adopted: Vec<(u32, u32)> = matched.filter_map(|(i, secret)| Some((i, of_key(secret)?))).collect();
+        self.adopted.extend(adopted);
+    }
+
+    fn drafts_with(&self, evidence: Evidence) -> impl Iterator<Item = (u32, &Secret)> {
+        let drafts = (0_u32..).zip(&self.drafts).filter(move |(_, draft)| draft.finding.evidence == evidence);
+        drafts.filter_map(|(i, draft)| Some((i, self.vault.get(draft.finding.secret)?)))
+    }
+
+    fn is_fragment(&self, draft: u32) -> bool {
+        let rule = self.drafts.get(draft as usize).and_then(|d| self.rules.rules().get(d.finding.rule.0));
+        rule.is_some_and(|rule| rule.id.ends_with("-fragment"))
     }
 
     /// The secrets that are still findings, with the index that [`Collector::place`] takes.
@@ -244,10 +304,8 @@ impl Draft {
             finding.public.spki_sha256.clone_from(&sighting.public.spki_sha256);
         }
         finding.severity = finding.severity.max(severity);
-        finding.public.context.extend(sighting.public.context.iter().cloned());
-        finding.public.context.sort();
-        finding.public.context.dedup();
-        self.first = self.first.min(sighting.site.offset());
+        finding.public.add_context(sighting.public.context.clone());
+        self.first = self.first.min(sighting.first());
     }
 }
 
@@ -281,44 +339,65 @@ struct Sweep {
     open: Vec<(Span, u32)>,
     /// Spans of sites that a seam cuts, by start; they may lie anywhere.
     cut: Vec<(Span, u32)>,
-    last_cut: Option<Placed>,
+    /// Sites that a seam cuts, by the end of their first span, which is the seam.
+    at_seam: BTreeMap<u64, Vec<Placed>>,
 }
 
 impl Sweep {
     fn new(cut: impl Iterator<Item = (Span, u32)>) -> Self {
         let mut cut: Vec<(Span, u32)> = cut.collect();
         cut.sort_unstable();
-        Self { open: Vec::new(), cut, last_cut: None }
+        Self { open: Vec::new(), cut, at_seam: BTreeMap::new() }
     }
 
     fn judge(&mut self, site: &Placed, drafts: &[Draft]) -> Verdict {
-        if site.cut.is_some() {
-            let double = self.last_cut.as_ref() == Some(site);
-            self.last_cut = Some(site.clone());
-            return if double { Verdict::Double } else { Verdict::Own };
+        if let Some(spans) = &site.cut {
+            return self.judge_cut(site, spans, drafts);
         }
         let span = Span::new(site.offset, site.len.0);
         self.open.retain(|(open, _)| open.end() > span.from());
         let before = self.cut.partition_point(|(cut, _)| cut.from() <= span.from());
         let cut = self.cut.iter().take(before).rev().take(64);
         let around = self.open.iter().chain(cut).filter(|(outer, _)| outer.covers(&span));
-        let verdict = around.map(|(outer, by)| explained(site, &span, outer, *by, drafts)).min_by_key(|v| *v as u8);
-        let verdict = verdict.unwrap_or(Verdict::Own);
+        let verdict = worst(around.map(|(outer, by)| explained(site, span.len, outer.len, *by, drafts)));
         if verdict != Verdict::Double {
             self.open.push((span, site.finding));
         }
         verdict
     }
+
+    /// A site that a seam cuts lies in another one only if that is cut by the same seam; it then begins no later and was
+    /// told before.
+    fn judge_cut(&mut self, site: &Placed, spans: &[Span], drafts: &[Draft]) -> Verdict {
+        let seam = spans.first().map_or(0, Span::end);
+        let others = self.at_seam.entry(seam).or_default();
+        let covers = |other: &&Placed| {
+            let outer = other.cut.as_deref().unwrap_or_default();
+            spans.iter().all(|span| outer.iter().any(|o| o.covers(span)))
+        };
+        let around = others.iter().filter(covers);
+        let verdict = worst(around.map(|o| explained(site, site.len.0, o.len.0, o.finding, drafts)));
+        if verdict != Verdict::Double {
+            others.push(site.clone());
+        }
+        verdict
+    }
 }
 
-fn explained(site: &Placed, span: &Span, outer: &Span, by: u32, drafts: &[Draft]) -> Verdict {
+/// The verdict that counts where several others lie around a site.
+fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
+    verdicts.min_by_key(|v| *v as u8).unwrap_or(Verdict::Own)
+}
+
+/// What a site of `len` bytes is that lies in one of `outer` bytes of the finding `by`.
+fn explained(site: &Placed, len: u64, outer: u64, by: u32, drafts: &[Draft]) -> Verdict {
     if by == site.finding {
         return Verdict::Double;
     }
     let of = |i: u32| drafts.get(i as usize).map(|draft| (draft.finding.evidence, draft.finding.rule));
     match (of(site.finding), of(by)) {
         (Some((inner, _)), Some((better, _))) if better > inner => Verdict::Explained,
-        (Some(inner), Some(same)) if inner == same && outer.len > span.len => Verdict::Explained,
+        (Some(inner), Some(same)) if inner == same && outer > len => Verdict::Explained,
         _ => Verdict::Own,
     }
 }

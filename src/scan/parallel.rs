@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 
 /// Items of a batch for each thread: enough to hide that some are slower, few enough to keep the results small.
-const BATCH: usize = 16;
+const BATCH: usize = 6;
 
 /// Sets the number of threads for the whole program; 0 means one for each core.
 ///
@@ -83,9 +83,18 @@ mod tests {
     fn results_come_in_the_order_of_the_items_whatever_the_threads() {
         for threads in [1, 2, 7] {
             let mut told = Vec::new();
-            with_threads(threads, || map_in_order(0..1000_u64, |i| i * i, |r| Ok::<(), ()>(told.push(r))))
-                .unwrap()
-                .unwrap();
+            with_threads(threads, || {
+                map_in_order(
+                    0..1000_u64,
+                    |i| i * i,
+                    |r| {
+                        told.push(r);
+                        Ok::<(), ()>(())
+                    },
+                )
+            })
+            .unwrap()
+            .unwrap();
             assert!(told.iter().copied().eq((0..1000).map(|i| i * i)), "{threads} threads");
         }
     }
@@ -93,7 +102,17 @@ mod tests {
     #[test]
     fn an_error_ends_it() {
         let mut told = 0;
-        let end = map_in_order(0..10, |i| i, |i| if i == 3 { Err("three") } else { Ok(told += 1) });
+        let end = map_in_order(
+            0..10,
+            |i| i,
+            |i| {
+                if i == 3 {
+                    return Err("three");
+                }
+                told += 1;
+                Ok(())
+            },
+        );
         assert_eq!((end, told), (Err("three"), 3));
     }
 }

@@ -232,18 +232,10 @@ fn is_break(byte: u8) -> bool {
 /// neighbours are zero bytes; what stands next to those decides.
 fn is_word(window: &Window<'_>, range: &Range<usize>) -> bool {
     let letter = |byte: Option<u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let before = range.start.checked_sub(1).and_then(|i| window.byte(i));
-    let wide_before = range.start.checked_sub(2).and_then(|i| window.byte(i));
+    let back = |n: usize| range.start.checked_sub(n).and_then(|i| window.byte(i));
     let wide = window.byte(range.start + 1) == Some(0) || window.byte(range.start) == Some(0);
-    let behind = window.byte(range.end);
-    let wide_behind = window.byte(range.end + 1);
-    if wide {
-        !(letter(before) || letter(behind))
-            && !(before == Some(0) && letter(wide_before))
-            && !(behind == Some(0) && letter(wide_behind))
-    } else {
-        !(letter(before) || letter(behind))
-    }
+    let next = |near: Option<u8>, far: Option<u8>| letter(near) || wide && near == Some(0) && letter(far);
+    !next(back(1), back(2)) && !next(window.byte(range.end), window.byte(range.end + 1))
 }
 
 fn sighted(spelling: &Spelling, range: Range<usize>, window: &Window<'_>) -> Option<Sighted> {

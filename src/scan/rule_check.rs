@@ -1,5 +1,6 @@
 //! Rules prove themselves: every example is found in every surrounding that memory has, every counter-example in none.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::detect::text::{Example, TextRule};
@@ -23,8 +24,13 @@ pub struct Complaint {
 /// When a rule's trigger is refused.
 pub fn check(rules: Vec<TextRule>) -> Result<Vec<Complaint>> {
     let mut complaints = Vec::new();
+    let mut ids = BTreeSet::new();
     for rule in rules {
         let text = rule.text().clone();
+        if !ids.insert(text.id.clone()) {
+            complaints
+                .push(Complaint { rule: text.id.clone(), what: "its id is also that of another rule".to_owned() });
+        }
         let engine = Engine::new(vec![Box::new(rule)])?;
         let mut complain = |what: String| complaints.push(Complaint { rule: text.id.clone(), what });
         if text.examples.len() < 2 || text.counter_examples.len() < 2 {
@@ -140,6 +146,21 @@ mod tests {
         "#;
         let complaints = check(text::parse("t", rule).unwrap()).unwrap();
         assert!(complaints.iter().any(|c| c.what.contains("a region ends behind it")), "{complaints:#?}");
+    }
+
+    #[test]
+    fn the_rule_of_the_documentation_holds() {
+        let page = include_str!("../../docs/rules.md");
+        let block = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let complaints = check(text::parse("docs/rules.md", block).unwrap()).unwrap();
+        assert!(complaints.is_empty(), "{complaints:#?}");
+    }
+
+    #[test]
+    fn two_rules_of_one_id_are_told() {
+        let twice = include_str!("../detect/rules/first.toml").replace("url-credentials", "http-authorization");
+        let complaints = check(text::parse("t", &twice).unwrap()).unwrap();
+        assert!(complaints.iter().any(|c| c.what.contains("another rule")), "{complaints:#?}");
     }
 
     #[test]

@@ -308,7 +308,10 @@ impl Sites {
             }
             match (spill, &site.cut) {
                 (false, _) => sites.memory.push(site),
-                (true, Some(_)) => return Ok(sites.cut.push(site)),
+                (true, Some(_)) => {
+                    sites.cut.push(site);
+                    return Ok(());
+                }
                 (true, None) => sites.file.append(&site)?,
             }
             at += 1;
@@ -351,7 +354,11 @@ mod tests {
         let mut log = SiteLog::<Placed>::new(in_memory);
         sites.iter().for_each(|s| log.push(s.clone()).unwrap());
         let mut told = Vec::new();
-        log.in_order(|site| Ok(told.push(site))).unwrap();
+        log.in_order(|site| {
+            told.push(site);
+            Ok(())
+        })
+        .unwrap();
         told
     }
 

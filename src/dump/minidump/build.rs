@@ -6,7 +6,7 @@ use minidump_common::format::MINIDUMP_STREAM_TYPE as Kind;
 use super::records::{self, Record};
 use crate::dump::{Label, build};
 use crate::error::Result;
-use crate::span::Span;
+use crate::span::{FileOffset, Span};
 
 /// The map in the making.
 pub(super) type Builder<'a> = build::Builder<'a, Own>;
@@ -24,6 +24,8 @@ pub(super) struct Own {
 pub(super) struct Entry {
     /// The kind's number in the directory.
     pub kind: u32,
+    /// Where its directory entry stands.
+    pub at: FileOffset,
     /// Its place in `map.streams`.
     pub index: usize,
     /// The part that is present.

@@ -61,7 +61,7 @@ fn add(build: &mut Builder<'_>, at: FileOffset, entry: &MINIDUMP_DIRECTORY) {
     let name = kinds::name(kind);
     let declared = u64::from(location.data_size);
     let span = build.reader.clip(&name, at.0, u64::from(location.rva), declared);
-    let entry = Entry { kind, index: build.map.streams.len(), span };
+    let entry = Entry { kind, at, index: build.map.streams.len(), span };
     build.map.streams.push(Stream { name, span, declared });
     build.own.entries.push(entry);
     build.label(span, label_of(&entry));
@@ -78,17 +78,16 @@ fn label_of(entry: &Entry) -> Label {
 
 /// Two streams of one kind: readers take one of them, mostly the last. Both are read here.
 fn fault_duplicates(build: &mut Builder<'_>) {
-    let mut kinds: Vec<(u32, u64, usize)> =
-        build.own.entries.iter().map(|e| (e.kind, e.span.from(), e.index)).collect();
-    kinds.sort_unstable_by_key(|&(kind, _, index)| (kind, index));
-    for pair in kinds.windows(2) {
-        if let [(first, was_at, _), (second, at, _)] = *pair
-            // Writers may repeat kinds of their own as they like.
-            && first == second
-            && kinds::known(second).is_some()
-        {
-            let found = format!("another one at {}", FileOffset(was_at));
-            build.reader.fault(at, &kinds::name(second), "one stream of this kind", found);
+    let mut entries = build.own.entries.clone();
+    entries.sort_unstable_by_key(|entry| (entry.kind, entry.index));
+    // Writers may repeat kinds of their own as they like.
+    let duplicates = entries.windows(2).filter(
+        |pair| matches!(pair, [first, second] if first.kind == second.kind && kinds::known(second.kind).is_some()),
+    );
+    for pair in duplicates {
+        if let [first, second] = *pair {
+            let found = format!("another one at {}", first.span.start);
+            build.reader.fault(second.at.0, &kinds::name(second.kind), "one stream of this kind", found);
         }
     }
 }
@@ -109,5 +108,78 @@ fn fault_overlaps(build: &mut Builder<'_>, directory: Span) {
         if furthest.is_none_or(|(span, _)| span.end() < this.0.end()) {
             furthest = Some(this);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, class, faults, kind, label, map};
+    use super::*;
+    use crate::dump::ByteOrder;
+
+    #[test]
+    fn streams_are_named_labelled_and_classed() {
+        let mut file = File::new(3);
+        let comment = file.stream(kind::COMMENT, b"hello");
+        let environ = file.stream(kind::ENVIRON, b"A=b\0");
+        let own = file.stream(0x1234_5678, b"own");
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        assert_eq!([0, 31, 32, comment - 1].map(|at| label(&map, at)), ["header"; 4]);
+        let labels = [comment, environ, own].map(|at| label(&map, at));
+        assert_eq!(labels, ["stream CommentStreamA", "environment", "stream stream 0x12345678"]);
+        assert_eq!([0, comment, environ].map(|at| class(&map, at)), [Class::Frozen, Class::Free, Class::Free]);
+    }
+
+    #[test]
+    fn the_other_byte_order_is_read_too() {
+        let mut file = File::big(1);
+        file.numbers(kind::MEMORY, &[(1, 4), (0x1000, 8), (4, 4), (64, 4)]);
+        file.put(b"ABCD");
+        let bytes = file.finish();
+        assert!(bytes.starts_with(b"PMDM"));
+        let map = map(bytes);
+        assert_eq!(map.byte_order, ByteOrder::Big);
+        assert_eq!(map.regions.len(), 1);
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+    }
+
+    #[test]
+    fn a_file_that_ends_in_its_header_has_one_fault() {
+        for len in [4, 20, 31] {
+            let mut bytes = File::new(0).finish();
+            bytes.truncate(len);
+            let map = map(bytes);
+            assert_eq!(faults(&map), ["minidump header"]);
+            assert_eq!(map.labels.all(), [(Span::new(0, len as u64), Label::Header)]);
+        }
+    }
+
+    #[test]
+    fn a_count_of_streams_that_lies_is_cut_to_the_file() {
+        let mut bytes = File::new(2).finish();
+        bytes[8..12].fill(0xff);
+        let map = map(bytes);
+        assert_eq!(faults(&map), ["stream directory"]);
+        assert!(map.streams.is_empty());
+    }
+
+    #[test]
+    fn a_directory_behind_the_end_is_a_fault() {
+        let mut bytes = File::new(0).finish();
+        bytes[8..16].copy_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0x70]);
+        assert_eq!(faults(&map(bytes)), ["stream directory"]);
+    }
+
+    #[test]
+    fn streams_behind_the_end_over_each_other_and_twice_are_faults() {
+        let mut file = File::new(4);
+        let at = file.stream(kind::COMMENT, b"0123456789");
+        file.entry(0x1111_1111, 4, at + 8);
+        file.entry(kind::COMMENT, 5, 0x7000_0000);
+        file.entry(0, 99, 0x7000_0000);
+        let map = file.map();
+        assert_eq!(faults(&map), ["stream 0x11111111", "CommentStreamA", "CommentStreamA", "stream 0x11111111"]);
+        assert_eq!(map.streams.len(), 3, "an unused entry is no stream");
     }
 }

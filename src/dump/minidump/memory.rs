@@ -73,3 +73,85 @@ fn first_byte(build: &mut Builder<'_>, stream: Entry, array: Array, base: u64) -
     build.reader.fault(list.from() + 8, "Memory64List BaseRva", expected, format!("{}, inside it", FileOffset(base)));
     base
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, faults, kind, label, regions};
+
+    /// A Memory64List of `ranges` whose bytes begin `shift` bytes before the list's end.
+    fn list64(file: &mut File, ranges: &[(u64, u64)], shift: u64) -> u64 {
+        let data = file.end() + 16 + 16 * ranges.len() as u64;
+        let mut numbers = vec![(ranges.len() as u64, 8), (data - shift, 8)];
+        ranges.iter().for_each(|&(address, len)| numbers.extend([(address, 8), (len, 8)]));
+        file.numbers(kind::MEMORY64, &numbers);
+        data
+    }
+
+    #[test]
+    fn both_lists_are_read() {
+        let mut file = File::new(2);
+        let first = file.memory(0x1000, b"stack");
+        let second = list64(&mut file, &[(0x2000, 4), (0x3000, 6)], 0);
+        file.put(b"0123456789");
+        let map = file.map();
+        let expected = [(first, 5, 0x1000), (second, 4, 0x2000), (second + 4, 6, 0x3000)];
+        assert_eq!(regions(&map), expected.map(|(at, len, address)| (super::Span::new(at, len), address)));
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        assert_eq!(label(&map, second), "memory");
+    }
+
+    #[test]
+    fn a_truncated_list_is_clipped_and_the_rest_told_once() {
+        let mut file = File::new(1);
+        let data = list64(&mut file, &[(0x1000, 4), (0x2000, 100), (0x3000, 8), (0x4000, 9)], 0);
+        file.put(b"0123456789");
+        let map = file.map();
+        let expected = [(super::Span::new(data, 4), 0x1000), (super::Span::new(data + 4, 6), 0x2000)];
+        assert_eq!(regions(&map), expected);
+        assert_eq!(faults(&map), ["Memory64List descriptor", "Memory64List descriptors"]);
+        assert_eq!(map.faults[1].expected, "17 bytes of 2 ranges from here on");
+    }
+
+    #[test]
+    fn a_base_that_lldb_wrote_8_bytes_too_low_is_corrected() {
+        let mut file = File::new(1);
+        let data = list64(&mut file, &[(0x1000, 4), (0x2000, 6)], 8);
+        file.put(b"0123456789");
+        let map = file.map();
+        assert_eq!(regions(&map), [(super::Span::new(data, 4), 0x1000), (super::Span::new(data + 4, 6), 0x2000)]);
+        assert_eq!(faults(&map), ["Memory64List BaseRva"]);
+    }
+
+    #[test]
+    fn another_base_inside_the_list_is_told_and_taken_as_it_is() {
+        let mut file = File::new(1);
+        let data = list64(&mut file, &[(0x1000, 4)], 12);
+        let map = file.map();
+        assert_eq!(regions(&map), [(super::Span::new(data - 12, 4), 0x1000)]);
+        assert_eq!(faults(&map), ["Memory64List BaseRva"]);
+    }
+
+    #[test]
+    fn sizes_that_wrap_around_end_at_the_file() {
+        let mut file = File::new(1);
+        list64(&mut file, &[(u64::MAX - 1, u64::MAX), (0x1000, u64::MAX)], 0);
+        file.put(b"0123456789");
+        let map = file.map();
+        assert_eq!(map.regions.len(), 1);
+        assert_eq!(map.labels.all().last().map(|(span, _)| span.len), Some(10), "{:?}", map.labels.all());
+    }
+
+    #[test]
+    fn the_same_descriptor_twice_is_one_region_and_a_lie_is_clipped() {
+        let mut file = File::new(1);
+        let at = file.put(b"0123");
+        let mut numbers = vec![(3, 4)];
+        for (address, len, rva) in [(0x1000, 4, at), (0x1000, 4, at), (0x9000, 4, 0xffff_0000)] {
+            numbers.extend([(address, 8), (len, 4), (rva, 4)]);
+        }
+        file.numbers(kind::MEMORY, &numbers);
+        let map = file.map();
+        assert_eq!(regions(&map), [(super::Span::new(at, 4), 0x1000)]);
+        assert_eq!(faults(&map), ["MemoryList descriptor"]);
+    }
+}

@@ -61,3 +61,47 @@ fn unloaded(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
         strings::mark(build, name, stream.label(), Class::Keep, &mut seen)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, class, faults, kind, label, module};
+    use super::*;
+
+    #[test]
+    fn a_module_has_its_range_its_names_and_its_debug_record() {
+        let mut file = File::new(3);
+        let memory = file.memory(0x40_0000, &[1; 0x3000]);
+        let name = file.text(r"C:\app\a.dll");
+        let code_view = file.put(b"RSDS................a.pdb\0");
+        let mut numbers = vec![(1, 4)];
+        numbers.extend(module(0x40_0800, 0x2000, name, (26, code_view)));
+        file.numbers(kind::MODULES, &numbers);
+        let gone = file.text("gone.dll");
+        let unloaded = [(12, 4), (24, 4), (1, 4), (0x50_0000, 8), (0x1000, 4), (0, 4), (0, 4), (gone, 4)];
+        file.numbers(kind::UNLOADED, &unloaded);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        assert_eq!(map.modules[0].short_name(), "a.dll");
+        let labels = [0x7ff, 0x800, 0x27ff, 0x2800].map(|i| label(&map, memory + i));
+        assert_eq!(labels, ["memory", "module a.dll", "module a.dll", "memory"]);
+        assert_eq!([0x7ff, 0x800, 0x1800].map(|i| class(&map, memory + i)), [Class::Free, Class::Keep, Class::Free]);
+        assert_eq!(
+            (label(&map, code_view).as_str(), class(&map, code_view)),
+            ("stream ModuleListStream", Class::Frozen)
+        );
+        assert_eq!((label(&map, name + 28).as_str(), class(&map, name)), ("stream ModuleListStream", Class::Keep));
+        assert_eq!(label(&map, gone + 4), "stream UnloadedModuleListStream");
+        assert!(!map.labels.all().iter().any(|(_, label)| *label == Label::Slack), "{:?}", map.labels.all());
+    }
+
+    #[test]
+    fn names_and_records_behind_the_end_are_faults() {
+        let mut file = File::new(1);
+        let mut numbers = vec![(1, 4)];
+        numbers.extend(module(0, 0xffff_ffff, 0x7000_0000, (5, 0x7000_0000)));
+        file.numbers(kind::MODULES, &numbers);
+        let map = file.map();
+        assert_eq!(faults(&map), ["CodeView record", "module name"]);
+        assert_eq!(map.modules[0].name, "");
+    }
+}

@@ -206,3 +206,129 @@ fn environment_length(build: &Builder<'_>, memory: &AddressSpace, block: Address
     let seen = end.map_or(got as u64, |letters| letters as u64 * 2 + 4);
     Ok(if told <= MOST as u64 { seen.max(told) } else { seen })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, class, cpu, kind, label, thread};
+    use super::*;
+
+    /// Where the blocks of the fixture lie in its memory.
+    const BASE: u64 = 0x10_0000;
+    const TEB: u64 = 0x1000;
+    const PEB: u64 = 0x5000;
+    const LOADER: u64 = 0x6000;
+    const ENTRY: u64 = 0x6200;
+    const PATH: u64 = 0x6500;
+    const PARAMETERS: u64 = 0x7000;
+    const LINE: u64 = 0x7800;
+    const BLOCK: u64 = 0x8000;
+
+    struct Memory {
+        bytes: Vec<u8>,
+        width: usize,
+    }
+
+    impl Memory {
+        fn pointer(&mut self, at: u64, to: u64) {
+            let at = at as usize;
+            self.bytes[at..at + self.width].copy_from_slice(&(BASE + to).to_le_bytes()[..self.width]);
+        }
+
+        fn string(&mut self, at: u64, to: u64, len: u8) {
+            self.bytes[at as usize] = len;
+            self.pointer(at + self.width as u64, to);
+        }
+
+        fn text(&mut self, at: u64, text: &str) {
+            for (i, unit) in text.encode_utf16().enumerate() {
+                self.bytes[at as usize + 2 * i..][..2].copy_from_slice(&unit.to_le_bytes());
+            }
+        }
+    }
+
+    /// A process with TEB, PEB, one module in the loader's list, a command line and an environment, by the offsets that
+    /// the debugger's `dt` prints.
+    fn process(wide: bool) -> Memory {
+        let mut memory = Memory { bytes: vec![0; 0x9000], width: if wide { 8 } else { 4 } };
+        let pick = |of_wide: u64, of_narrow: u64| if wide { of_wide } else { of_narrow };
+        memory.pointer(TEB + pick(0x30, 0x18), TEB);
+        memory.pointer(TEB + pick(0x60, 0x30), PEB);
+        memory.pointer(PEB + pick(0x18, 0xc), LOADER);
+        memory.pointer(PEB + pick(0x20, 0x10), PARAMETERS);
+        memory.pointer(LOADER + pick(0x10, 0xc), ENTRY);
+        memory.pointer(ENTRY, LOADER + pick(0x10, 0xc));
+        memory.string(ENTRY + pick(0x48, 0x24), PATH, 16);
+        memory.text(PATH, r"C:\a.exe");
+        memory.string(PARAMETERS + pick(0x70, 0x40), LINE, 20);
+        memory.text(LINE, "a.exe -p x");
+        memory.pointer(PARAMETERS + pick(0x80, 0x48), BLOCK);
+        memory.text(BLOCK, "A=b\0LONG=value\0\0");
+        memory
+    }
+
+    fn check(processor: u64, memory: &Memory, teb: u64) {
+        let mut file = File::new(3);
+        file.system(processor, 2);
+        let at = file.memory(BASE, &memory.bytes);
+        let mut numbers = vec![(1, 4)];
+        numbers.extend(thread(9, BASE.wrapping_add(teb), (0, 0, 0), (0, 0)));
+        file.numbers(kind::THREADS, &numbers);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        for (place, name, expected) in [
+            (TEB, "TEB of thread 9", Class::Keep),
+            (PEB, "PEB", Class::Keep),
+            (LOADER, "PEB", Class::Keep),
+            (ENTRY, "PEB", Class::Keep),
+            (PATH + 15, "PEB", Class::Keep),
+            (PATH + 16, "memory", Class::Free),
+            (PARAMETERS, "PEB", Class::Keep),
+            (LINE, "command line", Class::Free),
+            (LINE + 19, "command line", Class::Free),
+            (LINE + 20, "memory", Class::Free),
+            (BLOCK, "environment", Class::Free),
+            (BLOCK + 31, "environment", Class::Free),
+            (BLOCK + 32, "memory", Class::Free),
+        ] {
+            assert_eq!((label(&map, at + place).as_str(), class(&map, at + place)), (name, expected), "{place:#x}");
+        }
+    }
+
+    #[test]
+    fn environment_and_command_line_are_found_in_64_bit_processes() {
+        check(cpu::AMD64, &process(true), TEB);
+        check(cpu::ARM64, &process(true), TEB);
+    }
+
+    #[test]
+    fn environment_and_command_line_are_found_in_32_bit_processes() {
+        check(cpu::X86, &process(false), TEB);
+    }
+
+    #[test]
+    fn under_wow64_the_32_bit_peb_is_found_behind_the_64_bit_teb() {
+        // The 64-bit TEB would stand two pages below the 32-bit one; the dump does not hold it.
+        check(cpu::AMD64, &process(false), TEB.wrapping_sub(0x2000));
+    }
+
+    #[test]
+    fn a_ring_that_never_comes_back_ends() {
+        let mut memory = process(true);
+        memory.pointer(ENTRY, ENTRY + 8);
+        memory.pointer(ENTRY + 8, ENTRY);
+        check(cpu::AMD64, &memory, TEB);
+    }
+
+    #[test]
+    fn a_told_size_longer_than_the_strings_counts() {
+        let mut memory = process(true);
+        memory.bytes[(PARAMETERS + 0x3f0) as usize] = 0x80;
+        let mut file = File::new(3);
+        file.system(cpu::AMD64, 2);
+        let at = file.memory(BASE, &memory.bytes);
+        let mut numbers = vec![(1, 4)];
+        numbers.extend(thread(9, BASE + TEB, (0, 0, 0), (0, 0)));
+        file.numbers(kind::THREADS, &numbers);
+        assert_eq!(label(&file.map(), at + BLOCK + 0x7f), "environment");
+    }
+}

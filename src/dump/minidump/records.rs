@@ -102,3 +102,44 @@ pub(super) fn sized<T: Record>(
     }
     Some(within(build, stream.span, u64::from(size_of_header), u64::from(size_of_entry), count, what))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, faults, kind};
+
+    #[test]
+    fn four_bytes_of_padding_behind_the_count_are_seen_by_the_size() {
+        let mut file = File::new(1);
+        let at = file.put(b"0123");
+        file.numbers(kind::MEMORY, &[(1, 4), (0, 4), (0x1000, 8), (4, 4), (at, 4)]);
+        let map = file.map();
+        assert_eq!(map.regions.len(), 1);
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+    }
+
+    #[test]
+    fn a_count_that_lies_is_cut_to_the_stream() {
+        for count in [2, 0xffff_ffff] {
+            let mut file = File::new(1);
+            let at = file.put(b"0123");
+            file.numbers(kind::MEMORY, &[(count, 4), (0x1000, 8), (4, 4), (at, 4)]);
+            let map = file.map();
+            assert_eq!(map.regions.len(), 1);
+            assert_eq!(faults(&map), ["MemoryListStream"]);
+        }
+    }
+
+    #[test]
+    fn records_that_are_too_small_to_be_records_are_not_read() {
+        let mut file = File::new(1);
+        file.numbers(kind::INFOS, &[(16, 4), (8, 4), (1, 8), (0, 8)]);
+        assert_eq!(faults(&file.map()), ["MemoryInfoListStream"]);
+    }
+
+    #[test]
+    fn a_stride_of_gigabytes_reads_one_record() {
+        let mut file = File::new(1);
+        file.numbers(kind::INFOS, &[(16, 4), (0xffff_fff0, 4), (7, 8), (0, 8)]);
+        assert_eq!(faults(&file.map()), ["MemoryInfoListStream"]);
+    }
+}

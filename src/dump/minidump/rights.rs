@@ -54,25 +54,29 @@ fn windows_protection(bits: u32) -> Protection {
 /// The text of `/proc/<pid>/maps`, a chunk at a time; a line longer than a chunk is no line of that file.
 fn maps(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     const CHUNK: usize = 1 << 16;
-    let mut at = stream.span.from();
+    let (mut at, mut bad) = (stream.span.from(), Vec::new());
     while at < stream.span.end() {
         let room = usize::try_from(stream.span.end() - at).unwrap_or(CHUNK).min(CHUNK);
         let bytes = build.image().bytes(at, room)?;
         let last = at + bytes.len() as u64 >= stream.span.end();
         let whole = if last { bytes.len() } else { bytes.iter().rposition(|&b| b == b'\n').map_or(room, |i| i + 1) };
-        if whole == 0 || !map_lines(build, at, bytes.get(..whole).unwrap_or_default()) {
+        if whole == 0 || !map_lines(build, at, bytes.get(..whole).unwrap_or_default(), &mut bad) {
             break;
         }
         at += whole as u64;
     }
+    if let Some(first) = bad.first() {
+        let found = format!("{} lines of another form, the first here", bad.len());
+        build.reader.fault(first.0, "LinuxMaps", "lines `start-end rwxp offset device inode path`", found);
+    }
     Ok(())
 }
 
-/// False when the budget is spent.
-fn map_lines(build: &mut Builder<'_>, at: u64, text: &[u8]) -> bool {
+/// False when the budget is spent; `bad` are the places of lines that are none.
+fn map_lines(build: &mut Builder<'_>, at: u64, text: &[u8], bad: &mut Vec<FileOffset>) -> bool {
     let mut place = at;
     for line in text.split(|&b| b == b'\n') {
-        let here = place;
+        let here = FileOffset(place);
         place += line.len() as u64 + 1;
         let line = String::from_utf8_lossy(line);
         let line = line.trim_matches(['\0', ' ', '\r']);
@@ -83,8 +87,7 @@ fn map_lines(build: &mut Builder<'_>, at: u64, text: &[u8]) -> bool {
             return false;
         }
         if map_line(build, line).is_none() {
-            let expected = "start-end rwxp offset device inode [path]";
-            build.reader.fault(FileOffset(here).0, "LinuxMaps line", expected, "a line of another form");
+            bad.push(here);
         }
     }
     true
@@ -103,4 +106,72 @@ fn map_line(build: &mut Builder<'_>, line: &str) -> Option<()> {
         build.memory_labels.paint(Address(start), len, Label::Heap);
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, faults, kind, label};
+    use super::*;
+
+    /// `MEMORY_BASIC_INFORMATION64` as the stream has it.
+    fn info(base: u64, size: u64, state: u64, protection: u64, of_type: u64) -> Vec<(u64, usize)> {
+        vec![(base, 8), (base, 8), (4, 4), (0, 4), (size, 8), (state, 4), (protection, 4), (of_type, 4), (0, 4)]
+    }
+
+    #[test]
+    fn private_memory_that_is_written_is_heap() {
+        let mut file = File::new(2);
+        let at = file.memory(0x1000, &[7; 0x3000]);
+        let mut numbers = vec![(16, 4), (48, 4), (3, 8)];
+        numbers.extend(info(0x1000, 0x1000, 0x1000, 0x04, 0x2_0000));
+        numbers.extend(info(0x2000, 0x1000, 0x1000, 0x20, 0x100_0000));
+        numbers.extend(info(0x3000, 0x1000, 0x2000, 0x04, 0x2_0000));
+        file.numbers(kind::INFOS, &numbers);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        assert_eq!([0, 0xfff, 0x1000, 0x2000].map(|i| label(&map, at + i)), ["heap", "heap", "memory", "memory"]);
+        let rights = Protection { read: true, write: true, execute: false };
+        assert_eq!(map.regions[0].protection, Some(rights));
+    }
+
+    #[test]
+    fn the_heap_of_linux_maps_and_a_line_that_is_none() {
+        let mut file = File::new(2);
+        let at = file.memory(0x1000, &[7; 0x2000]);
+        let text = b"00001000-00002000 rw-p 00000000 00:00 0          [heap]\nnonsense\n2000-3000 r-xp 0 0:0 0 /a b\n";
+        file.stream(kind::MAPS, text);
+        let map = file.map();
+        assert_eq!([0, 0x1000].map(|i| label(&map, at + i)), ["heap", "memory"]);
+        assert_eq!(faults(&map), ["LinuxMaps"]);
+    }
+
+    #[test]
+    fn lines_are_whole_across_chunks() {
+        let mut text = Vec::new();
+        for i in 0..5000_u64 {
+            let from = 0x10_0000 + i * 0x1000;
+            text.extend(format!("{from:x}-{:x} rw-p 00000000 00:00 0 [heap]\n", from + 0x1000).into_bytes());
+        }
+        let mut file = File::new(2);
+        let at = file.memory(0x10_0000, &vec![1; 5000 * 0x1000]);
+        file.stream(kind::MAPS, &text);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        let heap = map.labels.at(at).into_iter().zip(map.labels.at(at + 5000 * 0x1000 - 1)).next();
+        assert_eq!(heap, Some((Label::Heap, Label::Heap)));
+        assert_eq!(map.labels.all().iter().filter(|(_, label)| *label == Label::Heap).count(), 1);
+    }
+
+    #[test]
+    fn every_page_constant_has_its_rights() {
+        let rights = |bits| {
+            let Protection { read, write, execute } = windows_protection(bits);
+            (read, write, execute)
+        };
+        assert_eq!(rights(0x01), (false, false, false));
+        assert_eq!(rights(0x02), (true, false, false));
+        assert_eq!(rights(0x104), (true, true, false), "with a guard flag");
+        assert_eq!(rights(0x10), (false, false, true));
+        assert_eq!(rights(0x40), (true, true, true));
+    }
 }

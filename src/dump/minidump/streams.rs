@@ -4,18 +4,27 @@
 use std::collections::HashSet;
 
 use minidump_common::format::{
-    DSO_DEBUG_32, DSO_DEBUG_64, LINK_MAP_32, LINK_MAP_64, MINIDUMP_ANNOTATION, MINIDUMP_CRASHPAD_INFO,
-    MINIDUMP_HANDLE_DATA_STREAM, MINIDUMP_HANDLE_DESCRIPTOR, MINIDUMP_HANDLE_DESCRIPTOR_2,
-    MINIDUMP_HANDLE_OBJECT_INFORMATION, MINIDUMP_LOCATION_DESCRIPTOR, MINIDUMP_MAC_BOOTARGS, MINIDUMP_MAC_CRASH_INFO,
-    MINIDUMP_MODULE_CRASHPAD_INFO, MINIDUMP_MODULE_CRASHPAD_INFO_LINK, MINIDUMP_SIMPLE_STRING_DICTIONARY_ENTRY,
-    MINIDUMP_STREAM_TYPE as Kind,
+    MINIDUMP_ANNOTATION, MINIDUMP_CRASHPAD_INFO, MINIDUMP_HANDLE_DATA_STREAM, MINIDUMP_HANDLE_DESCRIPTOR,
+    MINIDUMP_HANDLE_DESCRIPTOR_2, MINIDUMP_HANDLE_OBJECT_INFORMATION, MINIDUMP_LOCATION_DESCRIPTOR,
+    MINIDUMP_MAC_BOOTARGS, MINIDUMP_MAC_CRASH_INFO, MINIDUMP_MODULE_CRASHPAD_INFO, MINIDUMP_MODULE_CRASHPAD_INFO_LINK,
+    MINIDUMP_SIMPLE_STRING_DICTIONARY_ENTRY, MINIDUMP_STREAM_TYPE as Kind,
 };
+
+use scroll::{Pread, SizeWith};
 
 use super::build::{Builder, Entry};
 use super::records::{self, Array};
 use super::strings;
 use crate::dump::{Class, Label};
 use crate::error::Result;
+
+/// What LinuxDsoDebug begins with.
+#[derive(Clone, Debug, Pread, SizeWith)]
+struct DebugHead {
+    _version: u32,
+    map: u32,
+    count: u32,
+}
 
 /// Labels what these streams point at.
 pub(super) fn read(build: &mut Builder<'_>) -> Result<()> {
@@ -131,49 +140,44 @@ impl Annotations {
     }
 }
 
-/// Breakpad's copy of `r_debug`: an array of link maps elsewhere, each with a name. Widths are those of the process.
+/// Breakpad's copy of `r_debug`: an array of link maps elsewhere, each with the address of a library, its name, and the
+/// address of its dynamic section. Version, place and count of the maps come first at either width of pointers.
 fn dynamic_linker(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
-    let wide = build.map.pointer_width == 8;
-    let head = if wide {
-        build.header::<DSO_DEBUG_64>(stream, "LinuxDsoDebug")?.map(|d| (d.map, d.dso_count))
-    } else {
-        build.header::<DSO_DEBUG_32>(stream, "LinuxDsoDebug")?.map(|d| (d.map, d.dso_count))
-    };
-    let Some((map, count)) = head.filter(|&(map, count)| map != 0 && count != 0) else { return Ok(()) };
-    let stride = if wide { link_map_stride(build, u64::from(map))? } else { records::size_of::<LINK_MAP_32>() };
-    let span = build.reader.clip("link maps", stream.span.from(), u64::from(map), u64::from(count) * stride);
-    let array = Array { at: span.from(), stride, count: span.len / stride };
+    let Some(head) = build.header::<DebugHead>(stream, "LinuxDsoDebug")? else { return Ok(()) };
+    if head.map == 0 || head.count == 0 {
+        return Ok(());
+    }
+    let (at, count) = (u64::from(head.map), u64::from(head.count));
+    let (stride, name_at) = link_map(build, at, count)?;
+    let span = build.reader.clip("link maps", stream.span.from(), at, count * stride);
     build.label(span, stream.label());
     build.class(span, Class::Keep);
+    let names = Array { at: span.from() + name_at, stride, count: span.len / stride };
     let mut seen = HashSet::new();
-    let mut name = |build: &mut Builder<'_>, rva: u32| {
+    names.each(build, "link maps", |build, _, rva: u32| {
         strings::mark(build, ("link map name", u64::from(rva), 2), stream.label(), Class::Keep, &mut seen)
-    };
-    if wide {
-        array.each(build, "link maps", |build, _, link: LINK_MAP_64| name(build, link.name))
-    } else {
-        array.each(build, "link maps", |build, _, link: LINK_MAP_32| name(build, link.name))
-    }
+    })
 }
 
-/// The distance of two 64-bit link maps. Breakpad writes them as C lays them out, with four bytes of padding behind the
-/// name; minidump-writer writes them without. By the wrong distance names are halves of addresses, so the distance by which
-/// more of the first names are strings is the right one.
-fn link_map_stride(build: &Builder<'_>, map: u64) -> Result<u64> {
-    let packed = records::size_of::<LINK_MAP_64>();
-    let padded = packed + 4;
-    Ok(if names_that_fit(build, map, padded)? > names_that_fit(build, map, packed)? { padded } else { packed })
-}
-
-fn names_that_fit(build: &Builder<'_>, map: u64, stride: u64) -> Result<usize> {
-    let mut fit = 0;
-    for i in 0..8 {
-        let Some(link) = build.reader.record::<LINK_MAP_64>(map.saturating_add(i * stride))? else { break };
-        let len = build.reader.record::<u32>(u64::from(link.name))?;
-        let end = |len: u32| u64::from(link.name) + 4 + u64::from(len);
-        fit += usize::from(link.name > 0 && len.is_some_and(|len| len % 2 == 0 && end(len) <= build.image().len()));
+/// Size of a link map, and where in it the name is.
+///
+/// `LINK_MAP_64` of the format crate is packed to 20 bytes, and some writers pack it; Breakpad's on x86-64 has 24, since
+/// its compilers align the last address. The second map's name tells: a string is there, or it is not.
+fn link_map(build: &Builder<'_>, at: u64, count: u64) -> Result<(u64, u64)> {
+    const NARROW: (u64, u64) = (12, 4);
+    const PACKED: (u64, u64) = (20, 8);
+    const ALIGNED: (u64, u64) = (24, 8);
+    if build.map.pointer_width == 4 {
+        return Ok(NARROW);
     }
-    Ok(fit)
+    for (stride, name_at) in [ALIGNED, PACKED] {
+        let Some(rva) = build.reader.record::<u32>(at + stride + name_at)?.map(u64::from) else { continue };
+        let Some(len) = build.reader.record::<u32>(rva)?.map(u64::from) else { continue };
+        if count == 1 || len % 2 == 0 && rva + 4 + len <= build.image().len() {
+            return Ok((stride, name_at));
+        }
+    }
+    Ok(ALIGNED)
 }
 
 /// Records with the messages of crashed libraries inside.
@@ -181,6 +185,10 @@ fn mac_crash(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     let name = "MozMacosCrashInfoStream";
     let Some(info) = build.header::<MINIDUMP_MAC_CRASH_INFO>(stream, name)? else { return Ok(()) };
     let count = usize::try_from(info.record_count).unwrap_or(usize::MAX);
+    if count > info.records.len() {
+        let (expected, found) = (format!("at most {} records", info.records.len()), format!("{count}"));
+        build.reader.fault(stream.span.from(), name, expected, found);
+    }
     for record in info.records.iter().take(count) {
         let (rva, len) = (u64::from(record.rva), u64::from(record.data_size));
         let span = build.reader.clip("macOS crash record", stream.span.from(), rva, len);
@@ -193,4 +201,108 @@ fn mac_bootargs(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     let Some(args) = build.header::<MINIDUMP_MAC_BOOTARGS>(stream, "MozMacosBootargsStream")? else { return Ok(()) };
     let text = ("boot arguments", args.bootargs, 2);
     strings::mark(build, text, stream.label(), Class::Free, &mut HashSet::<u64>::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, class, cpu, faults, kind, label};
+    use super::*;
+
+    /// Puts a Crashpad string: length, bytes, NUL.
+    fn utf8(file: &mut File, text: &[u8]) -> u64 {
+        let len = file.data(&[(text.len() as u64, 4)]);
+        file.put(&[&len, text, b"\0"].concat())
+    }
+
+    #[test]
+    fn names_of_handles_are_free_and_their_infos_kept() {
+        let mut file = File::new(1);
+        let (of_type, name) = (file.text("File"), file.text(r"\Device\secret"));
+        let second = file.put(&[0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0xaa, 0xbb]);
+        let head = file.data(&[(second, 4), (1, 4), (4, 4), (0, 4)]);
+        let first = file.put(&head);
+        let mut numbers = vec![(16, 4), (40, 4), (2, 4), (0, 4)];
+        for object in [name, 0] {
+            numbers.extend([(4, 8), (of_type, 4), (object, 4), (0, 4), (0, 4), (0, 4), (0, 4), (first, 4), (0, 4)]);
+        }
+        let stream = file.numbers(kind::HANDLES, &numbers);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        for (at, expected) in
+            [(stream, Class::Keep), (name, Class::Free), (first, Class::Keep), (second + 13, Class::Keep)]
+        {
+            assert_eq!((label(&map, at).as_str(), class(&map, at)), ("stream HandleDataStream", expected), "{at:#x}");
+        }
+        assert!(!map.labels.all().iter().any(|(_, label)| *label == Label::Slack), "{:?}", map.labels.all());
+    }
+
+    #[test]
+    fn values_of_annotations_are_free_and_everything_around_them_kept() {
+        let mut file = File::new(1);
+        let texts = [&b"key"[..], b"value", b"listed", b"name", b"object"].map(|text| utf8(&mut file, text));
+        let [key, value, listed, name, object] = texts;
+        let words = file.data(&[(1, 4), (key, 4), (value, 4)]);
+        let simple = file.put(&words);
+        let words = file.data(&[(1, 4), (listed, 4)]);
+        let list = file.put(&words);
+        let words = file.data(&[(1, 4), (name, 4), (1, 2), (0, 2), (object, 4)]);
+        let objects = file.put(&words);
+        let words = file.data(&[(1, 4), (8, 4), (list, 4), (0, 4), (0, 4), (16, 4), (objects, 4)]);
+        let module = file.put(&words);
+        let words = file.data(&[(1, 4), (0, 4), (28, 4), (module, 4)]);
+        let links = file.put(&words);
+        let mut numbers = vec![(1, 4)];
+        numbers.extend([(0, 8); 4]);
+        numbers.extend([(12, 4), (simple, 4), (16, 4), (links, 4)]);
+        file.numbers(kind::CRASHPAD, &numbers);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        for (at, expected) in [
+            (key + 4, Class::Keep),
+            (value + 4, Class::Free),
+            (listed + 4, Class::Free),
+            (name + 4, Class::Keep),
+            (object + 4, Class::Free),
+            (module, Class::Keep),
+            (links, Class::Keep),
+        ] {
+            assert_eq!((label(&map, at).as_str(), class(&map, at)), ("stream CrashpadInfoStream", expected), "{at:#x}");
+        }
+        assert!(!map.labels.all().iter().any(|(_, label)| *label == Label::Slack), "{:?}", map.labels.all());
+    }
+
+    #[test]
+    fn link_maps_are_found_packed_and_aligned_and_narrow() {
+        for (processor, gap, width) in [(cpu::AMD64, 0, 8), (cpu::AMD64, 4, 8), (cpu::X86, 0, 4)] {
+            let mut file = File::new(2);
+            file.system(processor, 0x8201);
+            let names = [file.text("/lib/a.so"), file.text("/lib/b.so")];
+            let mut numbers = Vec::new();
+            for name in names {
+                numbers.extend([(0x7f00_0000, width), (name, 4)]);
+                // What pads a structure is what was on the writer's stack.
+                numbers.extend((0..gap).map(|_| (0x6e, 1)));
+                numbers.push((0x7f12_3456, width));
+            }
+            let words = file.data(&numbers);
+            let maps = file.put(&words);
+            file.numbers(kind::DSO, &[(1, 4), (maps, 4), (2, 4), (0, 8), (0, 8), (0, 8)]);
+            let map = file.map();
+            assert!(map.faults.is_empty(), "{:?}", map.faults);
+            for at in [names[0], names[1], maps, maps + words.len() as u64 - 1] {
+                assert_eq!((label(&map, at).as_str(), class(&map, at)), ("stream LinuxDsoDebug", Class::Keep));
+            }
+        }
+    }
+
+    #[test]
+    fn lists_that_lie_and_places_behind_the_end_are_faults() {
+        let mut file = File::new(1);
+        let simple = file.put(&[0xff; 8]);
+        let mut numbers = vec![(1, 4)];
+        numbers.extend([(0, 8); 4]);
+        numbers.extend([(8, 4), (simple, 4), (16, 4), (0x7000_0000, 4)]);
+        file.numbers(kind::CRASHPAD, &numbers);
+        assert_eq!(faults(&file.map()), ["Crashpad list"; 3]);
+    }
 }

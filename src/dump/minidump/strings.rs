@@ -82,3 +82,48 @@ fn counted(build: &mut Builder<'_>, what: &str, rva: u64, width: u64) -> Result<
     let granted = build.take_many("names", bytes.len() / PER_UNIT);
     Ok(Some((if granted { bytes } else { Vec::new() }, span)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, faults, kind, label, module, regions};
+
+    #[test]
+    fn a_string_is_read_in_the_files_byte_order_and_labelled_with_its_nul() {
+        for mut file in [File::new(1), File::big(1)] {
+            let name = file.text("/usr/lib/a\u{e4}.so");
+            let mut numbers = vec![(1, 4)];
+            numbers.extend(module(0x1000, 0x1000, name, (0, 0)));
+            let stream = file.numbers(kind::MODULES, &numbers);
+            let map = file.map();
+            assert_eq!(map.modules[0].name, "/usr/lib/a\u{e4}.so");
+            assert_eq!(label(&map, stream - 1), "stream ModuleListStream", "the NUL");
+        }
+    }
+
+    #[test]
+    fn a_length_that_lies_is_cut_to_the_file() {
+        let mut file = File::new(1);
+        let mut numbers = vec![(1, 4)];
+        numbers.extend(module(0x1000, 0x1000, file.end() + 112, (0, 0)));
+        file.numbers(kind::MODULES, &numbers);
+        file.put(&[0xff, 0xff, 0xff, 0xff, b'a', 0, b'b', 0, b'c']);
+        let map = file.map();
+        assert_eq!(map.modules[0].name, "ab");
+        assert_eq!(faults(&map), ["module name"]);
+    }
+
+    #[test]
+    fn long_names_by_the_thousand_cost_the_budget() {
+        let mut file = File::new(2);
+        let name = file.text(&"n".repeat(30_000));
+        file.memory(0x1000, b"memory");
+        let mut numbers = vec![(3000, 4)];
+        (0..3000).for_each(|_| numbers.extend(module(0x1000, 0x1000, name, (0, 0))));
+        file.numbers(kind::MODULES, &numbers);
+        let map = file.map();
+        let bytes: usize = map.modules.iter().map(|module| module.name.len()).sum();
+        assert!(bytes < 64 << 20, "{bytes}");
+        assert!(!map.gaps.is_empty());
+        assert_eq!(regions(&map).len(), 1, "memory comes first");
+    }
+}

@@ -35,8 +35,7 @@ fn system(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
     strings::mark(build, ("service pack name", rva, 2), stream.label(), Class::Keep, &mut HashSet::new())?;
     build.map.pointer_width = pointer_width(info.cpu);
     build.about("cpu", cpu_name(&info));
-    let (major, minor, number) = (info.raw.major_version, info.raw.minor_version, info.raw.build_number);
-    build.about("system", format!("{} {major}.{minor}.{number}", info.os.long_name()));
+    build.about("system", system_name(&info));
     build.own.system = Some(info);
     Ok(())
 }
@@ -46,6 +45,14 @@ fn cpu_name(info: &MinidumpSystemInfo) -> String {
         Cpu::X86_64 => "x86-64".to_owned(),
         Cpu::Unknown(number) => format!("unknown processor {number:#x}"),
         cpu => cpu.to_string(),
+    }
+}
+
+/// Breakpad on Linux leaves the version 0.0.0.
+fn system_name(info: &MinidumpSystemInfo) -> String {
+    match (info.raw.major_version, info.raw.minor_version, info.raw.build_number) {
+        (0, 0, 0) => info.os.long_name().into_owned(),
+        (major, minor, number) => format!("{} {major}.{minor}.{number}", info.os.long_name()),
     }
 }
 
@@ -73,4 +80,42 @@ pub(super) fn tell_crash(build: &mut Builder<'_>, stream: Entry) -> Result<()> {
         build.about("crash address", format!("{:#x}", exception.get_crash_address(os, cpu)));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, cpu, faults, kind, label};
+
+    #[test]
+    fn a_dump_says_what_it_is_of_and_never_how_it_was_called() {
+        let mut file = File::new(4);
+        file.system(cpu::ARM64, 2);
+        file.numbers(kind::MISC, &[(24, 4), (1, 4), (4711, 4), (0, 4), (0, 4), (0, 4)]);
+        let line = file.stream(kind::CMDLINE, b"login\0--password\0hunter2\0");
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        let about: Vec<(&str, &str)> = map.about.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        assert_eq!(about, [("cpu", "arm64"), ("system", "Windows NT 10.0.19041"), ("process id", "4711")]);
+        assert_eq!(map.pointer_width, 8);
+        assert_eq!(label(&map, line), "command line");
+        assert!(!format!("{map:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn pointers_of_32_bit_processors_have_four_bytes() {
+        for (processor, width) in [(cpu::X86, 4), (cpu::ARM, 4), (cpu::AMD64, 8), (cpu::ARM64_OLD, 8)] {
+            let mut file = File::new(1);
+            file.system(processor, 0x8201);
+            assert_eq!(file.map().pointer_width, width);
+        }
+    }
+
+    #[test]
+    fn streams_that_are_too_short_are_faults() {
+        let mut file = File::new(3);
+        file.stream(7, b"short");
+        file.stream(kind::EXCEPTION, b"short");
+        file.stream(kind::HANDLES, b"short");
+        assert_eq!(faults(&file.map()), ["SystemInfoStream", "ExceptionStream", "HandleDataStream"]);
+    }
 }

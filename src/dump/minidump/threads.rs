@@ -164,3 +164,106 @@ fn crashes(build: &mut Builder<'_>) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{File, class, cpu, faults, kind, label, regions, thread};
+    use crate::dump::Class;
+    use crate::span::{Address, Span};
+
+    /// Two words of a stack: one points into it.
+    fn words() -> Vec<u8> {
+        [0x7000_u64, 0xdead_beef_dead_beef].iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    fn threads(file: &mut File, threads: &[Vec<(u64, usize)>]) -> u64 {
+        let mut numbers = vec![(threads.len() as u64, 4)];
+        threads.iter().for_each(|thread| numbers.extend(thread));
+        file.numbers(kind::THREADS, &numbers)
+    }
+
+    #[test]
+    fn a_stack_that_no_list_has_is_memory_too() {
+        let mut file = File::new(2);
+        file.system(cpu::AMD64, 2);
+        let stack = file.put(&words());
+        threads(&mut file, &[thread(5, 0, (0x7000, 16, stack), (0, 0))]);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        assert_eq!(regions(&map), [(Span::new(stack, 16), 0x7000)]);
+        assert_eq!(map.pointer_words, [Span::new(stack, 16)]);
+        assert_eq!(label(&map, stack + 15), "stack of thread 5");
+        assert_eq!(map.threads[0].stack, Some((Address(0x7000), 16)));
+    }
+
+    #[test]
+    fn a_stack_without_a_place_is_found_by_its_address() {
+        let mut file = File::new(2);
+        let memory = file.memory(0x6ff0, &[vec![0; 16], words(), vec![0; 16]].concat());
+        threads(&mut file, &[thread(5, 0, (0x7000, 16, 0), (0, 0)), thread(6, 0, (0x9000, 16, 0), (0, 0))]);
+        let map = file.map();
+        assert_eq!(faults(&map), ["thread stack"], "thread 6 only");
+        assert_eq!(map.pointer_words, [Span::new(memory + 16, 16)]);
+        let labels = [15, 16, 31, 32].map(|i| label(&map, memory + i));
+        assert_eq!(labels, ["memory", "stack of thread 5", "stack of thread 5", "memory"]);
+    }
+
+    #[test]
+    fn a_stack_without_a_size_ends_where_the_teb_says() {
+        let mut file = File::new(3);
+        file.system(cpu::AMD64, 2);
+        let mut memory = vec![0; 0x100];
+        // NT_TIB.StackBase of the TEB at 0x10080.
+        memory[0x88..0x90].copy_from_slice(&0x1_0040_u64.to_le_bytes());
+        let at = file.memory(0x1_0000, &memory);
+        let mut context = vec![0; 0x4d0];
+        context[0x32] = 0x10;
+        context[0x98..0xa0].copy_from_slice(&0x1_0020_u64.to_le_bytes());
+        let context = file.put(&context);
+        threads(&mut file, &[thread(5, 0x1_0080, (0, 0, 0), (0x4d0, context))]);
+        let map = file.map();
+        assert_eq!(map.threads[0].stack, Some((Address(0x1_0020), 0x20)));
+        assert_eq!(map.pointer_words, [Span::new(at + 0x20, 0x20)]);
+    }
+
+    #[test]
+    fn names_and_the_crash_belong_to_threads_by_id() {
+        let mut file = File::new(4);
+        file.system(cpu::X86, 2);
+        let name = file.text("worker");
+        file.numbers(kind::NAMES, &[(1, 4), (6, 4), (name, 8)]);
+        threads(&mut file, &[thread(5, 0, (0, 0, 0), (0, 0)), thread(6, 0, (0, 0, 0), (0, 0))]);
+        let mut context = vec![0; 716];
+        context[0..4].copy_from_slice(&0x1_003f_u32.to_le_bytes());
+        context[0xb8] = 0x44;
+        let context = file.put(&context);
+        let mut numbers =
+            vec![(6, 4), (0, 4), (0xc000_0005, 4), (0, 4), (0, 8), (0x44, 8), (2, 4), (0, 4), (1, 8), (9, 8)];
+        numbers.extend([(0, 8); 13]);
+        numbers.extend([(716, 4), (context, 4)]);
+        file.numbers(kind::EXCEPTION, &numbers);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        assert_eq!(map.threads.iter().map(|t| t.crashed).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(map.threads[1].name.as_deref(), Some("worker"));
+        assert_eq!(map.threads[1].registers.map(|r| r.ip), Some(Address(0x44)));
+        assert_eq!(label(&map, context), "registers of thread 6");
+        assert_eq!((label(&map, name).as_str(), class(&map, name + 4)), ("stream ThreadNamesStream", Class::Keep));
+        assert!(map.about.contains(&("crash address", "0x9".to_owned())), "{:?}", map.about);
+        let reason = map.about.iter().find(|(key, _)| *key == "crash reason").map(|(_, value)| value.as_str());
+        assert_eq!(reason, Some("EXCEPTION_ACCESS_VIOLATION_WRITE (0xc0000005)"));
+    }
+
+    #[test]
+    fn both_lists_of_threads_are_read() {
+        let mut file = File::new(2);
+        threads(&mut file, &[thread(5, 0, (0, 0, 0), (0, 0))]);
+        let mut numbers = vec![(1, 4)];
+        numbers.extend(thread(6, 0, (0, 0, 0), (0, 0)));
+        numbers.extend([(0, 8), (0, 4), (0, 4)]);
+        file.numbers(8, &numbers);
+        let map = file.map();
+        assert!(map.faults.is_empty(), "{:?}", map.faults);
+        assert_eq!(map.threads.iter().map(|t| t.id).collect::<Vec<_>>(), [5, 6]);
+    }
+}
