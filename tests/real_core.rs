@@ -134,7 +134,7 @@ fn strings_are_right(folder: &Path, core: &PathBuf, map: &DumpMap) {
             .labels
             .all()
             .into_iter()
-            .filter(|(span, label)| *label == wanted && map.address_of(span.start).is_some());
+            .filter(|(span, label)| *label == wanted && map.regions.iter().any(|region| region.span.covers(span)));
         runs.flat_map(|(span, _)| bytes.iter().skip(span.from() as usize).take(span.len as usize).copied()).collect()
     };
     for (label, file) in [(Label::Environ, "environ"), (Label::CommandLine, "cmdline")] {

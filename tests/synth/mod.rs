@@ -28,6 +28,7 @@ pub mod elf;
 pub mod forms;
 pub mod headers;
 pub mod keys;
+pub mod macho;
 mod records;
 pub mod windows;
 

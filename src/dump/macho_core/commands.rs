@@ -36,11 +36,13 @@ pub(super) fn read(build: &mut Builder<'_>, head: &[u8]) -> Result<()> {
     let size = if context.is_big() { SIZEOF_HEADER_64 } else { SIZEOF_HEADER_32 } as u64;
     let span = build.reader.clip("Mach-O header", 0, 0, size);
     mark(build, span);
-    let Ok(header) = head.pread_with::<Header>(0, context) else { return Ok(()) };
+    // goblin wants the size of a 64-bit header for a 32-bit one too.
+    let mut padded = head.to_vec();
+    padded.resize(SIZEOF_HEADER_64, 0);
+    let Some(header) = padded.pread_with::<Header>(0, context).ok().filter(|_| span.len == size) else { return Ok(()) };
     build.own.cpu = header.cputype;
     build.about("cpu", cpu_name(header.cputype));
     let commands = build.reader.clip("load commands", 20, size, u64::from(header.sizeofcmds));
-    build.label(commands, Label::Header);
     walk(build, commands, header.ncmds)
 }
 
@@ -83,6 +85,7 @@ fn walk(build: &mut Builder<'_>, commands: Span, count: usize) -> Result<()> {
         command(build, kind, Span::new(at, size), &mut absent)?;
         at += size;
     }
+    mark(build, Span::between(at, commands.end()));
     absent.tell(&mut build.reader, "memory segments");
     Ok(())
 }
@@ -113,7 +116,7 @@ fn command(build: &mut Builder<'_>, kind: u32, span: Span, absent: &mut Absent) 
         }
         _ => {}
     }
-    build.class(span, Class::Frozen);
+    mark(build, span);
     Ok(())
 }
 
