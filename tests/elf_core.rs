@@ -269,6 +269,27 @@ fn not_dumped_is_no_fault() {
 }
 
 #[test]
+fn a_file_is_a_module_for_each_time_it_is_mapped_and_shared_memory_is_none() {
+    let mut build = ElfBuilder::new(X86_64);
+    let files = [
+        (0x10_0000, 0x10_1000, 0, "/lib/a.so"),
+        (0x10_1000, 0x10_2000, 1, "/lib/a.so"),
+        // A gap, as linkers leave it.
+        (0x30_1000, 0x30_2000, 2, "/lib/a.so"),
+        (0x40_0000, 0x40_1000, 0, "/lib/a.so"),
+        (0x50_0000, 0x50_1000, 0, "/dev/zero (deleted)"),
+        (0x7000_0000, 0x7000_1000, 3, "/lib/a.so"),
+    ];
+    build.notes = vec![elf::files(X86_64, &files)];
+    build.segments = vec![Segment::new(Memory::noise(0x50_0000, 0x1000, 1), READ | WRITE)];
+    let core = build.build();
+    let map = map_bytes(&core.bytes);
+    let modules: Vec<(u64, u64)> = map.modules.iter().map(|module| (module.base.0, module.size)).collect();
+    assert_eq!(modules, [(0x10_0000, 0x20_2000), (0x40_0000, 0x1000), (0x7000_0000, 0x1000)]);
+    assert_eq!(label_at(&map, core.segments[0]), Label::Memory);
+}
+
+#[test]
 fn many_mapped_files_take_no_time() {
     let started = Instant::now();
     let paths: Vec<String> = (0..100_000).map(|i| format!("/lib/{i}.so")).collect();

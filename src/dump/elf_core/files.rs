@@ -58,6 +58,9 @@ pub(super) fn read(build: &mut Builder<'_>, span: Span) -> Result<()> {
         if !build.take_many("mapped files", 1 + text.len() / PER_UNIT) {
             break;
         }
+        if is_shared_memory(&text) {
+            continue;
+        }
         let next = paths.len();
         let path = *paths.entry(text).or_insert(next);
         if start < end {
@@ -69,6 +72,11 @@ pub(super) fn read(build: &mut Builder<'_>, span: Span) -> Result<()> {
     names.sort_unstable();
     group(build, &names);
     Ok(())
+}
+
+/// Memory that processes share has the name of a file that nobody loads: nginx keeps sessions in `/dev/zero (deleted)`.
+fn is_shared_memory(path: &str) -> bool {
+    ["/dev/zero", "/dev/shm/", "/SYSV", "/anon_hugepage"].iter().any(|start| path.starts_with(start))
 }
 
 /// Makes one module of mappings that belong together: of the same file, in the order of the file, near each other and
