@@ -7,6 +7,8 @@
 mod build;
 pub mod classify;
 pub mod elf_core;
+mod loads;
+pub mod macho_core;
 pub mod minidump;
 mod module_header;
 mod paint;
@@ -38,7 +40,7 @@ pub trait Format: Sync {
 }
 
 /// Every format, in the order in which they are asked; `raw` knows everything and stands last.
-pub const FORMATS: &[&dyn Format] = &[&minidump::Minidump, &elf_core::ElfCore, &raw::Raw];
+pub const FORMATS: &[&dyn Format] = &[&minidump::Minidump, &elf_core::ElfCore, &macho_core::MachoCore, &raw::Raw];
 
 /// Describes the image by the first format that knows its head.
 ///

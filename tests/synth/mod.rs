@@ -24,6 +24,7 @@ pub mod blob;
 pub mod bytes;
 pub mod context;
 pub mod der;
+pub mod elf;
 pub mod forms;
 pub mod headers;
 pub mod keys;

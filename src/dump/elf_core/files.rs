@@ -8,6 +8,7 @@ use goblin::elf::program_header::{PT_LOAD, ProgramHeader};
 
 use super::Builder;
 use super::cursor::{Cursor, Memory};
+use crate::dump::loads;
 use crate::dump::module_header::{self, HEADER};
 use crate::dump::{Class, Label, Module};
 use crate::error::Result;
@@ -120,7 +121,7 @@ pub(super) fn modules(build: &mut Builder<'_>, memory: &Memory<'_>) -> Result<()
 /// The code that the kernel maps into each process is no file; debuggers unwind through it.
 fn vdso(build: &mut Builder<'_>) {
     let Some(base) = build.own.auxv.vdso.filter(|&base| base != 0) else { return };
-    let Some(load) = super::segments::holding(&build.own.loads, base) else { return };
+    let Some(load) = loads::holding(&build.own.loads, base) else { return };
     let (index, size) = (build.map.modules.len(), load.end - base);
     build.memory_labels.paint(Address(base), size, Label::Module(index));
     build.memory_classes.paint(Address(base), size, Class::Keep);

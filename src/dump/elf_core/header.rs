@@ -116,7 +116,7 @@ fn count(build: &mut Builder<'_>, header: &Header, first: Option<&SectionHeader>
     let bytes = build.image().bytes(phoff, size.saturating_mul(16))?;
     let headers = (0..16).map_while(|i| bytes.pread_with::<ProgramHeader>(i * size, build.own.context).ok());
     let data = headers.filter(|h| h.p_offset > phoff && h.p_filesz > 0).map(|h| h.p_offset).min();
-    let room = data.unwrap_or(build.image().len()).saturating_sub(phoff) / size as u64;
+    let room = data.map_or(u64::from(PN_XNUM), |data| (data - phoff) / size as u64);
     let (expected, found) = ("section header 0 with the number of segments", format!("none; room for {room}"));
     build.reader.fault(header.e_shoff, "program headers", expected, found);
     Ok(room)
@@ -142,7 +142,8 @@ fn segments(build: &mut Builder<'_>, header: &Header, count: u64) -> Result<Vec<
         for into in (0..now).map(|i| i * stride) {
             let index = usize::try_from(into).unwrap_or(usize::MAX);
             let Ok(header) = bytes.pread_with::<ProgramHeader>(index, build.own.context) else { break };
-            if in_use(&header) && !build.take("segments") {
+            // Headers of no use cost as much as others, or a number of four billion would be walked.
+            if !build.take("program headers") {
                 return Ok(segments);
             }
             segments.extend(in_use(&header).then_some(Segment { at: FileOffset(at + into), header }));

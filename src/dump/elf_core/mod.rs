@@ -39,6 +39,7 @@ mod threads;
 use goblin::container::Ctx;
 use goblin::elf::program_header::ProgramHeader;
 
+use crate::dump::loads::Load;
 use crate::dump::{DumpMap, Format, build};
 use crate::error::Result;
 use crate::image::Image;
@@ -48,7 +49,6 @@ use crate::span::{FileOffset, Span};
 use auxv::Auxv;
 use cursor::Memory;
 use files::Mapping;
-use segments::Load;
 use threads::ThreadPointer;
 
 /// The map in the making.

@@ -1,20 +1,12 @@
 //! Stacks, the heap and thread control blocks: no record names them, they follow from what is known.
 
-use super::segments::{self, Load};
 use super::{Builder, threads};
+use crate::dump::loads::{self, Load};
 use crate::dump::{Class, Label};
 use crate::span::Address;
 
-/// Linux's usual limit of a stack. Stacks of threads are mapped among other memory, which the kernel joins to one
-/// segment where the rights are the same, so that a stack pointer may point into a segment of gigabytes.
-const STACK: u64 = 8 << 20;
-
 /// The kernel begins the heap at most this far behind the executable.
 const HEAP_DISTANCE: u64 = 1 << 30;
-
-/// Below the stack pointer, code may have put things without moving it (the "red zone": 128 bytes on x86-64, 288 or 512 on
-/// PowerPC).
-const RED_ZONE: u64 = 512;
 
 /// Paints what is known of memory beside the modules, which must have been read.
 pub(super) fn read(build: &mut Builder<'_>) {
@@ -42,36 +34,11 @@ fn heap(build: &mut Builder<'_>) {
     }
 }
 
-/// A stack is what the segment of the stack pointer has around it: the first thread's the whole of it, since the kernel
-/// maps that one apart; another one's as far as stacks usually reach. Two in one segment end where the next one begins.
+/// The first thread's stack is a segment of its own, which holds the strings that the kernel put there.
 fn stacks(build: &mut Builder<'_>) {
-    let mut pointers: Vec<(u64, usize)> = Vec::new();
-    for (index, thread) in build.map.threads.iter().enumerate() {
-        pointers.extend(thread.registers.map(|registers| (registers.sp.0, index)));
-    }
-    pointers.sort_unstable();
-    let first_stack = build.own.auxv.above.first().copied();
-    let mut before: Option<(Load, u64)> = None;
-    let mut found: Vec<(usize, u64, u64)> = Vec::new();
-    for (sp, index) in pointers {
-        let Some(&load) = segments::holding(&build.own.loads, sp) else { continue };
-        let whole = first_stack.is_some_and(|top| load.holds(top));
-        let (low, high) = if whole { (0, u64::MAX) } else { (sp.saturating_sub(STACK), sp.saturating_add(STACK)) };
-        let shared = before.filter(|(of, _)| *of == load);
-        let start = load.start.max(shared.map_or(low, |_| sp.saturating_sub(RED_ZONE)));
-        if let (Some((_, last)), Some((_, _, end))) = (shared, found.last_mut().filter(|(_, _, end)| *end > start)) {
-            *end = start.max(last);
-        }
-        found.push((index, start, load.present.min(high)));
-        before = Some((load, sp));
-    }
-    for (index, start, end) in found {
-        let Some(len) = end.checked_sub(start).filter(|&len| len > 0) else { continue };
-        build.memory_labels.paint(Address(start), len, Label::Stack(index));
-        if let Some(thread) = build.map.threads.get_mut(index) {
-            thread.stack = Some((Address(start), len));
-        }
-    }
+    let top = build.own.auxv.above.first().copied();
+    let whole = |load: &Load| top.is_some_and(|top| load.holds(top));
+    loads::stacks(&mut build.map.threads, &mut build.memory_labels, &build.own.loads, whole);
 }
 
 /// What debuggers find a thread's variables and its id by.

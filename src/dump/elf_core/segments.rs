@@ -5,24 +5,8 @@ use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_LOAD, ProgramHeader};
 use super::{Builder, Segment};
 use crate::dump::Protection;
 use crate::dump::build::Absent;
+use crate::dump::loads::Load;
 use crate::span::{Address, Span};
-
-/// A run of memory that the process had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Load {
-    pub start: u64,
-    /// End of what was mapped.
-    pub end: u64,
-    /// End of what the file holds.
-    pub present: u64,
-    pub write: bool,
-}
-
-impl Load {
-    pub fn holds(&self, address: u64) -> bool {
-        (self.start..self.end).contains(&address)
-    }
-}
 
 /// Makes a region of every segment; the notes must have been read, because they tell what kind of addresses to expect.
 pub(super) fn read(build: &mut Builder<'_>, segments: &[Segment]) {
@@ -57,10 +41,4 @@ fn address_of(header: &ProgramHeader, physical: bool) -> u64 {
 fn protection(header: &ProgramHeader) -> Protection {
     let has = |bit: u32| header.p_flags & bit != 0;
     Protection { read: has(PF_R), write: has(PF_W), execute: has(PF_X) }
-}
-
-/// The segment that holds `address`; the one that starts last where they overlap.
-pub(super) fn holding(loads: &[Load], address: u64) -> Option<&Load> {
-    let behind = loads.partition_point(|load| load.start <= address);
-    loads.get(behind.checked_sub(1)?).filter(|load| load.holds(address))
 }

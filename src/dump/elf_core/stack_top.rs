@@ -6,8 +6,8 @@
 //! it names, and the pointers are read backwards from there. (`fs/binfmt_elf.c`: `create_elf_tables`.)
 
 use super::cursor::{Memory, word};
-use super::{Builder, places, segments};
-use crate::dump::{Class, Label};
+use super::{Builder, places};
+use crate::dump::{Class, Label, loads};
 use crate::error::Result;
 use crate::span::Address;
 
@@ -33,7 +33,7 @@ pub(super) fn read(build: &mut Builder<'_>, memory: &Memory<'_>) -> Result<()> {
     let Some(vector) = find_vector(build, memory)? else { return Ok(()) };
     let vector_len = build.own.auxv.span.map_or(0, |span| span.len);
     let Some(lists) = lists(memory, vector)? else { return Ok(()) };
-    let top = segments::holding(&build.own.loads, vector).map_or(0, |load| load.present);
+    let top = loads::holding(&build.own.loads, vector).map_or(0, |load| load.present);
     build.memory_classes.paint(Address(lists.start), vector + vector_len - lists.start, Class::Keep);
     // A process may have changed the pointers (`unsetenv` removes them): only those that still point above count.
     let above = |pointers: &[u64]| -> Vec<u64> {
@@ -66,7 +66,7 @@ fn find_vector(build: &Builder<'_>, memory: &Memory<'_>) -> Result<Option<u64>> 
         return Ok(None);
     };
     let vector = build.image().bytes(span.from(), usize::try_from(span.len).unwrap_or(0))?;
-    let Some(load) = segments::holding(&build.own.loads, near) else { return Ok(None) };
+    let Some(load) = loads::holding(&build.own.loads, near) else { return Ok(None) };
     let from = load.start.max(near.saturating_sub(NEAR)).next_multiple_of(memory.width());
     let bytes = memory.bytes(Address(from), usize::try_from(near.saturating_sub(from)).unwrap_or(0))?;
     let width = memory.context().size();
