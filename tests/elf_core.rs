@@ -162,7 +162,10 @@ fn places_are_right(map: &DumpMap, core: &Core, stack: &FirstStack, what: &str) 
     assert_eq!(label_at(map, core.segments[4] + stack.environment.end), Label::Stack(0), "{what}");
     assert_eq!(class_at(map, core.segments[4] + stack.pointers), Class::Keep, "{what}");
     assert_eq!(class_at(map, core.segments[4] + stack.environment.start), Class::Free, "{what}");
-    assert_eq!(map.address_of(dumpscrub::span::FileOffset(core.segments[3] as u64 + 5)), Some(Address(0x6500_0005)));
+    assert_eq!(
+        dumpscrub::dump::Places::new(map).address_of(dumpscrub::span::FileOffset(core.segments[3] as u64 + 5)),
+        Some(Address(0x6500_0005))
+    );
 }
 
 #[test]
