@@ -10,7 +10,7 @@ use dumpscrub::dump::{self, ByteOrder, Class, DumpMap, Label};
 use dumpscrub::image::Image;
 use dumpscrub::limits::Limits;
 use dumpscrub::scan::{self, Engine, Options, Quiet};
-use dumpscrub::span::{Address, FileOffset, Span};
+use dumpscrub::span::{Address, Span};
 use synth::elf::{self, Core, ElfBuilder, MACHINES, Machine, Note, S390X, Segment, X86_64};
 use synth::forms::{self, Lines};
 use synth::{Memory, Order, der, keys};
@@ -162,8 +162,10 @@ fn places_are_right(map: &DumpMap, core: &Core, stack: &FirstStack, what: &str) 
     assert_eq!(label_at(map, core.segments[4] + stack.environment.end), Label::Stack(0), "{what}");
     assert_eq!(class_at(map, core.segments[4] + stack.pointers), Class::Keep, "{what}");
     assert_eq!(class_at(map, core.segments[4] + stack.environment.start), Class::Free, "{what}");
-    let region = map.regions.iter().find(|region| region.span.from() == core.segments[3] as u64).unwrap();
-    assert_eq!(region.address_of(FileOffset(core.segments[3] as u64 + 5)), Some(Address(0x6500_0005)));
+    assert_eq!(
+        dumpscrub::dump::Places::new(map).address_of(dumpscrub::span::FileOffset(core.segments[3] as u64 + 5)),
+        Some(Address(0x6500_0005))
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use dumpscrub::dump::{self, DumpMap, Label, classify};
+use dumpscrub::dump::{self, DumpMap, Label, Places, classify};
 use dumpscrub::image;
 use dumpscrub::limits::Limits;
 use dumpscrub::span::Address;
@@ -129,12 +129,13 @@ fn compare(folder: &Path, core: &PathBuf) -> DumpMap {
 /// Environment and command line are labelled to the byte.
 fn strings_are_right(folder: &Path, core: &PathBuf, map: &DumpMap) {
     let bytes = fs::read(core).unwrap();
+    let places = Places::new(map);
     let of = |wanted: Label| -> Vec<u8> {
         let runs = map
             .labels
             .all()
             .into_iter()
-            .filter(|(span, label)| *label == wanted && map.regions.iter().any(|region| region.span.covers(span)));
+            .filter(|(span, label)| *label == wanted && places.address_of(span.start).is_some());
         runs.flat_map(|(span, _)| bytes.iter().skip(span.from() as usize).take(span.len as usize).copied()).collect()
     };
     for (label, file) in [(Label::Environ, "environ"), (Label::CommandLine, "cmdline")] {

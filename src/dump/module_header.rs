@@ -7,6 +7,7 @@ use crate::dump::Module;
 use crate::error::Result;
 use crate::image::Image;
 use crate::memory::AddressSpace;
+use crate::span::Address;
 
 /// Bytes at a module's start that debuggers read its header from: one page.
 pub(super) const HEADER: u64 = 4096;
@@ -14,13 +15,33 @@ pub(super) const HEADER: u64 = 4096;
 /// Says of each module what its header in memory is, where the dump holds it.
 pub(super) fn read(modules: &mut [Module], image: &Image, memory: &AddressSpace) -> Result<()> {
     let mut page = vec![0; usize::try_from(HEADER).unwrap_or(0)];
+    let mut before: Option<(Address, u64, Option<String>)> = None;
     for module in modules {
+        // Modules by the thousand with one header between them: it is read once.
+        if let Some((_, _, header)) =
+            before.as_ref().filter(|(base, size, _)| (*base, *size) == (module.base, module.size))
+        {
+            module.header.clone_from(header);
+            continue;
+        }
+        if !begins_one(image, memory, module.base)? {
+            continue;
+        }
         let len = page.len().min(usize::try_from(module.size).unwrap_or(usize::MAX));
         let Some(room) = page.get_mut(..len) else { continue };
         let got = memory.read(image, module.base, room)?;
         module.header = kind_of(room.get(..got).unwrap_or_default());
+        before = Some((module.base, module.size, module.header.clone()));
     }
     Ok(())
+}
+
+/// Whether a header can begin here, by its first bytes: a page may be gathered from thousands of regions.
+fn begins_one(image: &Image, memory: &AddressSpace, base: Address) -> Result<bool> {
+    let mut magic = [0; 4];
+    let whole = memory.read(image, base, &mut magic)? == magic.len();
+    let known = magic.starts_with(b"MZ") || magic == *elf::header::ELFMAG;
+    Ok(whole && (known || mach::parse_magic_and_ctx(&magic, 0).is_ok_and(|(_, context)| context.is_some())))
 }
 
 /// The kind that a header is of, e.g. `PE x86-64`.

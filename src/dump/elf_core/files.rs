@@ -109,8 +109,12 @@ pub(super) fn modules(build: &mut Builder<'_>, memory: &Memory<'_>) -> Result<()
         build.memory_labels.paint(Address(mapping.start), len, Label::Module(mapping.module));
     }
     let bases: Vec<u64> = build.map.modules.iter().map(|module| module.base.0).collect();
+    let mut before = None;
     for (index, module) in build.map.modules.iter_mut().enumerate() {
-        if !module.header.as_ref().is_some_and(|header| header.starts_with("ELF")) {
+        // A second module at one address is a lie, which is told as often as a file likes.
+        if before.replace(module.base) == Some(module.base)
+            || !module.header.as_ref().is_some_and(|header| header.starts_with("ELF"))
+        {
             continue;
         }
         build.memory_classes.paint(module.base, module.size.min(HEADER), Class::Keep);

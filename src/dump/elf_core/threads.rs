@@ -177,11 +177,11 @@ pub(super) fn content(build: &Builder<'_>, note: &Note, most: u64) -> Result<Vec
 /// The addresses of a thread's control block, which thread libraries of debuggers read.
 ///
 /// The thread pointer points at the block's start on x86 and s390 (glibc: `tcbhead_t` is the first member of
-/// `struct pthread`, 0x900 bytes on x86-64), and at its end elsewhere: there `struct pthread` lies before it, and on
+/// `struct pthread`, 0x940 bytes on x86-64), and at its end elsewhere: there `struct pthread` lies before it, and on
 /// PowerPC and MIPS another 0x7000 bytes before that, so that 16-bit offsets reach further.
 pub(super) fn control_block(machine: u16, pointer: ThreadPointer) -> (Address, u64) {
-    /// `struct pthread` of glibc 2.36 on x86-64; smaller on all others.
-    const SIZE: u64 = 0x900;
+    /// `struct pthread` of glibc 2.36 on x86-64, as `_thread_db_sizeof_pthread` in libc.so.6 tells libthread_db.
+    const SIZE: u64 = 0x940;
     let ThreadPointer(at) = pointer;
     match machine {
         EM_386 | EM_X86_64 | EM_S390 => (Address(at), SIZE),
