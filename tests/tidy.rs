@@ -83,7 +83,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pkcs8", &["src/keys"]),
     ("rayon", &["src/scan/parallel.rs"]),
     ("regex", &["src/detect/text"]),
-    ("rustix", &["src/image/open.rs", "src/redact/write", "src/hook"]),
+    ("rustix", &["src/image/open.rs", "src/image/holes.rs", "src/redact/write", "src/hook"]),
     ("scroll", &["src/dump"]),
     ("sec1", &["src/keys"]),
     ("serde", &["src"]),

@@ -3,13 +3,14 @@
 //! Nothing seeks and nothing is mapped: a file that shrinks while it is read gives a short read, which becomes a gap in
 //! the report, where a memory map would end the process (measured: `read_at` into reused windows moves 10 GB/s here).
 
+mod holes;
 mod open;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Result};
-use crate::span::FileOffset;
+use crate::span::{FileOffset, Span};
 
 pub use open::{open, spool};
 
@@ -19,6 +20,8 @@ pub struct Image {
     origin: String,
     len: u64,
     source: Source,
+    /// Runs that a sparse file does not store, sorted: zeros that need not be read.
+    holes: Vec<Span>,
 }
 
 #[derive(Debug)]
@@ -31,13 +34,14 @@ impl Image {
     /// An image over an open file of `len` bytes; `origin` is what the report calls it.
     #[must_use]
     pub fn from_file(origin: String, file: File, len: u64) -> Self {
-        Self { origin, len, source: Source::File(file) }
+        let holes = holes::of(&file, len);
+        Self { origin, len, source: Source::File(file), holes }
     }
 
     /// An image of bytes that are in memory already.
     #[must_use]
     pub fn from_bytes(origin: impl Into<String>, bytes: Vec<u8>) -> Self {
-        Self { origin: origin.into(), len: bytes.len() as u64, source: Source::Bytes(bytes) }
+        Self { origin: origin.into(), len: bytes.len() as u64, source: Source::Bytes(bytes), holes: Vec::new() }
     }
 
     /// The path (or `-`) that the bytes came from.
@@ -56,6 +60,13 @@ impl Image {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Whether all of `span` is a hole of a sparse file: zeros that nobody wrote.
+    #[must_use]
+    pub fn is_hole(&self, span: Span) -> bool {
+        let behind = self.holes.partition_point(|hole| hole.from() <= span.from());
+        behind.checked_sub(1).and_then(|i| self.holes.get(i)).is_some_and(|hole| hole.covers(&span))
     }
 
     /// Fills `into` from `at` on and says how many bytes were there; fewer than asked for only at the end of the image.

@@ -203,8 +203,11 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn local(&mut self, collector: &mut Collector, clues: &mut Clues) -> Result<()> {
-        let mut constant = 0;
         let engine = self.engine;
+        // What a sparse file does not store is zeros and is not looked at in any pass.
+        let image = self.image;
+        let holes = self.pieces.file().filter(|cut| cut.is_hole(image)).map(|cut| cut.owned_len());
+        let mut constant: u64 = holes.sum();
         self.walk(
             "scan",
             |window| engine.local(window),
@@ -260,7 +263,9 @@ impl Run<'_> {
             (cut, result, gap)
         };
         let gaps = &mut self.gaps;
-        parallel::map_in_order(pieces.file().chain(pieces.stitched()), work, |(cut, result, gap)| {
+        let (holes, cuts) = (pieces.file().filter(|c| c.is_hole(image)), pieces.file().filter(|c| !c.is_hole(image)));
+        progress.advance(holes.map(|hole| hole.owned_len()).sum());
+        parallel::map_in_order(cuts.chain(pieces.stitched()), work, |(cut, result, gap)| {
             gaps.extend(gap.and_then(|gap| owned_gap(&cut, &gap)));
             merge(&cut, result)
         })

@@ -32,6 +32,12 @@ impl Cut {
         self.owned.len() as u64
     }
 
+    /// Whether the file stores nothing of what the window would see: zeros, which hold nothing.
+    #[must_use]
+    pub fn is_hole(&self, image: &Image) -> bool {
+        matches!(self.spans.as_slice(), [span] if image.is_hole(*span))
+    }
+
     /// Whether it is stitched across a seam.
     #[must_use]
     pub fn is_stitched(&self) -> bool {
