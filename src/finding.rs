@@ -161,6 +161,12 @@ impl Form {
         Self { layout, encoding, piece: Piece::Whole }
     }
 
+    /// Whether it is what is left of a structure.
+    #[must_use]
+    pub fn is_fragment(&self) -> bool {
+        matches!(self.layout, Layout::DerFragment | Layout::PemFragment)
+    }
+
     /// Three bytes for it, for sites that are spilled.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 3] {

@@ -13,7 +13,7 @@ use crate::error::{Gap, Result};
 use crate::finding::{Evidence, Finding, Piece, PublicIdentity, Rule, RuleId, Severity, Site};
 use crate::hunt::{Clue, Clues};
 use crate::limits::Limits;
-use crate::scan::sites::{ByFinding, Placed, SiteLog, Sites};
+use crate::scan::sites::{ByFinding, CutSpan, Placed, SiteLog, Sites};
 use crate::span::Span;
 use crate::vault::{Part, Secret, SecretId, Vault};
 use crate::window::Window;
@@ -179,7 +179,7 @@ impl Collector {
         self.adopt();
         let log = std::mem::replace(&mut self.log, SiteLog::new(self.limits.sites_in_memory));
         let mut kept = SiteLog::new(self.limits.sites_in_memory);
-        let mut sweep = Sweep::new(log.cut_sites());
+        let mut sweep = Sweep::new(log.cut_spans(), &self.adopted);
         self.drafts.iter_mut().for_each(|draft| draft.alive = false);
         log.in_order(|mut site| {
             site.finding = self.adopted.get(&site.finding).copied().unwrap_or(site.finding);
@@ -337,15 +337,15 @@ enum Verdict {
 #[derive(Debug)]
 struct Sweep {
     open: Vec<(Span, u32)>,
-    /// Spans of sites that a seam cuts, by start; they may lie anywhere.
-    cut: Vec<(Span, u32)>,
+    /// Pieces of sites that a seam cuts, by start; they may lie anywhere.
+    cut: Vec<CutSpan>,
     /// Sites that a seam cuts, by the end of their first span, which is the seam.
     at_seam: BTreeMap<u64, Vec<Placed>>,
 }
 
 impl Sweep {
-    fn new(cut: impl Iterator<Item = (Span, u32)>) -> Self {
-        let mut cut: Vec<(Span, u32)> = cut.collect();
+    fn new(mut cut: Vec<CutSpan>, adopted: &BTreeMap<u32, u32>) -> Self {
+        cut.iter_mut().for_each(|cut| cut.finding = adopted.get(&cut.finding).copied().unwrap_or(cut.finding));
         cut.sort_unstable();
         Self { open: Vec::new(), cut, at_seam: BTreeMap::new() }
     }
@@ -356,9 +356,14 @@ impl Sweep {
         }
         let span = Span::new(site.offset, site.len.0);
         self.open.retain(|(open, _)| open.end() > span.from());
-        let before = self.cut.partition_point(|(cut, _)| cut.from() <= span.from());
-        let cut = self.cut.iter().take(before).rev().take(64);
-        let around = self.open.iter().chain(cut).filter(|(outer, _)| outer.covers(&span));
+        let before = self.cut.partition_point(|cut| cut.span.from() < span.end());
+        let mut cut = self.cut.iter().take(before).rev().take(64);
+        if site.form.is_fragment() && cut.clone().any(|cut| cut.finding == site.finding && cut.is_seen_as(&span)) {
+            return Verdict::Double;
+        }
+        let cut = cut.by_ref().map(|cut| (&cut.span, &cut.finding));
+        let open = self.open.iter().map(|(open, by)| (open, by));
+        let around = open.chain(cut).filter(|(outer, _)| outer.covers(&span));
         let verdict = worst(around.map(|(outer, by)| explained(site, span.len, outer.len, *by, drafts)));
         if verdict != Verdict::Double {
             self.open.push((span, site.finding));

@@ -46,6 +46,36 @@ impl Placed {
     }
 }
 
+/// A piece of a site that a seam cuts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CutSpan {
+    /// The piece.
+    pub span: Span,
+    /// Index of the finding.
+    pub finding: u32,
+    /// Whether the site is a whole structure and no fragment.
+    pub whole: bool,
+    /// Whether the site begins elsewhere: what stands before the piece in the file does not belong to it.
+    pub begins_at_seam: bool,
+    /// Whether the site goes on elsewhere: what stands behind the piece in the file does not belong to it.
+    pub ends_at_seam: bool,
+}
+
+impl CutSpan {
+    /// Whether a fragment of the same finding at `site` is this copy, seen in file order: it runs over the seam into bytes
+    /// that only happen to stand there.
+    ///
+    /// Only a whole structure across the seam says that the seam is real. Where a bogus region makes one up, the whole
+    /// structure stands in file order, and nothing may explain that away.
+    #[must_use]
+    pub fn is_seen_as(&self, site: &Span) -> bool {
+        let last = site.end().saturating_sub(1);
+        let runs_on = self.ends_at_seam && self.span.contains(site.from());
+        let comes_in = self.begins_at_seam && self.span.contains(last);
+        self.whole && (runs_on || comes_in)
+    }
+}
+
 /// What a [`SiteLog`] is sorted by.
 pub trait Order: Ord {
     /// The record for a site.
@@ -145,13 +175,23 @@ impl<O: Order> SiteLog<O> {
         Ok(())
     }
 
-    /// The spans of the sites that a seam cuts, each with the index of its finding.
-    pub fn cut_sites(&self) -> impl Iterator<Item = (Span, u32)> {
-        let sites = self.cut.iter().map(Order::site);
-        sites
-            .flat_map(|s| s.cut.iter().flatten().map(|span| (*span, s.finding)).collect::<Vec<_>>())
-            .collect::<Vec<_>>()
-            .into_iter()
+    /// The spans of the sites that a seam cuts.
+    #[must_use]
+    pub fn cut_spans(&self) -> Vec<CutSpan> {
+        let mut all = Vec::new();
+        for site in self.cut.iter().map(Order::site) {
+            let spans = site.cut.as_deref().unwrap_or_default();
+            let last = spans.len().saturating_sub(1);
+            let cut = |(i, span): (usize, &Span)| CutSpan {
+                span: *span,
+                finding: site.finding,
+                whole: !site.form.is_fragment(),
+                begins_at_seam: i > 0,
+                ends_at_seam: i < last,
+            };
+            all.extend(spans.iter().enumerate().map(cut));
+        }
+        all
     }
 
     /// Calls `tell` with every site in order.
