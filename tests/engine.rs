@@ -249,3 +249,34 @@ fn a_text_cut_short_belongs_to_the_key_whose_whole_copy_stands_elsewhere() {
     assert_eq!(outcome.findings.len(), 1, "{:#?}", told(&outcome));
     assert_eq!(sites(&outcome, 0).len(), 4);
 }
+
+#[test]
+fn a_token_across_a_seam_is_told_once_and_whole() {
+    let text = b"\r\nAuthorization: Bearer k7Qd02mXw9LbTz4KpRk7Qd02mXw9LbTz4KpR\r\n";
+    for cut in [30, 40, 50] {
+        let (left, right) = Memory::noise(0x10_0000, 0x2000, 3).plant(0x1000 - cut, "header", text).split(0x1000);
+        let dump = memory64(vec![right, left]);
+        let outcome = scan(&dump.bytes);
+        assert_eq!(outcome.findings.len(), 1, "{:#?}", told(&outcome));
+        let all = sites(&outcome, 0);
+        assert_eq!((all.len(), all[0].len()), (1, 36), "{all:#?}");
+        let bytes: Vec<u8> = pieces(&all[0]).iter().flat_map(|&(at, len)| dump.bytes[at..at + len].to_vec()).collect();
+        assert_eq!(bytes, text[24..60]);
+    }
+}
+
+#[test]
+fn a_region_that_lies_about_its_end_cannot_hide_the_other_copies_of_a_token() {
+    let token = b"k7Qd02mXw9LbTz4KpRk7Qd02mXw9";
+    let header = [b"\r\nAuthorization: Bearer ", &token[..]].concat();
+    let mut heap = Memory::zeros(0x10_0000, 0x4000).plant(0x1000 - header.len(), "header", &header);
+    heap = heap.plant(0x3001, "bare", token);
+    let (left, right) = heap.split(0x1000);
+    // In memory, letters seem to go on behind the token; the region that says so is a lie.
+    let bogus = Memory::new(0x10_1000, b"AAAABBBBCCCC".to_vec());
+    let dump = memory64(vec![left, bogus, right]);
+    let outcome = scan(&dump.bytes);
+    let at = dump.planted("bare").pieces[0];
+    let all: Vec<_> = (0..outcome.findings.len()).flat_map(|i| sites(&outcome, i)).collect();
+    assert!(all.iter().any(|site| pieces(site) == [at]), "{:#?}", told(&outcome));
+}

@@ -170,8 +170,8 @@ impl Collector {
         sighting.sites.into_iter().try_for_each(|site| self.log.push(Placed::new(index, site)))
     }
 
-    /// Drops sites that lie in another site of the same finding, and findings all of whose sites are explained by better
-    /// ones. What is left is what propagation searches for.
+    /// Drops sites that lie in another site of the same finding, and tells which findings have a site of their own, and not
+    /// only sites that better findings explain.
     ///
     /// # Errors
     /// When spilled sites cannot be read.
@@ -220,10 +220,15 @@ impl Collector {
         rule.is_some_and(|rule| rule.id.ends_with("-fragment"))
     }
 
-    /// The secrets that are still findings, with the index that [`Collector::place`] takes.
+    /// The secrets to search for, each with the index that [`Collector::place`] takes.
+    ///
+    /// Also those that a better finding explains where they were seen: a region that lies about its end can make a token
+    /// look longer than it is, and that must not hide the token's other copies. Where those stand for themselves, the
+    /// finding does too.
     pub fn secrets(&self) -> impl Iterator<Item = (usize, &Secret)> {
-        let alive = self.drafts.iter().enumerate().filter(|(_, draft)| draft.alive);
-        alive.filter_map(|(i, draft)| Some((i, self.vault.get(draft.finding.secret)?)))
+        let own = |i: &usize| u32::try_from(*i).is_ok_and(|i| !self.adopted.contains_key(&i));
+        let drafts = self.drafts.iter().enumerate().filter(move |(i, _)| own(i));
+        drafts.filter_map(|(i, draft)| Some((i, self.vault.get(draft.finding.secret)?)))
     }
 
     /// Adds a site of a known finding.
@@ -239,10 +244,7 @@ impl Collector {
     /// # Errors
     /// When sites cannot be spilled or read back.
     pub fn finish(mut self, clues: &Clues, gaps: &mut Vec<Gap>, len: u64) -> Result<(Vec<Finding>, Sites, Vault)> {
-        let alive: Vec<bool> = self.drafts.iter().map(|draft| draft.alive).collect();
         self.sweep()?;
-        // Propagation may have shown a finding at a place of its own that was absorbed before; it stays absorbed.
-        self.drafts.iter_mut().zip(alive).for_each(|(draft, alive)| draft.alive = alive);
         if self.dropped > 0 {
             let reason = format!(
                 "there are more different secrets than the budget of {} holds; {} places are not listed",
@@ -361,10 +363,10 @@ impl Sweep {
         if site.form.is_fragment() && cut.clone().any(|cut| cut.finding == site.finding && cut.is_seen_as(&span)) {
             return Verdict::Double;
         }
-        let cut = cut.by_ref().map(|cut| (&cut.span, &cut.finding));
-        let open = self.open.iter().map(|(open, by)| (open, by));
-        let around = open.chain(cut).filter(|(outer, _)| outer.covers(&span));
-        let verdict = worst(around.map(|(outer, by)| explained(site, span.len, outer.len, *by, drafts)));
+        let cut = cut.by_ref().map(|cut| (&cut.span, cut.site_len, cut.finding));
+        let open = self.open.iter().map(|(open, by)| (open, open.len, *by));
+        let around = open.chain(cut).filter(|(outer, ..)| outer.covers(&span));
+        let verdict = worst(around.map(|(_, outer, by)| explained(site, span.len, outer, by, drafts)));
         if verdict != Verdict::Double {
             self.open.push((span, site.finding));
         }

@@ -53,6 +53,8 @@ pub struct CutSpan {
     pub span: Span,
     /// Index of the finding.
     pub finding: u32,
+    /// Length of the site, all pieces together.
+    pub site_len: u64,
     /// Whether the site is a whole structure and no fragment.
     pub whole: bool,
     /// Whether the site begins elsewhere: what stands before the piece in the file does not belong to it.
@@ -185,6 +187,7 @@ impl<O: Order> SiteLog<O> {
             let cut = |(i, span): (usize, &Span)| CutSpan {
                 span: *span,
                 finding: site.finding,
+                site_len: site.len.0,
                 whole: !site.form.is_fragment(),
                 begins_at_seam: i > 0,
                 ends_at_seam: i < last,
