@@ -6,10 +6,10 @@
 use memchr::memmem;
 
 use super::base64_run::Run;
-use super::pem::{fragment_of, fragment_rule, is_body_of_begin};
+use super::pem::{fragment_of, is_body_of_begin, key_rules};
 use super::{Candidate, Detector, Hits, Literal, Reach, TextView, Trigger};
 use crate::finding::{Encoding, Form, Layout, Piece, Rule};
-use crate::keys::{asn1, ssh};
+use crate::keys::ssh;
 use crate::window::Window;
 
 /// The magic of the binary form, whose 15 bytes make 20 letters.
@@ -26,10 +26,7 @@ pub struct OpenSsh;
 
 impl Detector for OpenSsh {
     fn rules(&self) -> Vec<Rule> {
-        let mut rules = asn1::rules();
-        rules.extend(ssh::rules());
-        rules.push(fragment_rule());
-        rules
+        key_rules()
     }
 
     fn trigger(&self) -> Trigger {

@@ -39,10 +39,7 @@ pub struct Pem;
 
 impl Detector for Pem {
     fn rules(&self) -> Vec<Rule> {
-        let mut rules = asn1::rules();
-        rules.extend(ssh::rules());
-        rules.push(fragment_rule());
-        rules
+        key_rules()
     }
 
     fn trigger(&self) -> Trigger {
@@ -68,9 +65,17 @@ impl Detector for Pem {
     }
 }
 
+/// The rules of every detector that reads keys from text or from OpenSSH's form: what a key can turn out to be, or a fragment.
+pub fn key_rules() -> Vec<Rule> {
+    let mut rules = asn1::rules();
+    rules.extend(ssh::rules());
+    rules.push(fragment_rule());
+    rules
+}
+
 /// The rule of what is left of a key.
 #[must_use]
-pub fn fragment_rule() -> Rule {
+fn fragment_rule() -> Rule {
     Rule::new(
         FRAGMENT,
         "Part of a private key",

@@ -7,10 +7,10 @@
 use memchr::memmem;
 
 use super::base64_run::Run;
-use super::pem::{fragment_of, fragment_rule};
+use super::pem::{fragment_of, key_rules};
 use super::{Candidate, Detector, Hits, Literal, Reach, TextView, Trigger};
 use crate::finding::{Form, Layout, Piece, Rule};
-use crate::keys::{asn1, ssh};
+use crate::keys::ssh;
 use crate::window::Window;
 
 /// Letters of a file with an RSA-16384 key: 2,750 of public blob, 11,000 of private one.
@@ -21,10 +21,7 @@ pub struct Putty;
 
 impl Detector for Putty {
     fn rules(&self) -> Vec<Rule> {
-        let mut rules = asn1::rules();
-        rules.extend(ssh::rules());
-        rules.push(fragment_rule());
-        rules
+        key_rules()
     }
 
     fn trigger(&self) -> Trigger {
