@@ -113,9 +113,10 @@ impl Engine {
     /// An engine of `detectors`.
     ///
     /// # Errors
-    /// [`Error::Rules`] naming the rule whose trigger would fire everywhere.
+    /// [`Error::Rules`] naming the rule whose trigger would fire everywhere, or that reaches further than a window sees.
     pub fn new(detectors: Vec<Box<dyn Detector>>) -> Result<Self> {
         let refused = |reason| Error::Rules { file: "detectors".to_owned(), reason };
+        detectors.iter().try_for_each(|d| pieces::check_reach(d.as_ref())).map_err(refused)?;
         let prefilter = Prefilter::new(&detectors).map_err(refused)?;
         let declared = detectors.iter().flat_map(|d| d.rules()).chain(HUNTERS.iter().flat_map(|h| h.rules()));
         let mut rules: Vec<Rule> = Vec::new();

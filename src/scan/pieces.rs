@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use crate::detect::{Detector, Reach, Trigger};
 use crate::dump::DumpMap;
 use crate::error::Gap;
 use crate::image::Image;
@@ -197,6 +198,21 @@ impl Pieces {
     }
 }
 
+/// Says no to a detector that asks to see further than the margin: its secrets would be cut at the borders of windows.
+///
+/// # Errors
+/// The id of its first rule, and by how much it is too far.
+pub fn check_reach(detector: &dyn Detector) -> Result<(), String> {
+    let Reach { before, after } = detector.reach();
+    let wide = matches!(detector.trigger(), Trigger::Literals(all) if all.iter().any(|literal| literal.wide));
+    let bytes = before.max(after).saturating_mul(if wide { 2 } else { 1 });
+    if bytes <= MARGIN {
+        return Ok(());
+    }
+    let rule = detector.rules().first().map_or_else(|| "a detector".to_owned(), |rule| rule.id.clone());
+    Err(format!("{rule}: it reaches {bytes} bytes from its trigger, and windows show {MARGIN}"))
+}
+
 /// Where regions and streams begin and end in the file, sorted.
 fn edges(map: &DumpMap) -> Vec<u64> {
     let spans = map.regions.iter().map(|r| r.span).chain(map.streams.iter().map(|s| s.span));
@@ -277,6 +293,32 @@ mod tests {
             })
             .collect();
         map
+    }
+
+    #[test]
+    fn a_detector_that_reaches_past_the_margin_is_refused() {
+        let rule = include_str!("../detect/rules/first.toml");
+        let longest = format!("after = {}", MARGIN / 2);
+        for (after, fits) in [("after = 16000", true), (longest.as_str(), false)] {
+            let rules = crate::detect::text::parse("t", &rule.replace("after = 8300", after));
+            let checked = rules.map(|rules| rules.iter().all(|rule| check_reach(rule).is_ok()));
+            assert_eq!(checked.unwrap_or(false), fits, "{after}");
+        }
+        struct Far;
+        impl Detector for Far {
+            fn rules(&self) -> Vec<crate::finding::Rule> {
+                Vec::new()
+            }
+            fn trigger(&self) -> Trigger {
+                Trigger::DerInteger
+            }
+            fn reach(&self) -> Reach {
+                Reach { before: 0, after: MARGIN + 1 }
+            }
+            fn confirm(&self, _: crate::detect::Candidate, _: &Window<'_>, _: &mut crate::detect::Hits) {}
+        }
+        assert!(check_reach(&Far).is_err());
+        assert!(crate::scan::Engine::new(vec![Box::new(Far)]).is_err());
     }
 
     #[test]
