@@ -77,6 +77,22 @@ pub enum Layout {
     OpenSsh,
     /// PuTTY's key file.
     Putty,
+    /// A blob of the Windows CryptoAPI: `PRIVATEKEYBLOB`.
+    Capi,
+    /// A blob of Windows CNG: `BCRYPT_RSAKEY_BLOB` and its kin.
+    Cng,
+    /// A blob that the Windows Data Protection API encrypted.
+    Dpapi,
+    /// .NET's `<RSAKeyValue>`.
+    KeyXml,
+    /// A JSON Web Key.
+    Jwk,
+    /// The round keys of a block cipher.
+    KeySchedule,
+    /// The state of a cipher or a library around its key.
+    CipherState,
+    /// A private key that OpenSSH keeps encrypted in memory, or the random bytes that it is encrypted under.
+    Shielded,
     /// Text that a rule matched.
     Text,
     /// Nothing: the bare bytes, found because they are known from another site.
@@ -91,6 +107,12 @@ pub enum Encoding {
     Plain,
     /// A number, least significant byte first.
     LittleEndian,
+    /// A number in words of 4 bytes, most significant word first, each word least significant byte first: Java's `int[]`.
+    Words32,
+    /// A number in digits of 30 bits, least significant first, each in 4 bytes: CPython's integers.
+    Digits30,
+    /// Bytes whose order is reversed in every word of 4: round keys that were loaded as big-endian words.
+    Swapped32,
     /// UTF-16, low byte first.
     Utf16Le,
     /// UTF-16, high byte first.
@@ -99,6 +121,10 @@ pub enum Encoding {
     Hex,
     /// Base64 of either alphabet.
     Base64,
+    /// Percent-encoding of URLs and forms.
+    Percent,
+    /// Backslash escapes of JSON or C.
+    Escaped,
 }
 
 /// Which part of the secret stands at a site.
@@ -121,6 +147,32 @@ pub enum Piece {
     Qinv,
     /// The seed that an Edwards or Montgomery key is made from.
     Seed,
+    /// R^2 mod p, which Montgomery arithmetic keeps beside p.
+    RrP,
+    /// R^2 mod q.
+    RrQ,
+    /// qinv * R mod p: the inverse of q in Montgomery form.
+    QinvMont,
+    /// 2^k - p, which some libraries keep beside p.
+    NegP,
+    /// 2^k - q.
+    NegQ,
+    /// p - 1.
+    PMinus1,
+    /// q - 1.
+    QMinus1,
+    /// (p - 1)(q - 1).
+    Phi,
+    /// The least common multiple of p - 1 and q - 1.
+    Lambda,
+    /// d modulo the other totient than the one that the key was found with.
+    OtherD,
+    /// The hash of the seed, whose first half is the scalar: what signing with an Edwards key uses.
+    Expanded,
+    /// The round keys of a cipher.
+    Schedule,
+    /// The random bytes that an OpenSSH key is shielded with.
+    Prekey,
     /// Some of it.
     Fragment,
 }
@@ -135,13 +187,54 @@ const LAYOUTS: &[Layout] = &[
     Layout::DerFragment,
     Layout::OpenSsh,
     Layout::Putty,
+    Layout::Capi,
+    Layout::Cng,
+    Layout::Dpapi,
+    Layout::KeyXml,
+    Layout::Jwk,
+    Layout::KeySchedule,
+    Layout::CipherState,
+    Layout::Shielded,
     Layout::Text,
     Layout::Bare,
 ];
-const ENCODINGS: &[Encoding] =
-    &[Encoding::Plain, Encoding::LittleEndian, Encoding::Utf16Le, Encoding::Utf16Be, Encoding::Hex, Encoding::Base64];
-const PIECES: &[Piece] =
-    &[Piece::Whole, Piece::P, Piece::Q, Piece::D, Piece::Dp, Piece::Dq, Piece::Qinv, Piece::Seed, Piece::Fragment];
+const ENCODINGS: &[Encoding] = &[
+    Encoding::Plain,
+    Encoding::LittleEndian,
+    Encoding::Words32,
+    Encoding::Digits30,
+    Encoding::Swapped32,
+    Encoding::Utf16Le,
+    Encoding::Utf16Be,
+    Encoding::Hex,
+    Encoding::Base64,
+    Encoding::Percent,
+    Encoding::Escaped,
+];
+const PIECES: &[Piece] = &[
+    Piece::Whole,
+    Piece::P,
+    Piece::Q,
+    Piece::D,
+    Piece::Dp,
+    Piece::Dq,
+    Piece::Qinv,
+    Piece::Seed,
+    Piece::RrP,
+    Piece::RrQ,
+    Piece::QinvMont,
+    Piece::NegP,
+    Piece::NegQ,
+    Piece::PMinus1,
+    Piece::QMinus1,
+    Piece::Phi,
+    Piece::Lambda,
+    Piece::OtherD,
+    Piece::Expanded,
+    Piece::Schedule,
+    Piece::Prekey,
+    Piece::Fragment,
+];
 
 /// How a site holds its secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

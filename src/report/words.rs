@@ -45,6 +45,14 @@ fn layout(layout: Layout) -> &'static str {
         Layout::DerFragment => "part of a DER key",
         Layout::OpenSsh => "OpenSSH key",
         Layout::Putty => "PuTTY key",
+        Layout::Capi => "CryptoAPI blob",
+        Layout::Cng => "CNG blob",
+        Layout::Dpapi => "DPAPI blob",
+        Layout::KeyXml => "RSAKeyValue XML",
+        Layout::Jwk => "JSON Web Key",
+        Layout::KeySchedule => "key schedule",
+        Layout::CipherState => "cipher state",
+        Layout::Shielded => "shielded OpenSSH key",
         Layout::Text => "text",
         Layout::Bare => "bare bytes",
     }
@@ -54,10 +62,15 @@ fn encoding(encoding: Encoding) -> Option<&'static str> {
     match encoding {
         Encoding::Plain => None,
         Encoding::LittleEndian => Some("least significant byte first"),
+        Encoding::Words32 => Some("words of 4 bytes, most significant first"),
+        Encoding::Digits30 => Some("digits of 30 bits"),
+        Encoding::Swapped32 => Some("every 4 bytes reversed"),
         Encoding::Utf16Le => Some("UTF-16LE"),
         Encoding::Utf16Be => Some("UTF-16BE"),
         Encoding::Hex => Some("in hexadecimal"),
         Encoding::Base64 => Some("in base64"),
+        Encoding::Percent => Some("percent-encoded"),
+        Encoding::Escaped => Some("with backslash escapes"),
     }
 }
 
@@ -71,6 +84,19 @@ fn piece(piece: Piece) -> Option<&'static str> {
         Piece::Dq => Some("d mod (q-1)"),
         Piece::Qinv => Some("1/q mod p"),
         Piece::Seed => Some("seed"),
+        Piece::RrP => Some("R^2 mod p"),
+        Piece::RrQ => Some("R^2 mod q"),
+        Piece::QinvMont => Some("1/q mod p in Montgomery form"),
+        Piece::NegP => Some("2^k - p"),
+        Piece::NegQ => Some("2^k - q"),
+        Piece::PMinus1 => Some("p - 1"),
+        Piece::QMinus1 => Some("q - 1"),
+        Piece::Phi => Some("(p-1)(q-1)"),
+        Piece::Lambda => Some("lcm(p-1, q-1)"),
+        Piece::OtherD => Some("private exponent d of the other totient"),
+        Piece::Expanded => Some("hash of the seed"),
+        Piece::Schedule => Some("round keys"),
+        Piece::Prekey => Some("shield prekey"),
         Piece::Fragment => Some("a fragment"),
     }
 }
