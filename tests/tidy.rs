@@ -57,7 +57,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("aho_corasick", &["src/scan/prefilter", "src/scan/propagate"]),
     ("anstream", &["src/report", "src/commands"]),
     ("anstyle", &["src/report", "src/commands"]),
-    ("base64ct", &["src/detect", "src/scan/forms.rs", "src/scan/propagate"]),
+    ("base64ct", &["src/detect", "src/scan/forms", "src/scan/propagate"]),
     ("clap", &["src/commands"]),
     ("clap_complete", &["src/commands"]),
     ("clap_mangen", &["src/commands"]),
