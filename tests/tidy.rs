@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("span", &[]),
     ("limits", &[]),
+    ("fill", &[]),
     ("error", &[]),
     ("image", &["error"]),
     // A finding refers to the vault by number, and the vault names parts of secrets in a finding's words.
@@ -40,16 +41,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 const BELOW_SCAN: &[&str] =
-    &["error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys"];
-const BELOW_REDACT: &[&str] =
-    &["error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys", "scan"];
+    &["fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys"];
+const BELOW_REDACT: &[&str] = &[
+    "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys",
+    "scan",
+];
 const BELOW_USES: &[&str] = &[
-    "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys", "scan",
-    "redact", "report",
+    "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys",
+    "scan", "redact", "report",
 ];
 const BELOW_COMMANDS: &[&str] = &[
-    "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys", "scan",
-    "redact", "report", "policy", "hook", "audit",
+    "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys",
+    "scan", "redact", "report", "policy", "hook", "audit",
 ];
 
 /// Each outside crate and the only places that may name it. `src` is everywhere: vocabulary, not machinery.
@@ -72,7 +75,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ),
     ("indicatif", &["src/report", "src/commands"]),
     ("k256", &["src/keys"]),
-    ("memchr", &["src/detect", "src/hunt", "src/keys", "src/scan"]),
+    ("memchr", &["src/detect", "src/fill.rs", "src/hunt", "src/keys", "src/scan"]),
     ("minidump", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_common", &["src/dump/minidump"]),
     ("multiversion", &["src/scan", "src/detect"]),
@@ -83,15 +86,15 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pkcs8", &["src/keys"]),
     ("rayon", &["src/scan/parallel.rs"]),
     ("regex", &["src/detect/text"]),
-    ("rustix", &["src/image/open.rs", "src/image/holes.rs", "src/redact/write", "src/hook"]),
+    ("rustix", &["src/image/open.rs", "src/image/holes.rs", "src/redact/draft.rs", "src/hook"]),
     ("scroll", &["src/dump"]),
     ("sec1", &["src/keys"]),
     ("serde", &["src"]),
     ("serde_json", &["src/report", "src/audit", "src/redact/receipt", "src/policy", "src/commands"]),
-    ("sha2", &["src/keys", "src/vault.rs", "src/report"]),
+    ("sha2", &["src/keys", "src/vault.rs", "src/redact"]),
     ("spki", &["src/keys"]),
     ("ssh_key", &["src/keys/ssh.rs"]),
-    ("tempfile", &["src/image/open.rs", "src/scan/sites.rs", "src/redact/write", "src/commands/output.rs"]),
+    ("tempfile", &["src/image/open.rs", "src/scan/sites.rs", "src/redact/draft.rs", "src/commands/output.rs"]),
     ("thiserror", &["src/error.rs"]),
     ("toml", &["src/detect/text", "src/policy"]),
     ("walkdir", &["src/commands", "src/audit"]),
@@ -101,7 +104,7 @@ const HOMES: &[(&str, &[&str])] = &[
 ];
 
 /// Where `std::os::unix` may be named: all else runs on other systems too.
-const UNIX: &[&str] = &["src/image", "src/redact/write", "src/hook"];
+const UNIX: &[&str] = &["src/image", "src/redact/draft.rs", "src/hook"];
 
 /// 500 lines are a house; more than this is a bug.
 const MOST_LINES: usize = 700;
