@@ -73,7 +73,7 @@ impl RuleIndex {
             let crosses = !window.is_stitched() || spans.len() > 1;
             let Some(&rule) = self.by_id.get(&hit.rule).filter(|_| crosses && !spans.is_empty()) else { continue };
             // What redaction left in the place of a secret is no secret.
-            if hit.secret.parts().iter().all(|part| fill::is_redacted(part.bytes.expose())) {
+            if hit.secret.parts().iter().any(|part| fill::is_redacted(part.bytes.expose())) {
                 continue;
             }
             let site = Site { spans, form: hit.form };
