@@ -15,6 +15,7 @@ pub mod image;
 pub mod keys;
 pub mod limits;
 pub mod memory;
+pub mod redact;
 pub mod report;
 pub mod scan;
 pub mod span;

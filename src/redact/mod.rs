@@ -1,0 +1,3 @@
+//! Redaction and its proof.
+
+pub mod unwind;
