@@ -83,6 +83,6 @@ fn mach(image: &Image, endian: scroll::Endian) -> Result<Option<Cpu>> {
     })
 }
 
-fn system(cpu: Cpu, os: Os) -> SystemInfo {
+pub(super) fn system(cpu: Cpu, os: Os) -> SystemInfo {
     SystemInfo { os, os_version: None, os_build: None, cpu, cpu_info: None, cpu_microcode_version: None, cpu_count: 1 }
 }
