@@ -14,6 +14,7 @@ pub mod fill;
 mod frozen;
 pub mod plan;
 pub mod prove;
+pub mod unwind;
 pub mod write;
 
 pub use plan::{Edit, Left, Plan, Refusal, plan};

@@ -69,7 +69,7 @@ pub struct Proof {
 pub struct StackCounts {
     /// Threads of the dump.
     pub threads: usize,
-    /// Threads with two frames or more, all equal before and after.
+    /// Threads whose frames are equal before and after.
     pub equal: usize,
     /// Threads with fewer than two frames: equal, but that shows nothing.
     pub not_shown: usize,
