@@ -71,6 +71,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("der", &["src/keys"]),
     ("ed25519_dalek", &["src/keys"]),
     ("elliptic_curve", &["src/keys"]),
+    ("gimli", &["src/redact/unwind/elf.rs"]),
     (
         "goblin",
         &[
@@ -91,6 +92,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("p256", &["src/keys"]),
     ("p384", &["src/keys"]),
     ("p521", &["src/keys"]),
+    ("pe_unwind_info", &["src/redact/unwind/pe.rs"]),
     ("pkcs1", &["src/keys"]),
     ("pkcs8", &["src/keys"]),
     ("rayon", &["src/scan/parallel.rs"]),
@@ -100,7 +102,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sec1", &["src/keys"]),
     ("serde", &["src"]),
     ("serde_json", &["src/report", "src/audit", "src/redact/receipt", "src/policy", "src/commands"]),
-    ("sha2", &["src/keys", "src/vault.rs", "src/redact"]),
+    ("sha2", &["src/keys", "src/vault.rs", "src/redact", "src/report"]),
     ("spki", &["src/keys"]),
     ("ssh_key", &["src/keys/ssh.rs"]),
     ("tempfile", &["src/image/open.rs", "src/scan/sites.rs", "src/redact/draft.rs", "src/commands/output.rs"]),
