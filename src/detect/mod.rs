@@ -8,6 +8,8 @@ pub mod base64_run;
 pub mod capi;
 pub mod cng;
 pub mod der;
+pub mod dpapi;
+pub mod jwk;
 pub mod openssh;
 pub mod pem;
 pub mod public_keys;
@@ -51,6 +53,8 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(public_keys::PublicKeys),
         Box::new(capi::Capi),
         Box::new(cng::Cng),
+        Box::new(dpapi::Dpapi),
+        Box::new(jwk::Jwk),
     ];
     all.extend(text::built_in()?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>));
     Ok(all)
