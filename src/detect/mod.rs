@@ -5,11 +5,16 @@
 //! negatives, the detector confirms. Adding a detector is one file and one line in `detectors`.
 
 pub mod base64_run;
+pub mod capi;
+pub mod cng;
 pub mod der;
+pub mod dpapi;
+pub mod jwk;
 pub mod openssh;
 pub mod pem;
 pub mod public_keys;
 pub mod putty;
+pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
@@ -46,6 +51,10 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(openssh::OpenSsh),
         Box::new(putty::Putty),
         Box::new(public_keys::PublicKeys),
+        Box::new(capi::Capi),
+        Box::new(cng::Cng),
+        Box::new(dpapi::Dpapi),
+        Box::new(jwk::Jwk),
     ];
     all.extend(text::built_in()?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>));
     Ok(all)
