@@ -15,7 +15,6 @@
 )]
 
 use std::fmt::Write as _;
-use std::time::Instant;
 
 use dumpscrub::detect::{self, Detector, text};
 use dumpscrub::scan::Engine;
@@ -107,15 +106,30 @@ fn engine(more: usize) -> Engine {
 }
 
 fn median(mut work: impl FnMut()) -> f64 {
-    let mut times: Vec<f64> = (0..ROUNDS)
-        .map(|_| {
-            let start = Instant::now();
-            work();
-            start.elapsed().as_secs_f64()
-        })
-        .collect();
+    let mut times: Vec<f64> = (0..ROUNDS).map(|_| once(&mut work)).collect();
     times.sort_by(f64::total_cmp);
     times[ROUNDS / 2]
+}
+
+/// Repeats the work for a tenth of a second at least, because running time is told in steps of the system's clock.
+fn once(work: &mut impl FnMut()) -> f64 {
+    let (start, mut times) = (seconds(), 0);
+    loop {
+        work();
+        times += 1;
+        let took = seconds() - start;
+        if took > 0.1 {
+            return took / f64::from(times);
+        }
+    }
+}
+
+/// Seconds that this thread has been running, so that what else the machine does counts less; where the system does not tell,
+/// the time of day.
+fn seconds() -> f64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let running = told.and_then(|told| told.split(' ').next()?.parse::<f64>().ok()).map(|nanoseconds| nanoseconds / 1e9);
+    running.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64())
 }
 
 struct Table {

@@ -2,7 +2,8 @@
 //! literal, its rarest; what hits is compared in full.
 //!
 //! So what a pass costs does not depend on how many literals there are, as long as few slots of the bitmap are taken. A
-//! probe is a multiplication and a load without a branch: places that hit are collected first, and looked at afterwards.
+//! probe is a multiplication and a load without a branch: groups of places that hit are collected first, and looked at
+//! afterwards.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -17,8 +18,11 @@ pub const GRAM: usize = 4;
 const BITS: u32 = 18;
 const WORDS: usize = 1 << (BITS - 6);
 
-/// Places that are probed before the hits among them are looked at: as many as one byte can number.
-const BLOCK: usize = 252;
+/// Places that are probed together: one bit tells whether any of them hits.
+const GROUP: usize = 8;
+
+/// Groups that are probed before the hits among them are looked at: as many as one byte can count.
+const BLOCK: usize = 255;
 
 /// Literals of four bytes or more, by one gram of each.
 pub struct Grams {
@@ -79,19 +83,22 @@ impl Grams {
         let mut hits = [0; 256];
         let mut at = range.start;
         while at < end {
-            let next = (at + BLOCK).min(end);
+            let next = (at + BLOCK * GROUP).min(end);
             let block = bytes.get(at..next + GRAM - 1).unwrap_or_default();
             let count = probe(block, &self.bitmap, &mut hits);
             for &hit in hits.iter().take(usize::from(count)) {
-                self.compare(bytes, at + usize::from(hit), &range, &mut found);
+                let group = at + usize::from(hit) * GROUP;
+                (group..group + GROUP).for_each(|at| self.compare(bytes, at, &range, &mut found));
             }
+            // What is left is less than a group.
+            let probed = block.len().saturating_sub(GRAM - 1) / GROUP * GROUP;
+            (at + probed..next).for_each(|at| self.compare(bytes, at, &range, &mut found));
             at = next;
         }
     }
 
-    #[inline]
     fn compare(&self, bytes: &[u8], at: usize, range: &Range<usize>, found: &mut impl FnMut(u32, usize)) {
-        let gram = bytes.get(at..at + GRAM).map(gram_of);
+        let gram = bytes.get(at..at + GRAM).map(gram_of).filter(|gram| bit(&self.bitmap, *gram) == 1);
         for alike in gram.and_then(|gram| self.literals.get(&gram)).into_iter().flatten() {
             let Some(start) = at.checked_sub(alike.into).filter(|start| range.contains(start)) else { continue };
             let Some(here) = bytes.get(start..start + alike.len) else { continue };
@@ -114,20 +121,32 @@ fn slot(gram: u32) -> usize {
     (gram.wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as usize
 }
 
-/// Writes down at which places of `block` a gram stands that the bitmap may have, and tells how many there are.
+/// 1 where the bitmap may have the gram; what the bits above say is nothing.
+#[inline]
+fn word(bitmap: &[u64; WORDS], gram: u32) -> u64 {
+    let slot = slot(gram);
+    bitmap.get(slot / 64).map_or(0, |word| word >> (slot % 64))
+}
+
+#[inline]
+fn bit(bitmap: &[u64; WORDS], gram: u32) -> u64 {
+    word(bitmap, gram) & 1
+}
+
+/// Writes down in which groups of `block` a gram stands that the bitmap may have, and tells how many there are.
 #[multiversion(targets("x86_64+avx2+bmi1+bmi2"))]
 fn probe(block: &[u8], bitmap: &[u64; WORDS], hits: &mut [u8; 256]) -> u8 {
-    let (mut count, mut place) = (0_u8, 0_u8);
-    for gram in block.windows(GRAM) {
-        let slot = slot(gram_of(gram));
-        let bit = bitmap.get(slot / 64).map_or(0, |word| (word >> (slot % 64)) & 1) as u8;
-        if let Some(hit) = hits.get_mut(usize::from(count)) {
+    let (mut count, mut place) = (0_usize, 0_u8);
+    for group in block.windows(GROUP + GRAM - 1).step_by(GROUP) {
+        let Some(group) = group.first_chunk::<{ GROUP + GRAM - 1 }>() else { break };
+        let any = group.windows(GRAM).fold(0, |any, gram| any | word(bitmap, gram_of(gram)));
+        if let Some(hit) = hits.get_mut(count) {
             *hit = place;
         }
-        count = count.wrapping_add(bit);
+        count += (any & 1) as usize;
         place = place.wrapping_add(1);
     }
-    count
+    count as u8
 }
 
 /// The hash of a gram among the few that the bitmap lets pass. The keys come from rules, so nobody can make them collide.
