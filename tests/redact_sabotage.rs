@@ -266,7 +266,11 @@ fn a_thousand_faults_are_refused() {
         for n in 0..EACH {
             let proof = bench.prove(a_real_fault(&bench, &mut random, *make));
             let failed: Vec<&str> = proof.failures().map(|check| check.name).collect();
-            assert!(!failed.is_empty(), "{name}, number {n} of seed {seed}, is not refused: {:#?}", told(&bench, &proof));
+            assert!(
+                !failed.is_empty(),
+                "{name}, number {n} of seed {seed}, is not refused: {:#?}",
+                told(&bench, &proof)
+            );
             failed.iter().for_each(|check| *table.entry((kind, check)).or_default() += 1);
         }
     }

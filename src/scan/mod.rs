@@ -129,7 +129,13 @@ impl Engine {
                 rules.push(rule)
             }
         });
-        Ok(Self { detectors, prefilter, rules: RuleIndex::new(Arc::new(rules)), buffers: Pool::default(), found: Pool::default() })
+        Ok(Self {
+            detectors,
+            prefilter,
+            rules: RuleIndex::new(Arc::new(rules)),
+            buffers: Pool::default(),
+            found: Pool::default(),
+        })
     }
 
     /// Every rule that can make a finding.
