@@ -172,6 +172,8 @@ pub struct RedactArgs {
     /// Number of threads [default: one for each core]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    #[command(flatten)]
+    pub user_rules: UserRules,
     /// Show no progress bar
     #[arg(long)]
     pub no_progress: bool,
