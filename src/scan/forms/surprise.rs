@@ -90,17 +90,22 @@ pub fn sum(bits: &[u8]) -> u32 {
     bits.iter().map(|&b| u32::from(b)).sum()
 }
 
-/// The bits of each letter that is in a window of noise, zero for the others.
+/// The bits of each letter that is in noise, zero for the others.
 fn noise_of(text: &[u8]) -> Zeroizing<Vec<u8>> {
     let costs = costs(text);
     let size = WINDOW.min(text.len()).max(1);
-    let mut noisy = vec![false; text.len()];
+    let mut windows = vec![(0_u32, 0_u32); text.len()];
     for (at, window) in text.windows(size).enumerate() {
         let cost: u32 = costs.iter().skip(at).take(size).map(|&c| u32::from(c)).sum();
-        if size >= 8 && (cost * WINDOW as u32 >= NOISY * size as u32 || is_hex_noise(window)) {
-            noisy.iter_mut().skip(at).take(size).for_each(|n| *n = true);
-        }
+        let noise = size >= 8 && (cost * WINDOW as u32 >= NOISY * size as u32 || is_hex_noise(window));
+        windows
+            .iter_mut()
+            .skip(at)
+            .take(size)
+            .for_each(|(all, noisy)| (*all, *noisy) = (*all + 1, *noisy + u32::from(noise)));
     }
+    // More than half of the windows: the last letters of a word before noise are in some of its windows too.
+    let noisy: Vec<bool> = windows.iter().map(|(all, noisy)| noisy * 12 >= all * 7).collect();
     let mut bits = Zeroizing::new(vec![0; text.len()]);
     let mut at = 0;
     for run in noisy.chunk_by(|a, b| a == b) {

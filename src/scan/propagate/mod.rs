@@ -118,26 +118,11 @@ impl Propagation {
     fn probe(&self, run: Range<usize>, window: &Window<'_>, found: &mut Found<'_>) {
         // The last probe reads past the run, into what the margin shows.
         let bytes = window.slice(run.start..run.end + GRAM - 1);
-        let words = bytes.chunks_exact(GRAM).filter_map(|c| c.first_chunk()).map(|c| u64::from_le_bytes(*c));
-        let next = words.clone().skip(1);
-        let mut at = 0;
-        for (word, next) in words.zip(next) {
-            // No gram is all zeros, and memory is full of them.
-            if word | next != 0 {
-                for k in 0..GRAM as u32 {
-                    let gram = if k == 0 { word } else { word >> (8 * k) | next << (64 - 8 * k) };
-                    if self.grams.may_have(gram) {
-                        found.hit(run.start + at + k as usize, gram);
-                    }
-                }
-            }
-            at += GRAM;
-        }
-        for (i, gram) in bytes.get(at..).unwrap_or_default().windows(GRAM).enumerate() {
-            let gram = gram.first_chunk().map_or(0, |gram| u64::from_le_bytes(*gram));
-            if self.grams.may_have(gram) {
-                found.hit(run.start + at + i, gram);
-            }
+        for at in self.grams.probe(bytes) {
+            let gram = grams::gram_at(bytes, at).unwrap_or(0);
+            self.grams
+                .anchors(gram)
+                .for_each(|anchor| found.compare(anchor.spelling, run.start + at, anchor.at as usize));
         }
     }
 
@@ -164,12 +149,6 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    #[cold]
-    fn hit(&mut self, at: usize, gram: u64) {
-        let propagation = self.propagation;
-        propagation.grams.anchors(gram).for_each(|anchor| self.compare(anchor.spelling, at, anchor.at as usize));
-    }
-
     fn compare(&mut self, index: u32, at: usize, into: usize) {
         let Some(spelling) = self.propagation.spellings.get(index as usize) else { return };
         let begins = |place: usize, of: usize| (index, place as i64 - of as i64);
