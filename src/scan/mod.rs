@@ -246,8 +246,7 @@ impl Run<'_> {
     }
 
     fn propagate(&mut self, collector: &mut Collector) -> Result<()> {
-        let spellings = propagate::spellings(collector.secrets());
-        propagate::search(&mut self.walk, spellings, |finding, site| collector.place(finding, site))
+        collector.search(|secrets, tell| propagate::everywhere(&mut self.walk, secrets, tell))
     }
 }
 
