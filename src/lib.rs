@@ -9,6 +9,7 @@ pub mod commands;
 pub mod detect;
 pub mod dump;
 pub mod error;
+pub mod fill;
 pub mod finding;
 pub mod hunt;
 pub mod image;

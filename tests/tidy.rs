@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("span", &[]),
     ("limits", &[]),
+    ("fill", &[]),
     ("error", &[]),
     ("image", &["error"]),
     // A finding refers to the vault by number, and the vault names parts of secrets in a finding's words.
@@ -40,16 +41,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 const BELOW_SCAN: &[&str] =
-    &["error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys"];
-const BELOW_REDACT: &[&str] =
-    &["error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys", "scan"];
+    &["fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys"];
+const BELOW_REDACT: &[&str] = &[
+    "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys",
+    "scan",
+];
 const BELOW_USES: &[&str] = &[
-    "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys", "scan",
-    "redact", "report",
+    "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys",
+    "scan", "redact", "report",
 ];
 const BELOW_COMMANDS: &[&str] = &[
-    "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys", "scan",
-    "redact", "report", "policy", "hook", "audit",
+    "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys",
+    "scan", "redact", "report", "policy", "hook", "audit",
 ];
 
 /// Each outside crate and the only places that may name it. `src` is everywhere: vocabulary, not machinery.
@@ -59,11 +62,15 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anstyle", &["src/report", "src/commands"]),
     // The unwinder's trait for symbols is asynchronous; that is the one place where anything is.
     ("async_trait", &["src/redact/unwind"]),
-    ("base64ct", &["src/detect", "src/scan/forms.rs", "src/scan/propagate"]),
+    ("base64ct", &["src/detect", "src/scan/forms", "src/scan/propagate", "src/scan/forms.rs"]),
+    ("bech32", &["src/detect/text/checks"]),
+    ("bip39", &["src/detect"]),
+    ("bs58", &["src/detect/text/checks"]),
     ("clap", &["src/commands"]),
     ("clap_complete", &["src/commands"]),
     ("clap_mangen", &["src/commands"]),
     ("const_oid", &["src/keys"]),
+    ("crc32fast", &["src/detect/text/checks"]),
     ("crypto_bigint", &["src/keys/number.rs"]),
     ("der", &["src/keys"]),
     ("ed25519_dalek", &["src/keys"]),
@@ -81,7 +88,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ),
     ("indicatif", &["src/report", "src/commands"]),
     ("k256", &["src/keys"]),
-    ("memchr", &["src/detect", "src/hunt", "src/keys", "src/scan"]),
+    ("memchr", &["src/detect", "src/fill.rs", "src/hunt", "src/keys", "src/scan"]),
     ("minidump", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_common", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_unwind", &["src/redact/unwind"]),
@@ -94,15 +101,16 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pkcs8", &["src/keys"]),
     ("rayon", &["src/scan/parallel.rs"]),
     ("regex", &["src/detect/text"]),
-    ("rustix", &["src/image/open.rs", "src/image/holes.rs", "src/redact/write", "src/hook"]),
+    ("rustix", &["src/image/open.rs", "src/image/holes.rs", "src/redact/draft.rs", "src/hook", "src/redact/write"]),
     ("scroll", &["src/dump", "src/redact/unwind"]),
     ("sec1", &["src/keys"]),
     ("serde", &["src"]),
-    ("serde_json", &["src/report", "src/audit", "src/redact/receipt", "src/policy", "src/commands"]),
-    ("sha2", &["src/keys", "src/vault.rs", "src/report", "src/redact"]),
+    ("serde_json", &["src/report", "src/audit", "src/redact/receipt", "src/policy", "src/commands", "src/detect"]),
+    ("sha2", &["src/keys", "src/vault.rs", "src/redact", "src/report", "src/detect/text/checks"]),
+    ("regex_syntax", &["src/detect/text"]),
     ("spki", &["src/keys"]),
     ("ssh_key", &["src/keys/ssh.rs"]),
-    ("tempfile", &["src/image/open.rs", "src/scan/sites.rs", "src/redact/write", "src/commands/output.rs"]),
+    ("tempfile", &["src/image/open.rs", "src/scan/sites.rs", "src/redact/draft.rs", "src/commands/output.rs"]),
     ("thiserror", &["src/error.rs"]),
     ("toml", &["src/detect/text", "src/policy"]),
     ("walkdir", &["src/commands", "src/audit"]),
@@ -112,7 +120,7 @@ const HOMES: &[(&str, &[&str])] = &[
 ];
 
 /// Where `std::os::unix` may be named: all else runs on other systems too.
-const UNIX: &[&str] = &["src/image", "src/redact/write", "src/hook"];
+const UNIX: &[&str] = &["src/image", "src/redact/draft.rs", "src/hook"];
 
 /// 500 lines are a house; more than this is a bug.
 const MOST_LINES: usize = 700;

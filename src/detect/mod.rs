@@ -5,18 +5,25 @@
 //! negatives, the detector confirms. Adding a detector is one file and one line in `detectors`.
 
 pub mod base64_run;
+pub mod capi;
+pub mod cng;
 pub mod der;
+pub mod dpapi;
+pub mod jwk;
 pub mod openssh;
 pub mod pem;
 pub mod public_keys;
 pub mod putty;
+pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::PathBuf;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::finding::{Encoding, Evidence, Form, PublicIdentity, Rule, Severity};
 use crate::hunt::Clue;
 use crate::vault::Secret;
@@ -46,8 +53,33 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(openssh::OpenSsh),
         Box::new(putty::Putty),
         Box::new(public_keys::PublicKeys),
+        Box::new(capi::Capi),
+        Box::new(cng::Cng),
+        Box::new(dpapi::Dpapi),
+        Box::new(jwk::Jwk),
     ];
     all.extend(text::built_in()?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>));
+    Ok(all)
+}
+
+/// Every detector of the program, and one for each rule of the user's files.
+///
+/// # Errors
+/// [`crate::error::Error::Open`] or [`crate::error::Error::Rules`] when a file cannot be read, is wrong, or has a rule of an
+/// id that is taken.
+pub fn detectors_with(files: &[PathBuf]) -> Result<Vec<Box<dyn Detector>>> {
+    let mut all = detectors()?;
+    let mut ids: BTreeSet<String> = all.iter().flat_map(|detector| detector.rules()).map(|rule| rule.id).collect();
+    for file in files {
+        for rule in text::load(file)? {
+            let id = &rule.text().id;
+            if !ids.insert(id.clone()) {
+                let reason = format!("rule {id}: its id is also that of another rule");
+                return Err(Error::Rules { file: file.display().to_string(), reason });
+            }
+            all.push(Box::new(rule));
+        }
+    }
     Ok(all)
 }
 
