@@ -62,7 +62,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anstyle", &["src/report", "src/commands"]),
     // The unwinder's trait for symbols is asynchronous; that is the one place where anything is.
     ("async_trait", &["src/redact/unwind"]),
-    ("base64ct", &["src/detect", "src/scan/forms", "src/scan/propagate"]),
+    ("base16ct", &["src/scan/prefilter/encoded.rs", "src/scan/decode"]),
+    ("base64ct", &["src/detect", "src/scan/forms", "src/scan/propagate", "src/scan/prefilter/encoded.rs"]),
     ("clap", &["src/commands"]),
     ("clap_complete", &["src/commands"]),
     ("clap_mangen", &["src/commands"]),
