@@ -136,7 +136,11 @@ impl Prefilter {
                         alphabet = widened(alphabet, literal);
                         spelled.extend(encoded::spellings(literal));
                         for (bytes, spelling) in spellings(literal) {
-                            by_bytes.entry(bytes).or_default().push(Target { detector: Some(index), literal: i, spelling });
+                            by_bytes.entry(bytes).or_default().push(Target {
+                                detector: Some(index),
+                                literal: i,
+                                spelling,
+                            });
                         }
                         let escaped = if literal.wide { escaped::spellings(&literal.bytes) } else { BTreeSet::new() };
                         for bytes in escaped {
@@ -216,7 +220,11 @@ impl Prefilter {
     fn der_integers(&self, bytes: &[u8], run: Range<usize>, found: &mut Found) {
         der_integers(bytes, run, |at| {
             let candidate = Candidate { at, literal: 0, wide: false };
-            found.triggered.extend(self.der.iter().map(|&der| Triggered { detector: Some(der), candidate, text: false }));
+            found.triggered.extend(self.der.iter().map(|&der| Triggered {
+                detector: Some(der),
+                candidate,
+                text: false,
+            }));
         });
     }
 }
