@@ -4,6 +4,7 @@
 //! fits to the detector as a [`Candidate`]. A candidate may be wrong but must never be missing: the trigger gives no false
 //! negatives, the detector confirms. Adding a detector is one file and one line in `detectors`.
 
+pub mod aes_schedule;
 pub mod base64_run;
 pub mod der;
 pub mod openssh;
@@ -46,6 +47,7 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(openssh::OpenSsh),
         Box::new(putty::Putty),
         Box::new(public_keys::PublicKeys),
+        Box::new(aes_schedule::AesSchedule),
     ];
     all.extend(text::built_in()?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>));
     Ok(all)
@@ -58,6 +60,8 @@ pub enum Trigger {
     Literals(Vec<Literal>),
     /// A place that a DER key structure or one of its INTEGERs may start at: see `scan::prefilter`.
     DerInteger,
+    /// A place where two words in a row are sums as those of AES round keys are: see `scan::aes_words`.
+    AesWords,
 }
 
 /// A literal that triggers.

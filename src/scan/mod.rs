@@ -7,6 +7,7 @@
 //!
 //! Windows are worked on in parallel and merged in file order, so the result is the same for any number of threads.
 
+mod aes_words;
 mod collapse;
 mod forms;
 pub mod parallel;

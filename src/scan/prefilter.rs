@@ -11,6 +11,7 @@ use aho_corasick::packed::{Builder, Config, MatchKind, Searcher};
 use multiversion::multiversion;
 
 use crate::detect::{Candidate, Detector, Trigger};
+use crate::scan::aes_words::aes_words;
 
 /// Bytes of a page; a page of one repeated byte holds nothing.
 const PAGE: usize = 4096;
@@ -24,6 +25,7 @@ pub struct Prefilter {
     /// Every pattern, by its first three bytes: a packed searcher names one pattern at a place, there may be more.
     patterns: BTreeMap<[u8; 3], Vec<Pattern>>,
     der: Vec<usize>,
+    aes: Vec<usize>,
     longest: usize,
 }
 
@@ -62,10 +64,11 @@ impl Prefilter {
     /// The id of the first rule of a detector whose literal is too short or made of one repeated byte.
     pub fn new(detectors: &[Box<dyn Detector>]) -> Result<Self, String> {
         let mut by_bytes: BTreeMap<Vec<u8>, Vec<Target>> = BTreeMap::new();
-        let mut der = Vec::new();
+        let (mut der, mut aes) = (Vec::new(), Vec::new());
         for (index, detector) in detectors.iter().enumerate() {
             match detector.trigger() {
                 Trigger::DerInteger => der.push(index),
+                Trigger::AesWords => aes.push(index),
                 Trigger::Literals(literals) => {
                     for (i, literal) in literals.iter().enumerate() {
                         check(&literal.bytes).map_err(|why| refusal(detector.as_ref(), why))?;
@@ -78,10 +81,10 @@ impl Prefilter {
                 }
             }
         }
-        Ok(Self::of_patterns(by_bytes, der))
+        Ok(Self { der, aes, ..Self::of_patterns(by_bytes) })
     }
 
-    fn of_patterns(by_bytes: BTreeMap<Vec<u8>, Vec<Target>>, der: Vec<usize>) -> Self {
+    fn of_patterns(by_bytes: BTreeMap<Vec<u8>, Vec<Target>>) -> Self {
         let all: Vec<&[u8]> = by_bytes.keys().map(Vec::as_slice).collect();
         let groups = all.chunks(GROUP).filter_map(searcher).collect();
         let longest = all.iter().map(|p| p.len()).max().unwrap_or(0);
@@ -91,7 +94,7 @@ impl Prefilter {
                 patterns.entry(head).or_default().push(Pattern { bytes, targets });
             }
         }
-        Self { groups, patterns, der, longest }
+        Self { groups, patterns, der: Vec::new(), aes: Vec::new(), longest }
     }
 
     /// Every candidate whose first byte lies in `owned`, sorted by place and detector.
@@ -100,7 +103,10 @@ impl Prefilter {
         for run in busy_runs(bytes, owned, self.longest.max(2), &mut passed.constant) {
             self.literals(bytes, run.clone(), out);
             if !self.der.is_empty() {
-                self.der_integers(bytes, run, out);
+                self.der_integers(bytes, run.clone(), out);
+            }
+            if !self.aes.is_empty() {
+                aes_words(bytes, run, |at| tell(&self.aes, at, out));
             }
         }
         out.sort_by_key(|t| (t.candidate.at, t.detector, t.candidate.literal, t.candidate.wide));
@@ -137,11 +143,13 @@ impl Prefilter {
     }
 
     fn der_integers(&self, bytes: &[u8], run: Range<usize>, out: &mut Vec<Triggered>) {
-        der_integers(bytes, run, |at| {
-            let candidate = Candidate { at, literal: 0, wide: false };
-            out.extend(self.der.iter().map(|&detector| Triggered { detector, candidate }));
-        });
+        der_integers(bytes, run, |at| tell(&self.der, at, out));
     }
+}
+
+fn tell(detectors: &[usize], at: usize, out: &mut Vec<Triggered>) {
+    let candidate = Candidate { at, literal: 0, wide: false };
+    out.extend(detectors.iter().map(|&detector| Triggered { detector, candidate }));
 }
 
 fn check(literal: &[u8]) -> Result<(), &'static str> {
