@@ -12,6 +12,7 @@ mod man;
 mod map;
 mod output;
 mod progress;
+mod redact;
 mod rules;
 mod scan;
 
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
 fn run(args: &args::Args) -> Result<u8> {
     match &args.command {
         Command::Scan(scan) => scan::run(scan, &args.manner),
+        Command::Redact(redact) => redact::run(redact, &args.manner),
         Command::Map(map) => map::run(map, &args.manner),
         Command::Rules(rules) => rules::run(&rules.action),
         Command::Completions(completions) => completions::run(completions.shell),

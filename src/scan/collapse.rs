@@ -10,6 +10,7 @@ use memchr::memmem;
 
 use crate::detect::Hits;
 use crate::error::{Gap, Result};
+use crate::fill;
 use crate::finding::{Evidence, Finding, Piece, PublicIdentity, Rule, RuleId, Severity, Site};
 use crate::hunt::{Clue, Clues};
 use crate::limits::Limits;
@@ -71,6 +72,10 @@ impl RuleIndex {
             let spans = window.spans(hit.range);
             let crosses = !window.is_stitched() || spans.len() > 1;
             let Some(&rule) = self.by_id.get(&hit.rule).filter(|_| crosses && !spans.is_empty()) else { continue };
+            // What redaction left in the place of a secret is no secret.
+            if hit.secret.parts().iter().any(|part| fill::is_redacted(part.bytes.expose())) {
+                continue;
+            }
             let site = Site { spans, form: hit.form };
             // The same secret thousands of times in one window must not be kept thousands of times.
             let key = (hit.secret.identity(), rule, hit.evidence, hit.severity);

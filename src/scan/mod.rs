@@ -10,14 +10,15 @@
 mod aes_words;
 mod collapse;
 mod forms;
+mod leftovers;
 pub mod parallel;
 pub mod pieces;
 pub mod prefilter;
 mod propagate;
 pub mod rule_check;
 pub mod sites;
+mod walk;
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -36,10 +37,12 @@ use crate::window::Window;
 
 use collapse::{Collector, RuleIndex, Seen};
 use parallel::Pool;
-use pieces::{Buffers, Cut, Pieces, owned_gap};
+use pieces::{Buffers, Pieces};
 use prefilter::{Prefilter, Triggered};
-use propagate::{Propagation, Sighted};
 use sites::Sites;
+use walk::Walk;
+
+pub use leftovers::{Leftovers, TOLD, leftovers};
 
 /// How to scan. The result does not depend on any of it but `limits`.
 #[derive(Clone, Copy, Debug)]
@@ -171,17 +174,17 @@ pub fn scan(
     progress: &dyn Progress,
 ) -> Result<Outcome> {
     let pieces = Pieces::new(image.len(), map, options.window, &options.limits);
-    let mut run =
-        Run { image, engine, progress, pieces: &pieces, coverage: Coverage::default(), gaps: BTreeSet::new() };
-    run.gaps.extend(map.gaps.iter().chain(&pieces.gaps).cloned());
+    let gaps = map.gaps.iter().chain(&pieces.gaps).cloned().collect();
+    let walk = Walk { image, pieces: &pieces, buffers: &engine.buffers, progress, gaps };
+    let mut run = Run { engine, walk, coverage: Coverage::default() };
     let mut clues = Clues::new(options.limits.clues);
     let mut collector = Collector::new(engine.rules.clone(), options.limits);
     run.local(&mut collector, &mut clues)?;
     run.hunt(&mut collector, &clues)?;
     collector.sweep()?;
     run.propagate(&mut collector)?;
-    let Run { mut coverage, gaps, .. } = run;
-    coverage.gaps.extend(gaps);
+    let Run { mut coverage, walk, .. } = run;
+    coverage.gaps.extend(walk.gaps);
     let (findings, sites, vault) = collector.finish(&clues, &mut coverage.gaps, image.len())?;
     if clues.dropped() {
         let reason =
@@ -195,22 +198,19 @@ pub fn scan(
 
 /// One scan under way.
 struct Run<'a> {
-    image: &'a Image,
     engine: &'a Engine,
-    progress: &'a dyn Progress,
-    pieces: &'a Pieces,
+    walk: Walk<'a>,
     coverage: Coverage,
-    gaps: BTreeSet<Gap>,
 }
 
 impl Run<'_> {
     fn local(&mut self, collector: &mut Collector, clues: &mut Clues) -> Result<()> {
         let engine = self.engine;
         // What a sparse file does not store is zeros and is not looked at in any pass.
-        let image = self.image;
-        let holes = self.pieces.file().filter(|cut| cut.is_hole(image)).map(|cut| cut.owned_len());
+        let image = self.walk.image;
+        let holes = self.walk.pieces.file().filter(|cut| cut.is_hole(image)).map(|cut| cut.owned_len());
         let mut constant: u64 = holes.sum();
-        self.walk(
+        self.walk.windows(
             "scan",
             |window| engine.local(window),
             |cut, (seen, passed)| {
@@ -228,49 +228,18 @@ impl Run<'_> {
         if hunts.is_empty() {
             return Ok(());
         }
-        let (image, memory, rules) = (self.image, self.pieces.memory(), &self.engine.rules);
+        let (image, memory, rules) = (self.walk.image, self.walk.pieces.memory(), &self.engine.rules);
         let look = |window: &Window<'_>| {
             let mut hits = Hits::default();
             hunts.iter().for_each(|hunt| hunt.hunt(window, memory, image, &mut hits));
             rules.seen(hits, window)
         };
-        self.walk("hunt", look, |_, seen| collector.add(seen.sightings))
+        self.walk.windows("hunt", look, |_, seen| collector.add(seen.sightings))
     }
 
     fn propagate(&mut self, collector: &mut Collector) -> Result<()> {
-        let mut spellings = Vec::new();
-        collector.secrets().for_each(|(finding, secret)| forms::spellings(finding, secret, &mut |s| spellings.push(s)));
-        while !spellings.is_empty() {
-            let rest = spellings.split_off(spellings.len().min(propagate::BATCH));
-            let propagation = Propagation::new(std::mem::replace(&mut spellings, rest));
-            let place =
-                |_: &Cut, found: Vec<Sighted>| found.into_iter().try_for_each(|s| collector.place(s.finding, s.site));
-            self.walk("propagate", |window| propagation.search(window), place)?;
-        }
-        Ok(())
-    }
-
-    /// Shows every window to `look`, on all threads, and gives what it says to `merge` in order.
-    fn walk<R: Send>(
-        &mut self,
-        pass: &'static str,
-        look: impl Fn(&Window<'_>) -> R + Sync,
-        mut merge: impl FnMut(&Cut, R) -> Result<()>,
-    ) -> Result<()> {
-        let (pieces, image, progress, pool) = (self.pieces, self.image, self.progress, &self.engine.buffers);
-        progress.pass(pass, image.len());
-        let work = |cut: Cut| {
-            let (result, gap) = pool.with(|buffers| pieces.with_window(&cut, image, buffers, &look));
-            progress.advance(if cut.is_stitched() { 0 } else { cut.owned_len() });
-            (cut, result, gap)
-        };
-        let gaps = &mut self.gaps;
-        let (holes, cuts) = (pieces.file().filter(|c| c.is_hole(image)), pieces.file().filter(|c| !c.is_hole(image)));
-        progress.advance(holes.map(|hole| hole.owned_len()).sum());
-        parallel::map_in_order(cuts.chain(pieces.stitched()), work, |(cut, result, gap)| {
-            gaps.extend(gap.and_then(|gap| owned_gap(&cut, &gap)));
-            merge(&cut, result)
-        })
+        let spellings = propagate::spellings(collector.secrets());
+        propagate::search(&mut self.walk, spellings, |finding, site| collector.place(finding, site))
     }
 }
 

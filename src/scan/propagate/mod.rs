@@ -7,9 +7,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use crate::error::Result;
 use crate::finding::{Encoding, Site};
-use crate::scan::forms::Spelling;
+use crate::scan::forms::{self, Spelling};
 use crate::scan::prefilter;
+use crate::scan::walk::Walk;
+use crate::vault::Secret;
 use crate::window::Window;
 
 /// Bytes of a long gram and the distance between two probes for it.
@@ -26,7 +29,7 @@ const LONG_SPELLING: usize = 2 * LONG - 1;
 const SECOND_ANCHOR: usize = 24;
 
 /// Spellings that are searched in one pass; more are searched in further passes, so that the tables stay small.
-pub const BATCH: usize = 60_000;
+const BATCH: usize = 60_000;
 
 /// Where an anchor stands: in which spelling, and how many bytes into it.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +64,43 @@ pub struct Sighted {
     pub finding: usize,
     /// The place.
     pub site: Site,
+}
+
+/// Tells every place where a form of one of the secrets stands, with the number that the secret came with.
+///
+/// # Errors
+/// What `tell` returns.
+pub fn everywhere<'s>(
+    walk: &mut Walk<'_>,
+    secrets: impl IntoIterator<Item = (usize, &'s Secret)>,
+    tell: impl FnMut(usize, Site) -> Result<()>,
+) -> Result<()> {
+    search(walk, spellings(secrets), tell)
+}
+
+/// Every spelling of every secret.
+pub fn spellings<'s>(secrets: impl IntoIterator<Item = (usize, &'s Secret)>) -> Vec<Spelling> {
+    let mut spellings = Vec::new();
+    secrets.into_iter().for_each(|(finding, secret)| forms::spellings(finding, secret, &mut |s| spellings.push(s)));
+    spellings
+}
+
+/// Searches the spellings, in as many passes as they need.
+///
+/// # Errors
+/// What `tell` returns.
+pub fn search(
+    walk: &mut Walk<'_>,
+    mut spellings: Vec<Spelling>,
+    mut tell: impl FnMut(usize, Site) -> Result<()>,
+) -> Result<()> {
+    while !spellings.is_empty() {
+        let rest = spellings.split_off(spellings.len().min(BATCH));
+        let propagation = Propagation::new(std::mem::replace(&mut spellings, rest));
+        let look = |window: &Window<'_>| propagation.search(window);
+        walk.windows("propagate", look, |_, found| found.into_iter().try_for_each(|s| tell(s.finding, s.site)))?;
+    }
+    Ok(())
 }
 
 impl Propagation {
