@@ -57,6 +57,7 @@ const BELOW_COMMANDS: &[&str] = &[
 
 /// Each outside crate and the only places that may name it. `src` is everywhere: vocabulary, not machinery.
 const HOMES: &[(&str, &[&str])] = &[
+    ("aes", &["src/keys/shield.rs"]),
     ("aho_corasick", &["src/scan/prefilter", "src/scan/propagate"]),
     ("anstream", &["src/report", "src/commands"]),
     ("anstyle", &["src/report", "src/commands"]),
@@ -67,6 +68,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["src/commands"]),
     ("clap_mangen", &["src/commands"]),
     ("const_oid", &["src/keys"]),
+    ("ctr", &["src/keys/shield.rs"]),
     ("crypto_bigint", &["src/keys/number.rs"]),
     ("der", &["src/keys"]),
     ("ed25519_dalek", &["src/keys"]),

@@ -21,6 +21,7 @@ use std::ops::Range;
 
 use super::{Candidate, Detector, Hit, Hits, Reach, Trigger};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
+use crate::hunt::Clue;
 use crate::keys::aes::{self, Schedule, Size, Word};
 use crate::keys::selftest;
 use crate::vault::Secret;
@@ -66,7 +67,11 @@ impl Detector for AesSchedule {
             return;
         }
         let found = RELATIONS.iter().find_map(|relation| relation.find(window.bytes(), candidate.at));
-        out.hits.extend(found.map(|found| found.hit(window.bytes())));
+        if let Some(found) = found {
+            let key = found.schedule.key();
+            out.clues.push(Clue::CipherKey { sha256: selftest::digest(&key), len: key.len() });
+            out.hits.push(found.hit(window.bytes()));
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod openssh;
 pub mod pem;
 pub mod public_keys;
 pub mod putty;
+pub mod shielded;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
@@ -20,6 +21,7 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::finding::{Encoding, Evidence, Form, PublicIdentity, Rule, Severity};
 use crate::hunt::Clue;
+use crate::span::Span;
 use crate::vault::Secret;
 use crate::window::Window;
 
@@ -48,6 +50,7 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(putty::Putty),
         Box::new(public_keys::PublicKeys),
         Box::new(aes_schedule::AesSchedule),
+        Box::new(shielded::Shielded),
     ];
     all.extend(text::built_in()?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>));
     Ok(all)
@@ -126,11 +129,22 @@ pub struct Hit {
     pub form: Form,
 }
 
+/// A secret that stands elsewhere than in the window that led to it.
+#[derive(Clone, Debug)]
+pub struct Far {
+    /// The secret; its range is what led to it.
+    pub hit: Hit,
+    /// Where it stands, in the order of its bytes; more than one span where memory goes on elsewhere in the file.
+    pub spans: Vec<Span>,
+}
+
 /// Where detectors put what they find.
 #[derive(Debug, Default)]
 pub struct Hits {
     /// Secrets.
     pub hits: Vec<Hit>,
+    /// Secrets that were reached by following a pointer.
+    pub far: Vec<Far>,
     /// What the next passes may use.
     pub clues: Vec<Clue>,
 }

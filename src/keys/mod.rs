@@ -13,6 +13,7 @@ pub mod fragment;
 pub mod number;
 pub mod rsa;
 pub mod selftest;
+pub mod shield;
 pub mod ssh;
 #[cfg(test)]
 pub(crate) mod testing;
