@@ -1,6 +1,6 @@
 //! AES keys by their round keys, which stand in memory as long as a cipher is in use: often the only form the key has there.
 //!
-//! The trigger is a linear test that random bytes do not pass (see `scan::aes_words`); what passes is recomputed. Two round
+//! The trigger is a linear test that random bytes do not pass (see `aes_words` in `scan::prefilter`); what passes is recomputed. Two round
 //! keys and the sums between them may stand in one of these layouts:
 //!
 //! | who | order of rounds | words | transformed for decryption |

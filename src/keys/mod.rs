@@ -6,15 +6,19 @@
 pub mod aes;
 pub mod asn1;
 pub mod certificate;
+pub mod dsa;
 pub mod ec;
+pub mod ec_parts;
 pub mod edwards;
 pub mod exponent;
 pub mod fragment;
 pub mod number;
 pub mod rsa;
+pub mod rsa_parts;
 pub mod selftest;
 pub mod shield;
 pub mod ssh;
+pub mod symmetric;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -25,11 +25,8 @@ pub fn is_public_knowledge(spki_sha256: &[u8; 32]) -> Option<&'static str> {
 
 /// Marks a key that is public knowledge as such, and says whose it is.
 pub fn mark(key: &mut FoundKey) {
-    let owner = match (&key.public.spki_sha256, key.secret.parts().first()) {
-        (Some(spki), _) => owner(spki),
-        (None, Some(part)) => owner(&hex(&Sha256::digest(part.bytes.expose()))),
-        (None, None) => None,
-    };
+    let by_part = || owner(&hex(&Sha256::digest(key.secret.parts().first()?.bytes.expose())));
+    let owner = key.public.spki_sha256.as_deref().and_then(owner).or_else(by_part);
     if let Some(owner) = owner {
         key.severity = Some(Severity::Info);
         key.public.context.push(format!("public knowledge: {owner}"));

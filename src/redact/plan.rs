@@ -127,6 +127,13 @@ impl Plan {
         self.edits.is_empty()
     }
 
+    /// The same plan with other edits, sorted and made disjoint: for who wants to see what a proof says to a wrong plan.
+    #[must_use]
+    pub fn with_edits(&self, edits: Vec<Edit>) -> Self {
+        let (refusals, left, labels) = (self.refusals.clone(), self.left.clone(), self.labels.clone());
+        Self { edits: disjoint(edits), refusals, left, word: self.word, labels, len: self.len }
+    }
+
     /// The edits that touch `span`, in order.
     pub fn edits_in(&self, span: Span) -> impl Iterator<Item = &Edit> {
         let first = self.edits.partition_point(|edit| edit.span.end() <= span.from());

@@ -7,7 +7,6 @@
 //!
 //! Windows are worked on in parallel and merged in file order, so the result is the same for any number of threads.
 
-mod aes_words;
 mod collapse;
 mod forms;
 mod leftovers;
@@ -38,7 +37,7 @@ use crate::window::Window;
 use collapse::{Collector, RuleIndex, Seen};
 use parallel::Pool;
 use pieces::{Buffers, Pieces};
-use prefilter::{Prefilter, Triggered};
+use prefilter::{Found, Prefilter, Triggered};
 use sites::Sites;
 use walk::Walk;
 
@@ -111,6 +110,7 @@ pub struct Engine {
     prefilter: Prefilter,
     rules: RuleIndex,
     buffers: Pool<Buffers>,
+    found: Pool<Found>,
 }
 
 impl Engine {
@@ -129,7 +129,13 @@ impl Engine {
                 rules.push(rule)
             }
         });
-        Ok(Self { detectors, prefilter, rules: RuleIndex::new(Arc::new(rules)), buffers: Pool::default() })
+        Ok(Self {
+            detectors,
+            prefilter,
+            rules: RuleIndex::new(Arc::new(rules)),
+            buffers: Pool::default(),
+            found: Pool::default(),
+        })
     }
 
     /// Every rule that can make a finding.
@@ -151,14 +157,16 @@ impl Engine {
     }
 
     fn hits(&self, window: &Window<'_>) -> (Hits, u64) {
-        let (mut triggered, mut hits) = (Vec::new(), Hits::default());
-        let passed = self.prefilter.candidates(window.bytes(), window.owned(), &mut triggered);
-        for Triggered { detector, candidate } in triggered {
-            if let Some(detector) = self.detectors.get(detector) {
-                detector.confirm(candidate, window, &mut hits);
+        self.found.with(|found| {
+            let mut hits = Hits::default();
+            self.prefilter.candidates(window.bytes(), window.owned(), found);
+            for Triggered { detector, candidate } in &found.triggered {
+                if let Some(detector) = self.detectors.get(*detector) {
+                    detector.confirm(*candidate, window, &mut hits);
+                }
             }
-        }
-        (hits, passed.constant)
+            (hits, found.constant)
+        })
     }
 }
 

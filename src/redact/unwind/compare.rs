@@ -1,10 +1,11 @@
 //! The traces of two dumps, frame by frame.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Serialize;
 
-use super::{Frame, Stacks, ThreadStack};
+use super::{Frame, Stacks, Table, ThreadStack};
 
 /// What a comparison found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -19,13 +20,17 @@ pub struct Comparison {
     pub equal: usize,
     /// The first thread whose traces are not.
     pub first: Option<Difference>,
+    /// Unwind tables of the dump before.
+    pub tables: usize,
+    /// The unwind tables of the dump before that are not, byte by byte, in the dump after.
+    pub tables_changed: Vec<Table>,
 }
 
 impl Comparison {
-    /// Whether every trace is what it was.
+    /// Whether every trace and every unwind table is what it was.
     #[must_use]
     pub fn is_equal(&self) -> bool {
-        self.first.is_none()
+        self.first.is_none() && self.tables_changed.is_empty()
     }
 }
 
@@ -61,7 +66,15 @@ impl fmt::Display for Difference {
 pub fn compare(before: &Stacks, after: &Stacks) -> Comparison {
     let shown = before.threads.iter().filter(|thread| thread.is_shown()).count();
     let threads = before.threads.len();
-    let mut found = Comparison { threads, shown, not_shown: threads - shown, equal: 0, first: None };
+    let mut found = Comparison {
+        threads,
+        shown,
+        not_shown: threads - shown,
+        equal: 0,
+        first: None,
+        tables: before.tables.len(),
+        tables_changed: changed(before, after),
+    };
     for index in 0..threads.max(after.threads.len()) {
         match difference(before, after, index) {
             None => found.equal += 1,
@@ -69,6 +82,11 @@ pub fn compare(before: &Stacks, after: &Stacks) -> Comparison {
         }
     }
     found
+}
+
+fn changed(before: &Stacks, after: &Stacks) -> Vec<Table> {
+    let known: HashSet<&Table> = after.tables.iter().collect();
+    before.tables.iter().filter(|table| !known.contains(table)).cloned().collect()
 }
 
 fn difference(before: &Stacks, after: &Stacks, index: usize) -> Option<Difference> {
