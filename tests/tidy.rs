@@ -57,6 +57,7 @@ const BELOW_COMMANDS: &[&str] = &[
 
 /// Each outside crate and the only places that may name it. `src` is everywhere: vocabulary, not machinery.
 const HOMES: &[(&str, &[&str])] = &[
+    ("aes", &["src/keys/shield.rs"]),
     ("aho_corasick", &["src/scan/prefilter", "src/scan/propagate"]),
     ("anstream", &["src/report", "src/commands"]),
     ("anstyle", &["src/report", "src/commands"]),
@@ -76,6 +77,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("const_oid", &["src/keys"]),
     ("crc32fast", &["src/detect/text/checks"]),
     ("crypto_bigint", &["src/keys/number.rs"]),
+    ("ctr", &["src/keys/shield.rs"]),
     ("der", &["src/keys"]),
     ("ed25519_dalek", &["src/keys"]),
     ("elliptic_curve", &["src/keys"]),

@@ -4,6 +4,7 @@
 //! fits to the detector as a [`Candidate`]. A candidate may be wrong but must never be missing: the trigger gives no false
 //! negatives, the detector confirms. Adding a detector is one file and one line in `detectors`.
 
+pub mod aes_schedule;
 pub mod base64_run;
 pub mod capi;
 pub mod cng;
@@ -15,6 +16,7 @@ pub mod openssh;
 pub mod pem;
 pub mod public_keys;
 pub mod putty;
+pub mod shielded;
 pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -27,6 +29,7 @@ use std::path::PathBuf;
 use crate::error::{Error, Result};
 use crate::finding::{Encoding, Evidence, Form, PublicIdentity, Rule, Severity};
 use crate::hunt::Clue;
+use crate::span::Span;
 use crate::vault::Secret;
 use crate::window::Window;
 
@@ -54,6 +57,8 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(openssh::OpenSsh),
         Box::new(putty::Putty),
         Box::new(public_keys::PublicKeys),
+        Box::new(aes_schedule::AesSchedule),
+        Box::new(shielded::Shielded),
         Box::new(capi::Capi),
         Box::new(cng::Cng),
         Box::new(dpapi::Dpapi),
@@ -92,6 +97,8 @@ pub enum Trigger {
     Literals(Vec<Literal>),
     /// A place that a DER key structure or one of its INTEGERs may start at: see `scan::prefilter`.
     DerInteger,
+    /// A place where two words in a row are sums as those of AES round keys are: see `scan::prefilter`.
+    AesWords,
 }
 
 /// A literal that triggers.
@@ -156,11 +163,22 @@ pub struct Hit {
     pub form: Form,
 }
 
+/// A secret that stands elsewhere than in the window that led to it.
+#[derive(Clone, Debug)]
+pub struct Far {
+    /// The secret; its range is what led to it.
+    pub hit: Hit,
+    /// Where it stands, in the order of its bytes; more than one span where memory goes on elsewhere in the file.
+    pub spans: Vec<Span>,
+}
+
 /// Where detectors put what they find.
 #[derive(Debug, Default)]
 pub struct Hits {
     /// Secrets.
     pub hits: Vec<Hit>,
+    /// Secrets that were reached by following a pointer.
+    pub far: Vec<Far>,
     /// What the next passes may use.
     pub clues: Vec<Clue>,
 }
