@@ -63,10 +63,14 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anstyle", &["src/report", "src/commands"]),
     // The unwinder's trait for symbols is asynchronous; that is the one place where anything is.
     ("async_trait", &["src/redact/unwind"]),
-    ("base64ct", &["src/detect", "src/scan/forms", "src/scan/propagate", "src/scan/forms.rs"]),
+    (
+        "base64ct",
+        &["src/detect", "src/scan/forms", "src/scan/propagate", "src/scan/forms.rs", "src/scan/prefilter/encoded.rs"],
+    ),
     ("bech32", &["src/detect/text/checks"]),
     ("bip39", &["src/detect"]),
     ("bs58", &["src/detect/text/checks"]),
+    ("base16ct", &["src/scan/prefilter/encoded.rs", "src/scan/decode"]),
     ("clap", &["src/commands"]),
     ("clap_complete", &["src/commands"]),
     ("clap_mangen", &["src/commands"]),

@@ -12,6 +12,7 @@ pub mod cng;
 pub mod der;
 pub mod dpapi;
 pub mod jwk;
+pub mod key_xml;
 pub mod openssh;
 pub mod pem;
 pub mod public_keys;
@@ -64,6 +65,7 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(cng::Cng),
         Box::new(dpapi::Dpapi),
         Box::new(jwk::Jwk),
+        Box::new(key_xml::KeyXml),
     ];
     all.extend(text::built_in()?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>));
     Ok(all)

@@ -240,23 +240,27 @@ impl Collector {
         rule.is_some_and(|rule| rule.id.ends_with("-fragment"))
     }
 
-    /// The secrets to search for, each with the index that [`Collector::place`] takes.
+    /// Lets `search` have the secrets, each with a number, and takes the sites that it tells with these numbers.
     ///
     /// Also those that a better finding explains where they were seen: a region that lies about its end can make a token
     /// look longer than it is, and that must not hide the token's other copies. Where those stand for themselves, the
     /// finding does too.
-    pub fn secrets(&self) -> impl Iterator<Item = (usize, &Secret)> {
-        let own = |i: &usize| u32::try_from(*i).is_ok_and(|i| !self.adopted.contains_key(&i));
-        let drafts = self.drafts.iter().enumerate().filter(move |(i, _)| own(i));
-        drafts.filter_map(|(i, draft)| Some((i, self.vault.get(draft.finding.secret)?)))
-    }
-
-    /// Adds a site of a known finding.
     ///
     /// # Errors
-    /// When sites cannot be spilled.
-    pub fn place(&mut self, finding: usize, site: Site) -> Result<()> {
-        self.log.push(Placed::new(u32::try_from(finding).unwrap_or(u32::MAX), site))
+    /// When sites cannot be spilled, and what `search` returns.
+    pub fn search(
+        &mut self,
+        search: impl FnOnce(
+            &mut dyn Iterator<Item = (usize, &Secret)>,
+            &mut dyn FnMut(usize, Site) -> Result<()>,
+        ) -> Result<()>,
+    ) -> Result<()> {
+        let Self { drafts, vault, adopted, log, .. } = self;
+        let own = |i: &usize| u32::try_from(*i).is_ok_and(|i| !adopted.contains_key(&i));
+        let drafts = drafts.iter().enumerate().filter(|(i, _)| own(i));
+        let mut secrets = drafts.filter_map(|(i, draft)| Some((i, vault.get(draft.finding.secret)?)));
+        let mut tell = |finding, site| log.push(Placed::new(u32::try_from(finding).unwrap_or(u32::MAX), site));
+        search(&mut secrets, &mut tell)
     }
 
     /// The findings, worst first, with their sites and the certificates of their keys.
