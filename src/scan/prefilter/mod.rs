@@ -171,7 +171,7 @@ impl Prefilter {
                 der_integers(bytes, run.clone(), |at| tell(&self.der, at, found));
             }
             if !self.aes.is_empty() {
-                aes_words(bytes, run, |at| tell(&self.aes, at, found));
+                aes_words(bytes, run.clone(), |at| tell(&self.aes, at, found));
             }
         }
         // What is encoded is decoded as a whole, so the margins count too.
@@ -227,11 +227,8 @@ impl Prefilter {
 
 fn tell(detectors: &[usize], at: usize, found: &mut Found) {
     let candidate = Candidate { at, literal: 0, wide: false };
-    found.triggered.extend(detectors.iter().map(|&detector| Triggered {
-        detector: Some(detector),
-        candidate,
-        text: false,
-    }));
+    let told = |&detector| Triggered { detector: Some(detector), candidate, text: false };
+    found.triggered.extend(detectors.iter().map(told));
 }
 
 impl Target {
