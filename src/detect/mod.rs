@@ -7,6 +7,7 @@
 pub mod aes_schedule;
 pub mod base64_run;
 pub mod capi;
+pub mod cipher_state;
 pub mod cng;
 pub mod der;
 pub mod dpapi;
@@ -60,6 +61,7 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(public_keys::PublicKeys),
         Box::new(aes_schedule::AesSchedule),
         Box::new(shielded::Shielded),
+        Box::new(cipher_state::CipherState),
         Box::new(capi::Capi),
         Box::new(cng::Cng),
         Box::new(dpapi::Dpapi),

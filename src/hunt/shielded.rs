@@ -108,3 +108,98 @@ fn read(memory: &AddressSpace, image: &Image, address: Address, len: u64) -> Opt
     let got = memory.read(image, address, &mut bytes).ok()?;
     (got == bytes.len()).then_some((bytes, spans))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::{Label, Region};
+    use crate::finding::Evidence;
+    use crate::keys::shield::tests::{serialized, shield};
+    use crate::keys::testing::noise;
+
+    /// An image, and where the pieces of its memory stand.
+    struct Core {
+        bytes: Vec<u8>,
+        regions: Vec<Region>,
+    }
+
+    impl Core {
+        fn add(&mut self, address: u64, bytes: &[u8]) {
+            let span = Span::new(self.bytes.len() as u64, bytes.len() as u64);
+            self.regions.push(Region { span, address: Some(Address(address)), label: Label::Memory, protection: None });
+            self.bytes.extend(bytes);
+        }
+
+        /// What is found, window after window of so many bytes.
+        fn hunt(&self, clues: &Clues, window: usize) -> Vec<Far> {
+            let (image, memory) = (Image::from_bytes("t", self.bytes.clone()), AddressSpace::new(&self.regions));
+            let hunt = Shielded.prepare(clues);
+            let mut out = Hits::default();
+            for from in (0..self.bytes.len()).step_by(window) {
+                let owned = from..(from + window).min(self.bytes.len());
+                let pieces = [Span::new(0, self.bytes.len() as u64)];
+                hunt.hunt(&Window::new(&self.bytes, owned, &pieces, &[]), &memory, &image, &mut out);
+            }
+            out.far
+        }
+    }
+
+    const PRIVATE: Address = Address(0x10_0ff0);
+    const KEY: Address = Address(0x20_0010);
+
+    fn clues(len: u64) -> Clues {
+        let mut clues = Clues::new(9);
+        clues.add(Clue::Shielded { private: PRIVATE, len, prekey: KEY });
+        // Structures that only look like one.
+        clues.add(Clue::Shielded { private: Address(0x20_0000), len, prekey: KEY });
+        clues.add(Clue::Shielded { private: PRIVATE, len, prekey: Address(0x20_3000) });
+        clues.add(Clue::Shielded { private: PRIVATE, len: 1 << 13, prekey: KEY });
+        clues
+    }
+
+    /// Both the key and the prekey go over from one region to the next, which stands elsewhere in the file.
+    fn core(prekey: &[u8], shielded: &[u8]) -> Core {
+        let mut core = Core { bytes: noise(100, 9), regions: Vec::new() };
+        let (head, tail) = shielded.split_at(0x10);
+        let (first, second) = prekey.split_at(0x2ff0);
+        core.add(0x10_1000, &[tail, &[0; 0x100]].concat());
+        core.add(0x20_3000, &[second, &[0; 0x20]].concat());
+        core.add(0x20_0000, &[&[0; 0x10], first].concat());
+        core.add(0x10_0000, &[&noise(0xff0, 1), head].concat());
+        core
+    }
+
+    #[test]
+    fn keys_across_two_regions_are_unshielded_and_both_halves_are_sites() {
+        for ed25519 in [true, false] {
+            let (prekey, plain) = (noise(PREKEY, 1), serialized(ed25519));
+            let shielded = shield(&prekey, &plain);
+            let core = core(&prekey, &shielded);
+            for window in [core.bytes.len(), 1000, 77] {
+                let far = core.hunt(&clues(shielded.len() as u64), window);
+                assert_eq!(far.iter().map(|far| far.hit.form.piece).collect::<Vec<_>>(), [Piece::Whole, Piece::Prekey]);
+                for (far, want) in far.iter().zip([&shielded, &prekey]) {
+                    assert_eq!((far.hit.evidence, far.spans.len()), (Evidence::Proven, 2));
+                    let bytes: Vec<u8> = far
+                        .spans
+                        .iter()
+                        .flat_map(|s| &core.bytes[s.from() as usize..s.end() as usize])
+                        .copied()
+                        .collect();
+                    assert!(bytes == **want);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_prekey_or_one_that_is_cut_tells_nothing() {
+        let (prekey, plain) = (noise(PREKEY, 1), serialized(true));
+        let shielded = shield(&prekey, &plain);
+        assert!(core(&noise(PREKEY, 2), &shielded).hunt(&clues(shielded.len() as u64), 4096).is_empty());
+        let mut cut = core(&prekey, &shielded);
+        cut.regions.remove(1);
+        assert!(cut.hunt(&clues(shielded.len() as u64), 4096).is_empty());
+        assert!(!Shielded.needs(&Clues::new(9)));
+    }
+}
