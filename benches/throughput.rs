@@ -13,7 +13,9 @@
 
 use std::time::Instant;
 
+use dumpscrub::finding::Piece;
 use dumpscrub::scan::{Engine, Options, Quiet, parallel};
+use dumpscrub::vault::{Part, PartKind, Secret, SecretBytes};
 use dumpscrub::{detect, dump, image::Image, limits::Limits, scan};
 
 const ROUNDS: usize = 7;
@@ -42,8 +44,36 @@ fn main() {
             let alone = median(|| drop(scan::scan(&image, &map, &engine, &Options::default(), &Quiet).unwrap()));
             print_row(&format!("detector {one} alone ({name})"), len, alone, memmem);
         }
+        for keys in [1, 10, 100] {
+            let keys = some_keys(keys);
+            let search = || {
+                let secrets = keys.iter().enumerate();
+                drop(scan::leftovers(&image, &map, secrets, &Options::default(), &Quiet).unwrap());
+            };
+            print_row(
+                &format!("search for {} keys of RSA-2048 and as many tokens", keys.len() / 2),
+                len,
+                median(search),
+                memmem,
+            );
+        }
     })
     .unwrap();
+}
+
+/// Random numbers of the sizes of RSA-2048, and tokens of 40 letters.
+fn some_keys(count: usize) -> Vec<Secret> {
+    let number = |piece, bytes: usize| {
+        let bytes: Vec<u8> = (0..bytes).map(|_| rand::random()).collect();
+        Part { piece, kind: PartKind::Number, bytes: SecretBytes::new(bytes) }
+    };
+    let key = |_| {
+        let halves = [Piece::P, Piece::Q, Piece::Dp, Piece::Dq, Piece::Qinv].map(|piece| number(piece, 128));
+        Secret::key_pair(&rand::random(), halves.into_iter().chain([number(Piece::D, 256)]).collect())
+    };
+    let letter = |_| b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"[usize::from(rand::random::<u8>()) % 32];
+    let token = |_| Secret::text(&(0..40).map(letter).collect::<Vec<u8>>());
+    (0..count).map(key).chain((0..count).map(token)).collect()
 }
 
 fn median(mut work: impl FnMut()) -> f64 {
