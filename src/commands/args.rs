@@ -110,6 +110,8 @@ pub struct ScanArgs {
     /// Number of threads [default: one for each core]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    #[command(flatten)]
+    pub user_rules: UserRules,
     /// Print the secrets themselves
     ///
     /// The report is then as sensitive as the dump.
@@ -170,6 +172,8 @@ pub struct RedactArgs {
     /// Number of threads [default: one for each core]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    #[command(flatten)]
+    pub user_rules: UserRules,
     /// Show no progress bar
     #[arg(long)]
     pub no_progress: bool,
@@ -191,6 +195,18 @@ pub struct MapArgs {
 pub struct RulesArgs {
     #[command(subcommand)]
     pub action: RulesAction,
+    #[command(flatten)]
+    pub files: UserRules,
+}
+
+/// Rules that the user brings.
+#[derive(Debug, Default, ClapArgs)]
+pub struct UserRules {
+    /// Add the text rules of this TOML file; may be given several times
+    ///
+    /// docs/rules.md says how to write one. A file that is wrong ends the program with exit code 2, and names the rule.
+    #[arg(long = "rules", value_name = "FILE", global = true)]
+    pub rules: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -52,7 +52,7 @@ fn redact(args: &RedactArgs, goal: Goal, bar: &Bar, manner: &Manner) -> Result<u
     let origin = Input::named(&args.dump).origin();
     let image = Input::named(&args.dump).open()?;
     let map = dump::map(&image, &scan_options.limits)?;
-    let outcome = scan::scan(&image, &map, &engine()?, &scan_options, bar)?;
+    let outcome = scan::scan(&image, &map, &engine(&args.user_rules)?, &scan_options, bar)?;
     let plan = redact::plan(&image, &map, &outcome, &options)?;
     let mut told = Redaction::new(&origin, &map, &outcome, &plan, &options);
     let tell = |told: &Redaction<'_>| bar_free(bar, || print(told, &goal, manner));
@@ -73,7 +73,7 @@ fn redact(args: &RedactArgs, goal: Goal, bar: &Bar, manner: &Manner) -> Result<u
     let new = Image::from_file(goal.name(), file, written.bytes);
     let case = Case { old: &image, map: &map, outcome: &outcome, plan: &plan, options: &options, written: &written };
     let manner_of_proof = ProofManner { stacks: !args.no_unwind, limits: scan_options.limits };
-    let proof = redact::prove(&case, &new, &engine()?, &manner_of_proof, bar)?;
+    let proof = redact::prove(&case, &new, &engine(&args.user_rules)?, &manner_of_proof, bar)?;
     told.prove(&proof, &written);
     if !proof.holds() {
         tell(&told)?;

@@ -127,6 +127,13 @@ impl Plan {
         self.edits.is_empty()
     }
 
+    /// The same plan with other edits, sorted and made disjoint: for who wants to see what a proof says to a wrong plan.
+    #[must_use]
+    pub fn with_edits(&self, edits: Vec<Edit>) -> Self {
+        let (refusals, left, labels) = (self.refusals.clone(), self.left.clone(), self.labels.clone());
+        Self { edits: disjoint(edits), refusals, left, word: self.word, labels, len: self.len }
+    }
+
     /// The edits that touch `span`, in order.
     pub fn edits_in(&self, span: Span) -> impl Iterator<Item = &Edit> {
         let first = self.edits.partition_point(|edit| edit.span.end() <= span.from());
@@ -217,9 +224,10 @@ impl Draft<'_> {
         let Form { layout, encoding, piece } = site.form;
         let written = match encoding {
             Encoding::Utf16Le | Encoding::Utf16Be | Encoding::Hex | Encoding::Base64 => true,
-            Encoding::Percent | Encoding::Escaped => true,
+            Encoding::Utf32Le | Encoding::Decimal | Encoding::Percent | Encoding::Escaped => true,
             Encoding::Plain => false,
-            Encoding::LittleEndian | Encoding::Words32 | Encoding::Digits30 | Encoding::Swapped32 => return false,
+            Encoding::LittleEndian | Encoding::Words32 | Encoding::Swapped32 => return false,
+            Encoding::Digits28 | Encoding::Digits30 | Encoding::Digits60 => return false,
         };
         let wrapped = matches!(
             layout,
@@ -235,6 +243,7 @@ impl Draft<'_> {
         match site.form.encoding {
             Encoding::Utf16Le => Ok(Width::WideLe),
             Encoding::Utf16Be => Ok(Width::WideBe),
+            Encoding::Utf32Le => Ok(Width::Wide32Le),
             Encoding::Hex | Encoding::Base64 | Encoding::Percent | Encoding::Escaped => self.width_of_bytes(site),
             _ => Ok(Width::Narrow),
         }

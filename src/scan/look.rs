@@ -86,14 +86,7 @@ impl<'a> Look<'a> {
     }
 
     /// Base64 and hexadecimal digits.
-    fn coded(
-        &mut self,
-        window: &Window<'_>,
-        layer: &Layer,
-        narrow: Option<&Narrow>,
-        depth: usize,
-        hits: &mut Hits,
-    ) {
+    fn coded(&mut self, window: &Window<'_>, layer: &Layer, narrow: Option<&Narrow>, depth: usize, hits: &mut Hits) {
         let (mut done, mut digits) = (BTreeSet::new(), 0..0);
         for coded in &layer.coded {
             let run = whole_run(&layer.letters, coded, &mut digits);

@@ -132,7 +132,13 @@ impl Engine {
                 rules.push(rule)
             }
         });
-        Ok(Self { detectors, prefilter, rules: RuleIndex::new(Arc::new(rules)), buffers: Pool::default(), found: Pool::default() })
+        Ok(Self {
+            detectors,
+            prefilter,
+            rules: RuleIndex::new(Arc::new(rules)),
+            buffers: Pool::default(),
+            found: Pool::default(),
+        })
     }
 
     /// Every rule that can make a finding.
@@ -250,8 +256,7 @@ impl Run<'_> {
     }
 
     fn propagate(&mut self, collector: &mut Collector) -> Result<()> {
-        let spellings = propagate::spellings(collector.secrets());
-        propagate::search(&mut self.walk, spellings, |finding, site| collector.place(finding, site))
+        collector.search(|secrets, tell| propagate::everywhere(&mut self.walk, secrets, tell))
     }
 }
 

@@ -13,28 +13,36 @@
 //! | `machine`, `registers` | which processor and system; a thread's registers as the unwinder wants them |
 //! | `memory` | a thread's stack, within a budget |
 //! | `walk` | one thread, frame by frame |
+//! | `tables`, `elf`, `pe` | the unwind tables that the dump has of its modules |
 //! | `compare` | two dumps' traces |
 
 mod compare;
+mod elf;
 mod machine;
 mod memory;
+mod pe;
 mod registers;
+mod tables;
+#[cfg(test)]
+mod testing;
 mod walk;
 
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::dump::{DumpMap, Thread};
+use crate::dump::{DumpMap, Module, Thread};
 use crate::error::Result;
 use crate::image::Image;
 use crate::memory::AddressSpace;
 use crate::span::Address;
 
 pub use compare::{Comparison, Difference, compare};
+pub use tables::Table;
 
 use machine::Machine;
 use memory::Stack;
+use tables::{Memory, Tables};
 use walk::{Stop, Walker};
 
 /// How much is unwound at most. What does not fit is told in [`Stack::end`](ThreadStack::end), never left out in silence.
@@ -48,12 +56,23 @@ pub struct Bounds {
     pub stack: u64,
     /// Bytes of all stacks.
     pub stacks: u64,
+    /// Bytes of all unwind tables, which are held in memory while threads are walked.
+    pub tables: u64,
+    /// Bytes of tables and of code that are worked through to walk by tables, some hundred for a frame.
+    pub table_work: u64,
 }
 
 impl Default for Bounds {
     /// A frame takes 24 bytes here and about 2 KiB while its thread is walked, and has at least 8 bytes of stack.
     fn default() -> Self {
-        Self { frames: 1024, frames_in_all: 1 << 20, stack: 1 << 20, stacks: 256 << 20 }
+        Self {
+            frames: 1024,
+            frames_in_all: 1 << 20,
+            stack: 1 << 20,
+            stacks: 256 << 20,
+            tables: 128 << 20,
+            table_work: 1 << 30,
+        }
     }
 }
 
@@ -64,6 +83,12 @@ pub struct Stacks {
     pub threads: Vec<ThreadStack>,
     /// The modules that frames lie in, in the map's order.
     pub modules: Vec<ModuleName>,
+    /// The unwind tables that the dump has of them.
+    pub tables: Vec<Table>,
+    /// Modules whose tables were left out, neither hashed nor used, because [`Bounds::tables`] was spent.
+    pub tables_left_out: usize,
+    /// Whether [`Bounds::table_work`] was spent: the frames from there on were found without tables.
+    pub table_work_spent: bool,
 }
 
 /// One thread's trace.
@@ -172,17 +197,29 @@ impl fmt::Display for End {
 /// # Errors
 /// When the image cannot be read.
 pub fn stacks(image: &Image, map: &DumpMap, bounds: &Bounds) -> Result<Stacks> {
-    let module = |module: &crate::dump::Module| ModuleName { name: module.name.clone(), base: module.base };
-    let mut stacks = Stacks { threads: Vec::new(), modules: map.modules.iter().map(module).collect() };
-    let machine = machine::of(image, map)?;
-    let mut unwinder = machine.map(|machine| Unwinder::new(image, map, machine, *bounds));
+    let name = |module: &Module| ModuleName { name: module.name.clone(), base: module.base };
+    let mut stacks = Stacks {
+        threads: Vec::new(),
+        modules: map.modules.iter().map(name).collect(),
+        tables: Vec::new(),
+        tables_left_out: 0,
+        table_work_spent: false,
+    };
+    let Some(machine) = machine::of(image, map)? else {
+        let unknown = |thread: &Thread| ThreadStack { id: thread.id, frames: Vec::new(), end: End::NoUnwinder };
+        stacks.threads = map.threads.iter().map(unknown).collect();
+        return Ok(stacks);
+    };
+    let space = AddressSpace::new(&map.regions);
+    let tables = Tables::new(Memory { image, space: &space }, map, &machine, bounds)?;
+    let walker = Walker::new(map);
+    let mut unwinder = Unwinder { image, map, machine, space: &space, tables, walker, bounds: *bounds };
     for thread in &map.threads {
-        let (frames, end) = match &mut unwinder {
-            Some(unwinder) => unwinder.trace(thread)?,
-            None => (Vec::new(), End::NoUnwinder),
-        };
+        let (frames, end) = unwinder.trace(thread)?;
         stacks.threads.push(ThreadStack { id: thread.id, frames, end });
     }
+    stacks.table_work_spent = unwinder.tables.work.is_spent();
+    (stacks.tables, stacks.tables_left_out) = (unwinder.tables.found, unwinder.tables.left_out);
     Ok(stacks)
 }
 
@@ -191,28 +228,24 @@ struct Unwinder<'a> {
     image: &'a Image,
     map: &'a DumpMap,
     machine: Machine,
-    space: AddressSpace,
+    space: &'a AddressSpace,
+    tables: Tables<'a>,
     walker: Walker,
     /// What is left of it.
     bounds: Bounds,
 }
 
-impl<'a> Unwinder<'a> {
-    fn new(image: &'a Image, map: &'a DumpMap, machine: Machine, bounds: Bounds) -> Self {
-        let walker = Walker::new(map, &machine);
-        Self { image, map, machine, space: AddressSpace::new(&map.regions), walker, bounds }
-    }
-
+impl Unwinder<'_> {
     fn trace(&mut self, thread: &Thread) -> Result<(Vec<Frame>, End)> {
         let Some(context) = registers::read(self.image, self.map, &self.machine, thread)? else {
             return Ok((Vec::new(), End::NoRegisters));
         };
         let sp = Address(context.get_stack_pointer());
         let most = self.bounds.stack.min(self.bounds.stacks);
-        let stack = Stack::read(self.image, &self.space, thread, sp, most)?;
+        let stack = Stack::read(self.image, self.space, thread, sp, most)?;
         self.bounds.stacks -= stack.as_ref().map_or(0, Stack::len).min(self.bounds.stacks);
-        let (frames, stop) =
-            self.walker.walk(context, stack.as_ref(), self.bounds.frames.min(self.bounds.frames_in_all));
+        let frames = self.bounds.frames.min(self.bounds.frames_in_all);
+        let (frames, stop) = self.walker.walk((&self.machine, &self.tables), context, stack.as_ref(), frames);
         self.bounds.frames_in_all -= frames.len().min(self.bounds.frames_in_all);
         let end = match &stack {
             _ if stop == Stop::Enough => End::Frames,

@@ -11,11 +11,12 @@ use minidump::{MinidumpContext, MinidumpMemory, MinidumpModule, MinidumpModuleLi
 use minidump_common::format::MINIDUMP_MEMORY_DESCRIPTOR;
 use minidump_unwind::{
     CallStack, FileError, FileKind, FillSymbolError, FrameSymbolizer, FrameTrust, FrameWalker, StackFrame,
-    SymbolProvider, SystemInfo, walk_stack,
+    SymbolProvider, walk_stack,
 };
 
 use super::machine::Machine;
 use super::memory::Stack;
+use super::tables::Tables;
 use super::{Frame, Trust};
 use crate::dump::{DumpMap, Module};
 use crate::span::Address;
@@ -38,23 +39,24 @@ struct Enough;
 /// Walks threads of one dump.
 pub(super) struct Walker {
     modules: MinidumpModuleList,
-    system: SystemInfo,
-    endian: scroll::Endian,
 }
 
 impl Walker {
-    pub fn new(map: &DumpMap, machine: &Machine) -> Self {
+    pub fn new(map: &DumpMap) -> Self {
         let modules = (0..).zip(&map.modules).map(|(index, module)| numbered(index, module)).collect();
-        Self {
-            modules: MinidumpModuleList::from_modules(modules),
-            system: machine.system.clone(),
-            endian: machine.endian,
-        }
+        Self { modules: MinidumpModuleList::from_modules(modules) }
     }
 
     /// The frames, at most `most`, and how the walk ended.
-    pub fn walk(&self, context: MinidumpContext, stack: Option<&Stack>, most: usize) -> (Vec<Frame>, Stop) {
-        let memory = stack.map(|stack| self.memory(stack));
+    pub fn walk(
+        &self,
+        (machine, tables): (&Machine, &Tables<'_>),
+        context: MinidumpContext,
+        stack: Option<&Stack>,
+        most: usize,
+    ) -> (Vec<Frame>, Stop) {
+        let known = Known { tables, machine };
+        let memory = stack.map(|stack| memory(stack, machine.endian));
         let memory = memory.as_ref().map(UnifiedMemory::Memory);
         let mut calls = CallStack::with_context(context);
         let stop = {
@@ -63,7 +65,7 @@ impl Walker {
                     resume_unwind(Box::new(Enough))
                 }
             };
-            let mut walk = pin!(walk_stack(0, count, &mut calls, memory, &self.modules, &self.system, &NoSymbols));
+            let mut walk = pin!(walk_stack(0, count, &mut calls, memory, &self.modules, &machine.system, &known));
             // Nothing that is awaited ever waits: one poll is the whole walk.
             let mut poll = || walk.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
             match catch_unwind(AssertUnwindSafe(&mut poll)) {
@@ -75,15 +77,15 @@ impl Walker {
         calls.frames.truncate(most);
         (calls.frames.iter().map(frame).collect(), stop)
     }
+}
 
-    fn memory<'s>(&self, stack: &'s Stack) -> MinidumpMemory<'s> {
-        MinidumpMemory {
-            desc: MINIDUMP_MEMORY_DESCRIPTOR::default(),
-            base_address: stack.start.0,
-            size: stack.len(),
-            bytes: &stack.bytes,
-            endian: self.endian,
-        }
+fn memory(stack: &Stack, endian: scroll::Endian) -> MinidumpMemory<'_> {
+    MinidumpMemory {
+        desc: MINIDUMP_MEMORY_DESCRIPTOR::default(),
+        base_address: stack.start.0,
+        size: stack.len(),
+        bytes: &stack.bytes,
+        endian,
     }
 }
 
@@ -105,11 +107,14 @@ fn frame(frame: &StackFrame) -> Frame {
     Frame { address: Address(frame.instruction), module, trust }
 }
 
-/// There are no symbols but in the dump.
-struct NoSymbols;
+/// What is known of modules: no names of functions, and the unwind tables that the dump has.
+struct Known<'a> {
+    tables: &'a Tables<'a>,
+    machine: &'a Machine,
+}
 
 #[async_trait]
-impl SymbolProvider for NoSymbols {
+impl SymbolProvider for Known<'_> {
     async fn fill_symbol(
         &self,
         _: &(dyn minidump::Module + Sync),
@@ -118,8 +123,12 @@ impl SymbolProvider for NoSymbols {
         Err(FillSymbolError {})
     }
 
-    async fn walk_frame(&self, _: &(dyn minidump::Module + Sync), _: &mut (dyn FrameWalker + Send)) -> Option<()> {
-        None
+    async fn walk_frame(
+        &self,
+        module: &(dyn minidump::Module + Sync),
+        walker: &mut (dyn FrameWalker + Send),
+    ) -> Option<()> {
+        self.tables.walk(module.base_address(), self.machine, walker)
     }
 
     async fn get_file_path(&self, _: &(dyn minidump::Module + Sync), _: FileKind) -> Result<PathBuf, FileError> {

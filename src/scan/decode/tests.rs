@@ -177,7 +177,10 @@ fn percent_signs_and_escapes_are_decoded() {
         let c = token.replace('&', r"\x26");
         for (text, encoding) in [
             (percent(&token), Encoding::Percent),
-            (percent(&token).to_lowercase().replace(&percent(literal).to_lowercase(), &percent(literal)), Encoding::Percent),
+            (
+                percent(&token).to_lowercase().replace(&percent(literal).to_lowercase(), &percent(literal)),
+                Encoding::Percent,
+            ),
             (json, Encoding::Escaped),
             (gson, Encoding::Escaped),
             (c, Encoding::Escaped),

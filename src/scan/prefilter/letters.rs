@@ -22,8 +22,19 @@ const ESCAPED: &[(&[u8], u8)] =
     &[(b"%2b", b'+'), (b"%2f", b'/'), (b"\\/", b'/'), (b"\\u002b", b'+'), (b"\\u002f", b'/')];
 
 /// What may stand for a line break.
-const BREAKS: &[&[u8]] =
-    &[b"\r\n", b"\n", b"\r", b"\\r\\n", b"\\n", b"%0d%0a", b"%0a", b"\\u000d\\u000a", b"\\u000a", b"&#xd;&#xa;", b"&#10;"];
+const BREAKS: &[&[u8]] = &[
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\\r\\n",
+    b"\\n",
+    b"%0d%0a",
+    b"%0a",
+    b"\\u000d\\u000a",
+    b"\\u000a",
+    b"&#xd;&#xa;",
+    b"&#10;",
+];
 
 /// Blanks that may stand at the begin of a line.
 const INDENT: usize = 32;
@@ -61,7 +72,8 @@ impl Letters {
 
     /// The bytes that the letter `index` stands in.
     pub fn place(&self, index: usize) -> Range<usize> {
-        let part = self.parts.partition_point(|part| part.first <= index).checked_sub(1).and_then(|i| self.parts.get(i));
+        let part =
+            self.parts.partition_point(|part| part.first <= index).checked_sub(1).and_then(|i| self.parts.get(i));
         part.map_or(0..0, |part| {
             let at = part.at + (index - part.first);
             at..at + part.width
@@ -142,7 +154,11 @@ fn begin(bytes: &[u8], at: usize, floor: usize) -> usize {
         let letters = before.iter().rev().take_while(|b| is_letter(**b)).count();
         let before = before.get(..before.len() - letters).unwrap_or_default();
         let escape = ESCAPED.iter().find(|(spelling, _)| {
-            before.len().checked_sub(spelling.len()).and_then(|i| before.get(i..)).is_some_and(|end| begins(end, spelling))
+            before
+                .len()
+                .checked_sub(spelling.len())
+                .and_then(|i| before.get(i..))
+                .is_some_and(|end| begins(end, spelling))
         });
         start -= letters;
         match escape {

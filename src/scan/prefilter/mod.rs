@@ -8,8 +8,9 @@
 //! - runs of UTF-16 are narrowed into a side buffer, which the same search goes through (`wide`);
 //! - long runs of base64 and hexadecimal digits are joined in another side buffer (`letters`), in which literals are looked for
 //!   in their encoded spellings (`encoded`);
-//! - DER headers are found by a test that the compiler vectorises (`integers`).
+//! - DER headers are found by a test that the compiler vectorises (`integers`), and so are AES round keys (`aes_words`).
 
+mod aes_words;
 mod encoded;
 mod escaped;
 mod grams;
@@ -27,6 +28,7 @@ use std::ops::{Range, RangeInclusive};
 
 use crate::detect::{Candidate, Detector, Literal, Trigger};
 
+use aes_words::aes_words;
 use encoded::{DER_HEADS, Encoded};
 use literals::Literals;
 
@@ -44,6 +46,7 @@ pub struct Prefilter {
     /// The bytes that text is made of; none where there is no literal of text.
     alphabet: RangeInclusive<u8>,
     der: Vec<usize>,
+    aes: Vec<usize>,
     /// The encoded spellings of all literals, which are looked for among letters only.
     encoded: Literals,
     codes: Vec<Vec<(Code, usize)>>,
@@ -121,7 +124,7 @@ impl Prefilter {
     /// The id of the first rule of a detector whose literal is too short or made of one repeated byte.
     pub fn new(detectors: &[Box<dyn Detector>]) -> Result<Self, String> {
         let mut by_bytes: BTreeMap<Vec<u8>, Vec<Target>> = BTreeMap::new();
-        let mut der = Vec::new();
+        let (mut der, mut aes) = (Vec::new(), Vec::new());
         let mut alphabet = u8::MAX..=1;
         let mut spelled = BTreeSet::new();
         for (index, detector) in detectors.iter().enumerate() {
@@ -130,13 +133,18 @@ impl Prefilter {
                     der.push(index);
                     spelled.extend(DER_HEADS.iter().flat_map(|head| encoded::spellings(&Literal::binary(head))));
                 }
+                Trigger::AesWords => aes.push(index),
                 Trigger::Literals(literals) => {
                     for (i, literal) in literals.iter().enumerate() {
                         check(&literal.bytes).map_err(|why| refusal(detector.as_ref(), why))?;
                         alphabet = widened(alphabet, literal);
                         spelled.extend(encoded::spellings(literal));
                         for (bytes, spelling) in spellings(literal) {
-                            by_bytes.entry(bytes).or_default().push(Target { detector: Some(index), literal: i, spelling });
+                            by_bytes.entry(bytes).or_default().push(Target {
+                                detector: Some(index),
+                                literal: i,
+                                spelling,
+                            });
                         }
                         let escaped = if literal.wide { escaped::spellings(&literal.bytes) } else { BTreeSet::new() };
                         for bytes in escaped {
@@ -150,7 +158,7 @@ impl Prefilter {
         let (bytes, targets): (Vec<_>, Vec<_>) = by_bytes.into_iter().unzip();
         let literals = Literals::new(bytes.into_iter().zip(0..).collect(), rarity::of_text);
         let (encoded, codes) = search_of(spelled);
-        Ok(Self { literals, targets, alphabet, der, encoded, codes })
+        Ok(Self { literals, targets, alphabet, der, aes, encoded, codes })
     }
 
     /// Finds every candidate whose first byte lies in `owned`; and with `deeper`, what may be encoded anywhere in `bytes`.
@@ -160,7 +168,10 @@ impl Prefilter {
         for run in runs {
             self.plain(bytes, run.clone(), found);
             if !self.der.is_empty() {
-                self.der_integers(bytes, run, found);
+                der_integers(bytes, run.clone(), |at| tell(&self.der, at, found));
+            }
+            if !self.aes.is_empty() {
+                aes_words(bytes, run.clone(), |at| tell(&self.aes, at, found));
             }
         }
         // What is encoded is decoded as a whole, so the margins count too.
@@ -212,13 +223,12 @@ impl Prefilter {
             }
         });
     }
+}
 
-    fn der_integers(&self, bytes: &[u8], run: Range<usize>, found: &mut Found) {
-        der_integers(bytes, run, |at| {
-            let candidate = Candidate { at, literal: 0, wide: false };
-            found.triggered.extend(self.der.iter().map(|&der| Triggered { detector: Some(der), candidate, text: false }));
-        });
-    }
+fn tell(detectors: &[usize], at: usize, found: &mut Found) {
+    let candidate = Candidate { at, literal: 0, wide: false };
+    let told = |&detector| Triggered { detector: Some(detector), candidate, text: false };
+    found.triggered.extend(detectors.iter().map(told));
 }
 
 impl Target {

@@ -2,8 +2,10 @@
 //! never what it finds.
 
 /// Grams of words that are everywhere in programs: each costs as much as four of the commonest bytes.
-const WORDS: &[&[u8]] =
-    &[b"http", b"ttps", b"://", b"www.", b".com", b"auth", b"orizat", b"tion", b"pass", b"word", b"secret", b"token", b"name"];
+const WORDS: &[&[u8]] = &[
+    b"http", b"ttps", b"://", b"www.", b".com", b"auth", b"orizat", b"tion", b"pass", b"word", b"secret", b"token",
+    b"name",
+];
 
 /// A number that grows with how common `gram` is.
 pub fn of_text(gram: &[u8]) -> u32 {

@@ -89,7 +89,8 @@ fn equals_the_scalar_reference_at_every_place() {
 
 /// Bytes in which literals, their halves and their wide forms stand close together.
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
-    let word = prop::sample::select(vec!["abc", "abcd", "bcde", "://", "a", "b", "cdefgh", "\0", "\u{7f}", "zzzz", "é"]);
+    let word =
+        prop::sample::select(vec!["abc", "abcd", "bcde", "://", "a", "b", "cdefgh", "\0", "\u{7f}", "zzzz", "é"]);
     let piece = (word, 0..4_u8).prop_map(|(word, form)| match form {
         0 | 1 => word.as_bytes().to_vec(),
         2 => word.bytes().flat_map(|b| [b, 0]).collect(),
@@ -158,7 +159,10 @@ fn a_literal_in_the_first_or_last_bytes_of_a_constant_page_is_seen() {
 #[test]
 fn a_literal_across_two_constant_pages_is_seen() {
     let bytes = [vec![b'A'; PAGE], vec![b'B'; PAGE], vec![0; PAGE]].concat();
-    assert_eq!(told(&literals(&["AAABB", "BB\0\0"]), &bytes, 0..bytes.len()), [(PAGE - 3, 0, false), (2 * PAGE - 2, 1, false)]);
+    assert_eq!(
+        told(&literals(&["AAABB", "BB\0\0"]), &bytes, 0..bytes.len()),
+        [(PAGE - 3, 0, false), (2 * PAGE - 2, 1, false)]
+    );
 }
 
 #[test]
