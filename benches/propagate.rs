@@ -1,7 +1,7 @@
-//! How fast a scan is, told as a ratio to one `memmem` pass over the same bytes in the same run.
+//! How fast a scan with all its passes is, and propagation by itself, told as a ratio to one `memmem` pass over the same bytes in the same run.
 //!
-//!     cargo bench                      # on memory-like bytes made here
-//!     cargo bench -- some.dmp          # on a file
+//!     cargo bench --bench propagate                  # on memory-like bytes made here
+//!     cargo bench --bench propagate -- some.dmp          # on a file
 //!
 //! Absolute figures of a shared machine mean little; the ratio and the median of several rounds do.
 #![expect(
