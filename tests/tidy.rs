@@ -59,6 +59,7 @@ const BELOW_COMMANDS: &[&str] = &[
 
 /// Each outside crate and the only places that may name it. `src` is everywhere: vocabulary, not machinery.
 const HOMES: &[(&str, &[&str])] = &[
+    ("aes", &["src/keys/shield.rs"]),
     ("aho_corasick", &["src/scan/prefilter", "src/scan/propagate"]),
     ("anstream", &["src/report", "src/commands"]),
     ("anstyle", &["src/report", "src/commands"]),
@@ -66,17 +67,26 @@ const HOMES: &[(&str, &[&str])] = &[
     ("async_trait", &["src/redact/unwind"]),
     (
         "base64ct",
-        &["src/detect", "src/scan/forms", "src/scan/propagate", "src/scan/forms.rs", "src/redact/receipt/envelope.rs"],
+        &[
+            "src/detect",
+            "src/scan/forms",
+            "src/scan/propagate",
+            "src/scan/forms.rs",
+            "src/scan/prefilter/encoded.rs",
+            "src/redact/receipt/envelope.rs",
+        ],
     ),
     ("bech32", &["src/detect/text/checks"]),
     ("bip39", &["src/detect"]),
     ("bs58", &["src/detect/text/checks"]),
+    ("base16ct", &["src/scan/prefilter/encoded.rs", "src/scan/decode"]),
     ("clap", &["src/commands"]),
     ("clap_complete", &["src/commands"]),
     ("clap_mangen", &["src/commands"]),
     ("const_oid", &["src/keys"]),
     ("crc32fast", &["src/detect/text/checks"]),
     ("crypto_bigint", &["src/keys/number.rs"]),
+    ("ctr", &["src/keys/shield.rs"]),
     ("der", &["src/keys"]),
     // Keys that are looked for, and the key that signs receipts.
     ("ed25519_dalek", &["src/keys", "src/redact/receipt"]),
