@@ -111,19 +111,27 @@ pub enum Encoding {
     Words32,
     /// A number in digits of 30 bits, least significant first, each in 4 bytes: CPython's integers.
     Digits30,
+    /// A number in digits of 28 bits, least significant first, each in 4 bytes: libtommath's integers.
+    Digits28,
+    /// A number in digits of 60 bits, least significant first, each in 8 bytes: libtommath's integers on 64-bit machines.
+    Digits60,
+    /// A number in decimal digits.
+    Decimal,
     /// Bytes whose order is reversed in every word of 4: round keys that were loaded as big-endian words.
     Swapped32,
     /// UTF-16, low byte first.
     Utf16Le,
     /// UTF-16, high byte first.
     Utf16Be,
+    /// UTF-32, low byte first: `wchar_t` of systems other than Windows.
+    Utf32Le,
     /// Hexadecimal digits, either case.
     Hex,
     /// Base64 of either alphabet.
     Base64,
     /// Percent-encoding of URLs and forms.
     Percent,
-    /// Backslash escapes of JSON or C.
+    /// Backslash escapes of JSON or C, or the entities of XML.
     Escaped,
 }
 
@@ -203,9 +211,13 @@ const ENCODINGS: &[Encoding] = &[
     Encoding::LittleEndian,
     Encoding::Words32,
     Encoding::Digits30,
+    Encoding::Digits28,
+    Encoding::Digits60,
+    Encoding::Decimal,
     Encoding::Swapped32,
     Encoding::Utf16Le,
     Encoding::Utf16Be,
+    Encoding::Utf32Le,
     Encoding::Hex,
     Encoding::Base64,
     Encoding::Percent,
@@ -257,7 +269,7 @@ impl Form {
     /// Whether it is what is left of a structure.
     #[must_use]
     pub fn is_fragment(&self) -> bool {
-        matches!(self.layout, Layout::DerFragment | Layout::PemFragment)
+        matches!(self.layout, Layout::DerFragment | Layout::PemFragment) || self.piece == Piece::Fragment
     }
 
     /// Three bytes for it, for sites that are spilled.

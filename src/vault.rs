@@ -129,6 +129,13 @@ impl Secret {
         Self::whole(PartKind::Bytes, bytes)
     }
 
+    /// Bytes that are public knowledge: told in the structure where they stand, and not searched for elsewhere, where they
+    /// may be anything.
+    #[must_use]
+    pub fn known(bytes: &[u8]) -> Self {
+        Self { identity: Identity::of_bytes(bytes), parts: Vec::new() }
+    }
+
     fn whole(kind: PartKind, bytes: &[u8]) -> Self {
         let part = Part { piece: crate::finding::Piece::Whole, kind, bytes: SecretBytes::new(bytes) };
         Self { identity: Identity::of_bytes(bytes), parts: vec![part] }

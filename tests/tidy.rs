@@ -57,21 +57,27 @@ const BELOW_COMMANDS: &[&str] = &[
 
 /// Each outside crate and the only places that may name it. `src` is everywhere: vocabulary, not machinery.
 const HOMES: &[(&str, &[&str])] = &[
+    ("aes", &["src/keys/shield.rs"]),
     ("aho_corasick", &["src/scan/prefilter", "src/scan/propagate"]),
     ("anstream", &["src/report", "src/commands"]),
     ("anstyle", &["src/report", "src/commands"]),
     // The unwinder's trait for symbols is asynchronous; that is the one place where anything is.
     ("async_trait", &["src/redact/unwind"]),
-    ("base64ct", &["src/detect", "src/scan/forms", "src/scan/propagate", "src/scan/forms.rs"]),
+    (
+        "base64ct",
+        &["src/detect", "src/scan/forms", "src/scan/propagate", "src/scan/forms.rs", "src/scan/prefilter/encoded.rs"],
+    ),
     ("bech32", &["src/detect/text/checks"]),
     ("bip39", &["src/detect"]),
     ("bs58", &["src/detect/text/checks"]),
+    ("base16ct", &["src/scan/prefilter/encoded.rs", "src/scan/decode"]),
     ("clap", &["src/commands"]),
     ("clap_complete", &["src/commands"]),
     ("clap_mangen", &["src/commands"]),
     ("const_oid", &["src/keys"]),
     ("crc32fast", &["src/detect/text/checks"]),
     ("crypto_bigint", &["src/keys/number.rs"]),
+    ("ctr", &["src/keys/shield.rs"]),
     ("der", &["src/keys"]),
     ("ed25519_dalek", &["src/keys"]),
     ("elliptic_curve", &["src/keys"]),

@@ -44,6 +44,8 @@ pub enum Width {
     WideLe,
     /// UTF-16, high byte first.
     WideBe,
+    /// UTF-32, low byte first.
+    Wide32Le,
 }
 
 /// What one edit writes, and how.
@@ -74,6 +76,7 @@ impl Ink {
             Width::Narrow => (at, false),
             Width::WideLe => (at / 2, at % 2 == 1),
             Width::WideBe => (at / 2, at.is_multiple_of(2)),
+            Width::Wide32Le => (at / 4, !at.is_multiple_of(4)),
         };
         let nth =
             |of: &[u8], at: u64| usize::try_from(at % of.len().max(1) as u64).ok().and_then(|i| of.get(i).copied());
@@ -138,6 +141,7 @@ mod tests {
         assert_eq!(painted(ink(Width::Narrow, true), b"ab\r\nc=", 0), b"XX\r\nX=");
         assert_eq!(painted(ink(Width::WideLe, false), b"a\0b\0", 0), b"X\0X\0");
         assert_eq!(painted(ink(Width::WideBe, false), b"\0a\0b", 0), b"\0X\0X");
+        assert_eq!(painted(ink(Width::Wide32Le, false), b"a\0\0\0b\0\0\0", 0), b"X\0\0\0X\0\0\0");
         assert_eq!(painted(ink(Width::WideLe, false), b"\0b\0", 1), b"\0X\0", "cut behind the letter's first byte");
     }
 

@@ -224,9 +224,10 @@ impl Draft<'_> {
         let Form { layout, encoding, piece } = site.form;
         let written = match encoding {
             Encoding::Utf16Le | Encoding::Utf16Be | Encoding::Hex | Encoding::Base64 => true,
-            Encoding::Percent | Encoding::Escaped => true,
+            Encoding::Utf32Le | Encoding::Decimal | Encoding::Percent | Encoding::Escaped => true,
             Encoding::Plain => false,
-            Encoding::LittleEndian | Encoding::Words32 | Encoding::Digits30 | Encoding::Swapped32 => return false,
+            Encoding::LittleEndian | Encoding::Words32 | Encoding::Swapped32 => return false,
+            Encoding::Digits28 | Encoding::Digits30 | Encoding::Digits60 => return false,
         };
         let wrapped = matches!(
             layout,
@@ -242,6 +243,7 @@ impl Draft<'_> {
         match site.form.encoding {
             Encoding::Utf16Le => Ok(Width::WideLe),
             Encoding::Utf16Be => Ok(Width::WideBe),
+            Encoding::Utf32Le => Ok(Width::Wide32Le),
             Encoding::Hex | Encoding::Base64 | Encoding::Percent | Encoding::Escaped => self.width_of_bytes(site),
             _ => Ok(Width::Narrow),
         }

@@ -87,7 +87,7 @@ fn check_alone(all: &Engine, rule: &RuleText, example: &Example, complain: &mut 
     let at = example.text.find(example.secret()).unwrap_or(0) + PAD;
     let bytes = [&[0; PAD][..], example.text.as_bytes(), &[0; PAD]].concat();
     let pieces = [Span::new(0, bytes.len() as u64)];
-    let (hits, _) = all.hits(&Window::new(&bytes, 0..bytes.len(), &pieces, &[]));
+    let (hits, _) = all.look(&Window::new(&bytes, 0..bytes.len(), &pieces, &[]));
     let secret = at..at + example.secret().len();
     let overlaps = |range: &Range<usize>| range.start < secret.end && secret.start < range.end;
     let others = hits.hits.iter().filter(|hit| hit.rule != rule.id && overlaps(&hit.range));

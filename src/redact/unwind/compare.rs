@@ -114,3 +114,74 @@ fn same(before: &Stacks, a: Option<&Frame>, after: &Stacks, b: Option<&Frame>) -
     let (Some(a), Some(b)) = (a, b) else { return a.is_none() && b.is_none() };
     (a.address, a.trust) == (b.address, b.trust) && before.module_of(a) == after.module_of(b)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{End, ModuleName, Trust};
+    use super::*;
+    use crate::span::Address;
+
+    fn frame(address: u64, module: Option<u32>, trust: Trust) -> Frame {
+        Frame { address: Address(address), module, trust }
+    }
+
+    /// Two threads: one with two frames, one with one.
+    fn stacks() -> Stacks {
+        let frames = vec![frame(0x1010, Some(0), Trust::Context), frame(0x2010, Some(1), Trust::Scan)];
+        let shown = ThreadStack { id: 7, frames, end: End::Done };
+        let not_shown = ThreadStack { id: 8, frames: vec![frame(0x5000, None, Trust::Context)], end: End::NoStack };
+        let module = |name: &str, base| ModuleName { name: name.to_owned(), base: Address(base) };
+        let modules = vec![module("/lib/a.so", 0x1000), module(r"C:\b.dll", 0x2000)];
+        let table = Table { module: 0, section: ".eh_frame", address: Address(0x1800), len: 8, sha256: [1; 32] };
+        Stacks {
+            threads: vec![shown, not_shown],
+            modules,
+            tables: vec![table],
+            tables_left_out: 0,
+            table_work_spent: false,
+        }
+    }
+
+    fn first(after: &Stacks) -> String {
+        compare(&stacks(), after).first.unwrap().to_string()
+    }
+
+    #[test]
+    fn what_is_the_same_is_counted() {
+        let found = compare(&stacks(), &stacks());
+        assert!(found.is_equal());
+        assert_eq!((found.threads, found.shown, found.not_shown, found.equal, found.tables), (2, 1, 1, 2, 1));
+    }
+
+    #[test]
+    fn the_first_difference_is_named() {
+        let mut after = stacks();
+        after.threads[0].frames[1] = frame(0x2020, Some(1), Trust::Scan);
+        assert_eq!(first(&after), "thread 7, frame 1: b.dll+0x10 (stack scan) before, b.dll+0x20 (stack scan) after");
+        after.threads[0].frames[1] = frame(0x2010, Some(1), Trust::FramePointer);
+        assert_eq!(
+            first(&after),
+            "thread 7, frame 1: b.dll+0x10 (stack scan) before, b.dll+0x10 (frame pointer) after"
+        );
+        after.threads[0].frames.truncate(1);
+        assert_eq!(first(&after), "thread 7, frame 1: b.dll+0x10 (stack scan) before, no frame after");
+        let mut after = stacks();
+        after.modules[1].name = "c.dll".to_owned();
+        assert_eq!(first(&after), "thread 7, frame 1: b.dll+0x10 (stack scan) before, c.dll+0x10 (stack scan) after");
+        let mut after = stacks();
+        after.threads[1].end = End::NoRegisters;
+        assert!(first(&after).starts_with("thread 8: the dump has no memory"), "{}", first(&after));
+        after.threads.truncate(1);
+        assert_eq!(first(&after), "thread 8: thread 8 before, no thread after");
+        assert_eq!(compare(&stacks(), &after).equal, 1);
+    }
+
+    #[test]
+    fn a_table_that_changed_is_a_difference() {
+        let mut after = stacks();
+        after.tables[0].sha256[31] ^= 1;
+        let found = compare(&stacks(), &after);
+        assert!(!found.is_equal() && found.first.is_none());
+        assert_eq!(found.tables_changed, stacks().tables);
+    }
+}

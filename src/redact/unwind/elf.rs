@@ -5,8 +5,8 @@
 //! where the caller's value is, seen from the canonical frame address (DWARF 5, 6.4).
 
 use gimli::{
-    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, EvaluationResult, Location, Register, RegisterRule,
-    RunTimeEndian, UnwindContext, UnwindExpression, UnwindSection, Value,
+    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EhFrameOffset, EndianSlice, EvaluationResult, Location, Register,
+    RegisterRule, RunTimeEndian, UnwindContext, UnwindExpression, UnwindSection, Value,
 };
 use goblin::container::Ctx;
 use goblin::elf::Elf;
@@ -14,7 +14,8 @@ use goblin::elf::program_header::{PT_GNU_EH_FRAME, PT_LOAD, ProgramHeader};
 use minidump::system_info::Cpu;
 use minidump_unwind::FrameWalker;
 
-use super::tables::Memory;
+use super::machine::Machine;
+use super::tables::{Memory, Work};
 use crate::error::Result;
 use crate::span::Address;
 
@@ -138,16 +139,20 @@ impl Tables {
     }
 
     /// Finds the caller of the frame of `walker`.
-    pub fn walk(&self, cpu: Cpu, endian: scroll::Endian, walker: &mut dyn FrameWalker) -> Option<()> {
-        let (bases, order) = (self.bases(), order(endian));
+    pub fn walk(&self, work: &Work, machine: &Machine, walker: &mut dyn FrameWalker) -> Option<()> {
+        let (bases, order, cpu) = (self.bases(), order(machine.endian), machine.system.cpu);
         let header = EhFrameHdr::new(&self.header, order).parse(&bases, self.width).ok()?;
         let mut section = EhFrame::new(&self.frames, order);
         section.set_address_size(self.width);
         let address = walker.get_instruction();
-        let entry = header.table()?.fde_for_address(&section, &bases, address, EhFrame::cie_from_offset).ok()?;
-        if entry.entry_len() > ENTRY || entry.cie().entry_len() > ENTRY {
+        // Not `fde_for_address`, which takes it for granted that entries lie behind the section's start.
+        let place = header.table()?.lookup(address, &bases).ok()?.direct().ok()?.checked_sub(self.frames_at.0)?;
+        let place = EhFrameOffset(usize::try_from(place).ok()?);
+        let entry = section.fde_from_offset(&bases, place, EhFrame::cie_from_offset).ok()?;
+        if !entry.contains(address) || entry.entry_len() > ENTRY || entry.cie().entry_len() > ENTRY {
             return None;
         }
+        work.spend(entry.entry_len() + entry.cie().entry_len())?;
         let mut context = UnwindContext::new();
         let row = entry.unwind_info_for_address(&section, &bases, &mut context, address).ok()?;
         let rules = Rules { section: &section, encoding: entry.cie().encoding(), cpu, width: self.width };
@@ -276,4 +281,112 @@ fn name(cpu: Cpu, register: Register) -> Option<&'static str> {
         _ => &[],
     };
     names.get(usize::from(register.0)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Frame, STACK};
+    use super::*;
+
+    const HEADER: u64 = 0x40_0000;
+    const FRAMES: u64 = 0x40_0100;
+    /// The one function, 0x40 bytes long.
+    const CODE: u64 = 0x40_1000;
+
+    /// An entry: its length, and padding that does nothing.
+    fn entry(mut content: Vec<u8>) -> Vec<u8> {
+        content.resize(content.len().next_multiple_of(4), 0);
+        let mut entry = (content.len() as u32).to_le_bytes().to_vec();
+        entry.extend(content);
+        entry
+    }
+
+    /// Tables with one function, whose rules at its second instruction are `rules`.
+    fn tables(rules: &[u8]) -> Tables {
+        let distance = |to: u64, from: u64| (to as u32).wrapping_sub(from as u32).to_le_bytes();
+        // Version 1, "zR", factors 1 and -8, return address in 16, pointers relative to themselves in four bytes; at first
+        // the frame address is rsp + 8 and the return address is 8 below it.
+        let common = b"\0\0\0\0\x01zR\0\x01\x78\x10\x01\x1b\x0c\x07\x08\x90\x01";
+        let mut frames = entry(common.to_vec());
+        let at = frames.len() as u64;
+        let mut function = (at as u32 + 4).to_le_bytes().to_vec();
+        function.extend(distance(CODE, FRAMES + at + 8));
+        function.extend(0x40_u32.to_le_bytes());
+        function.extend([0, 0x41]);
+        function.extend(rules);
+        frames.extend(entry(function));
+        frames.extend([0; 4]);
+        // Version 1; the pointer as above, the number of entries in four bytes, the entries relative to the header.
+        let mut header = vec![1, 0x1b, 0x03, 0x3b];
+        header.extend(distance(FRAMES, HEADER + 4));
+        header.extend(1_u32.to_le_bytes());
+        header.extend(distance(CODE, HEADER));
+        header.extend(distance(FRAMES + at, HEADER));
+        let (header_at, frames_at) = (Address(HEADER), Address(FRAMES));
+        Tables { header_at, header, frames_at, frames, width: 8, cut: false }
+    }
+
+    fn walk(rules: &[u8], into: u64) -> Option<[Option<u64>; 3]> {
+        let mut frame = Frame::new(CODE + into, &[0xaa, 0xbb, 0xcc], &[("rsp", STACK), ("rbp", 7), ("rip", CODE)]);
+        tables(rules).walk(&Work::new(1 << 20), &Machine::of_core(Cpu::X86_64), &mut frame)?;
+        Some(["rip", "rsp", "rbp"].map(|name| frame.caller(name)))
+    }
+
+    /// `push rbp`: the frame address is 16 above rsp, rbp is 16 below it.
+    const PUSHED: &[u8] = &[0x0e, 16, 0x86, 2];
+
+    #[test]
+    fn rules_hold_from_their_instruction_on() {
+        assert_eq!(walk(PUSHED, 0), Some([Some(0xaa), Some(STACK + 8), None]));
+        assert_eq!(walk(PUSHED, 1), Some([Some(0xbb), Some(STACK + 16), Some(0xaa)]));
+        assert_eq!(walk(PUSHED, 0x40), None, "behind the function");
+    }
+
+    #[test]
+    fn a_return_address_that_is_undefined_ends_the_stack() {
+        assert_eq!(walk(&[0x07, 16], 1), Some([Some(0), Some(STACK + 8), None]));
+    }
+
+    #[test]
+    fn expressions_are_evaluated_and_end() {
+        // The frame address is what stands at rsp + 8, plus 1.
+        assert_eq!(walk(&[0x0f, 5, 0x77, 8, 0x06, 0x23, 1], 1), None, "0xbb + 1 - 8 is no place on the stack");
+        // The frame address is rsp + 24.
+        assert_eq!(walk(&[0x0f, 2, 0x77, 24], 1), Some([Some(0xcc), Some(STACK + 24), None]));
+        // rsp, then three bytes back, for ever.
+        assert_eq!(walk(&[0x0f, 5, 0x77, 0, 0x2f, 0xfd, 0xff], 1), None);
+    }
+
+    #[test]
+    fn whatever_the_bytes_are_the_walk_ends() {
+        let whole = tables(PUSHED);
+        let walked = |tables: &Tables| {
+            let mut frame = Frame::new(CODE + 1, &[0xaa, 0xbb, 0xcc], &[("rsp", STACK), ("rbp", 7)]);
+            tables.walk(&Work::new(1 << 20), &Machine::of_core(Cpu::X86_64), &mut frame)
+        };
+        for at in 0..whole.frames.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut frames = whole.frames.clone();
+                frames[at] = value;
+                let _ = entries(&frames, scroll::LE);
+                walked(&Tables { frames, header: whole.header.clone(), ..tables(PUSHED) });
+            }
+        }
+        for at in 0..whole.header.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut header = whole.header.clone();
+                header[at] = value;
+                walked(&Tables { header, frames: whole.frames.clone(), ..tables(PUSHED) });
+            }
+        }
+    }
+
+    #[test]
+    fn entries_end_at_a_zero() {
+        let frames = tables(PUSHED).frames;
+        let mut longer = frames.clone();
+        longer.extend([9; 100]);
+        assert_eq!(entries(&longer, scroll::LE), Some(frames.len()));
+        assert_eq!(entries(&frames[..frames.len() - 4], scroll::LE), None);
+    }
 }

@@ -22,6 +22,14 @@ pub(super) struct Machine {
     pub endian: scroll::Endian,
 }
 
+#[cfg(test)]
+impl Machine {
+    /// A machine with Linux, for tests.
+    pub fn of_core(cpu: Cpu) -> Self {
+        Self { system: system(cpu, Os::Linux), source: Source::Core, endian: scroll::LE }
+    }
+}
+
 /// Which layout a thread's registers have in the file.
 pub(super) enum Source {
     /// A `CONTEXT` of this system.
@@ -83,6 +91,6 @@ fn mach(image: &Image, endian: scroll::Endian) -> Result<Option<Cpu>> {
     })
 }
 
-pub(super) fn system(cpu: Cpu, os: Os) -> SystemInfo {
+fn system(cpu: Cpu, os: Os) -> SystemInfo {
     SystemInfo { os, os_version: None, os_build: None, cpu, cpu_info: None, cpu_microcode_version: None, cpu_count: 1 }
 }

@@ -23,6 +23,8 @@ mod memory;
 mod pe;
 mod registers;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod walk;
 
 use std::fmt;
@@ -56,12 +58,21 @@ pub struct Bounds {
     pub stacks: u64,
     /// Bytes of all unwind tables, which are held in memory while threads are walked.
     pub tables: u64,
+    /// Bytes of tables and of code that are worked through to walk by tables, some hundred for a frame.
+    pub table_work: u64,
 }
 
 impl Default for Bounds {
     /// A frame takes 24 bytes here and about 2 KiB while its thread is walked, and has at least 8 bytes of stack.
     fn default() -> Self {
-        Self { frames: 1024, frames_in_all: 1 << 20, stack: 1 << 20, stacks: 256 << 20, tables: 128 << 20 }
+        Self {
+            frames: 1024,
+            frames_in_all: 1 << 20,
+            stack: 1 << 20,
+            stacks: 256 << 20,
+            tables: 128 << 20,
+            table_work: 1 << 30,
+        }
     }
 }
 
@@ -76,6 +87,8 @@ pub struct Stacks {
     pub tables: Vec<Table>,
     /// Modules whose tables were left out, neither hashed nor used, because [`Bounds::tables`] was spent.
     pub tables_left_out: usize,
+    /// Whether [`Bounds::table_work`] was spent: the frames from there on were found without tables.
+    pub table_work_spent: bool,
 }
 
 /// One thread's trace.
@@ -190,6 +203,7 @@ pub fn stacks(image: &Image, map: &DumpMap, bounds: &Bounds) -> Result<Stacks> {
         modules: map.modules.iter().map(name).collect(),
         tables: Vec::new(),
         tables_left_out: 0,
+        table_work_spent: false,
     };
     let Some(machine) = machine::of(image, map)? else {
         let unknown = |thread: &Thread| ThreadStack { id: thread.id, frames: Vec::new(), end: End::NoUnwinder };
@@ -197,13 +211,14 @@ pub fn stacks(image: &Image, map: &DumpMap, bounds: &Bounds) -> Result<Stacks> {
         return Ok(stacks);
     };
     let space = AddressSpace::new(&map.regions);
-    let tables = Tables::new(Memory { image, space: &space }, map, &machine, bounds.tables)?;
+    let tables = Tables::new(Memory { image, space: &space }, map, &machine, bounds)?;
     let walker = Walker::new(map);
     let mut unwinder = Unwinder { image, map, machine, space: &space, tables, walker, bounds: *bounds };
     for thread in &map.threads {
         let (frames, end) = unwinder.trace(thread)?;
         stacks.threads.push(ThreadStack { id: thread.id, frames, end });
     }
+    stacks.table_work_spent = unwinder.tables.work.is_spent();
     (stacks.tables, stacks.tables_left_out) = (unwinder.tables.found, unwinder.tables.left_out);
     Ok(stacks)
 }

@@ -12,7 +12,8 @@ use minidump_unwind::FrameWalker;
 use pe_unwind_info::x86_64::{FunctionTableEntries, Register, UnwindState, XmmRegister};
 use scroll::{LE, Pread};
 
-use super::tables::Memory;
+use super::machine::Machine;
+use super::tables::{Memory, Work};
 use crate::dump::Module;
 use crate::error::Result;
 use crate::span::Address;
@@ -27,7 +28,7 @@ const INFO: usize = 4 + 2 * 256 + 12;
 const CHAIN: usize = 32;
 
 /// Code between a frame's instruction and the end of its function that is looked at for the function's last instructions.
-const CODE: u64 = 1 << 20;
+const CODE: usize = 1 << 20;
 
 /// Name, place and bytes of a section.
 type Section = (&'static str, Address, Vec<u8>);
@@ -81,8 +82,8 @@ impl Tables {
     }
 
     /// Finds the caller of the frame of `walker`.
-    pub fn walk(&self, memory: Memory<'_>, cpu: Cpu, walker: &mut dyn FrameWalker) -> Option<()> {
-        if cpu != Cpu::X86_64 {
+    pub fn walk(&self, memory: Memory<'_>, work: &Work, machine: &Machine, walker: &mut dyn FrameWalker) -> Option<()> {
+        if machine.system.cpu != Cpu::X86_64 {
             return None;
         }
         let rva = u32::try_from(walker.get_instruction().checked_sub(self.base.0)?).ok()?;
@@ -90,13 +91,18 @@ impl Tables {
             // A function without an entry calls nobody: it can only be the innermost.
             return if walker.has_grand_callee() { None } else { finish(leaf(walker)?, walker) };
         };
-        let parts = self.parts(memory, &function, rva)?;
+        let infos = self.infos(memory, function.info)?;
+        // In a function's last instructions, where what it did is undone by and by, nothing is called.
+        let rest = usize::try_from(function.end - rva).ok()?;
+        let code = if walker.has_grand_callee() { None } else { Some(self.code(memory, rva, rest)?) };
+        let code = code.as_deref().or_else(|| NO_CODE.get(..rest))?;
+        work.spend(infos.len() * INFO + code.len())?;
         let mut state = State::of(walker);
         let used = Cell::new(0);
-        let find = |rva: u32| {
+        let find = |asked: u32| {
             used.set(used.get() + 1);
-            let (start, bytes) = parts.iter().find(|(start, _)| *start == rva).filter(|_| used.get() <= 2 * CHAIN)?;
-            (*start == rva).then_some(bytes.as_slice())
+            let info = infos.iter().find(|(start, _)| *start == asked).map(|(_, bytes)| bytes.as_slice());
+            info.or_else(|| (asked == rva).then_some(code)).filter(|_| used.get() <= 2 * CHAIN)
         };
         let entry = function.bytes;
         let back = FunctionTableEntries::parse(&entry).unwind_frame(&mut state, find, rva)?;
@@ -120,23 +126,26 @@ impl Tables {
         entry(low.checked_sub(1)?).filter(|function| (function.begin..function.end).contains(&rva))
     }
 
-    /// What unwinding from `rva` may ask for: the function's unwind information with all that it is chained to, and the
-    /// code from `rva` to the function's end.
-    fn parts(&self, memory: Memory<'_>, function: &Function, rva: u32) -> Option<Vec<(u32, Vec<u8>)>> {
-        let bytes = |rva: u32, len: usize| memory.bytes(self.base.plus(rva.into()), len).ok();
-        let rest = usize::try_from(function.end - rva).ok().filter(|&rest| rest as u64 <= CODE)?;
-        let code = bytes(rva, rest).filter(|code| code.len() == rest)?;
-        let (mut parts, mut next) = (Vec::new(), Some(function.info));
-        while let Some(info) = next.take().filter(|_| parts.len() < CHAIN) {
-            let bytes = bytes(info, INFO)?;
+    /// The unwind information at `place`, and all that it is chained to.
+    fn infos(&self, memory: Memory<'_>, place: u32) -> Option<Vec<(u32, Vec<u8>)>> {
+        let (mut infos, mut next) = (Vec::new(), Some(place));
+        while let Some(place) = next.take().filter(|_| infos.len() < CHAIN) {
+            let bytes = memory.bytes(self.base.plus(place.into()), INFO).ok()?;
             next = chained(&bytes);
-            parts.push((info, bytes));
+            infos.push((place, bytes));
         }
-        // Where both begin at one place, which no compiler does, the information is found first.
-        parts.push((rva, code));
-        Some(parts)
+        Some(infos)
+    }
+
+    /// The code from `rva` to its function's end, all of it.
+    fn code(&self, memory: Memory<'_>, rva: u32, len: usize) -> Option<Vec<u8>> {
+        let code = memory.bytes(self.base.plus(rva.into()), len.min(CODE)).ok()?;
+        (code.len() == len).then_some(code)
     }
 }
+
+/// Stands for code that need not be looked at.
+static NO_CODE: [u8; CODE] = [0; CODE];
 
 /// The unwind information that this one is chained to.
 fn chained(info: &[u8]) -> Option<u32> {
@@ -234,8 +243,7 @@ fn finish((values, back): Values, walker: &mut dyn FrameWalker) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
+    use super::super::testing::{Frame, STACK};
     use super::*;
     use crate::dump::{Label, Region};
     use crate::image::Image;
@@ -244,56 +252,9 @@ mod tests {
 
     const BASE: u64 = 0x1_4000_0000;
 
-    /// A frame with some registers, on a stack of words from 0x1000 on.
-    struct Frame {
-        at: u64,
-        outer: bool,
-        stack: Vec<u64>,
-        registers: HashMap<String, u64>,
-        caller: HashMap<String, u64>,
-    }
-
-    impl Frame {
-        fn new(rva: u64, rsp: u64, stack: &[u64]) -> Self {
-            let registers = [("rsp", rsp), ("rbp", 7), ("rbx", 8)].map(|(name, value)| (name.to_owned(), value));
-            let (stack, registers) = (stack.to_vec(), registers.into());
-            Self { at: BASE + rva, outer: false, stack, registers, caller: HashMap::new() }
-        }
-
-        fn caller(&self, name: &str) -> Option<u64> {
-            self.caller.get(name).copied()
-        }
-    }
-
-    impl FrameWalker for Frame {
-        fn get_instruction(&self) -> u64 {
-            self.at
-        }
-        fn has_grand_callee(&self) -> bool {
-            self.outer
-        }
-        fn get_grand_callee_parameter_size(&self) -> u32 {
-            0
-        }
-        fn get_register_at_address(&self, address: u64) -> Option<u64> {
-            self.stack.get(usize::try_from(address.checked_sub(0x1000)? / 8).ok()?).copied()
-        }
-        fn get_callee_register(&self, name: &str) -> Option<u64> {
-            self.registers.get(name).copied()
-        }
-        fn set_caller_register(&mut self, name: &str, value: u64) -> Option<()> {
-            self.caller.insert(name.to_owned(), value);
-            Some(())
-        }
-        fn clear_caller_register(&mut self, name: &str) {
-            self.caller.remove(name);
-        }
-        fn set_cfa(&mut self, value: u64) -> Option<()> {
-            self.set_caller_register("rsp", value)
-        }
-        fn set_ra(&mut self, value: u64) -> Option<()> {
-            self.set_caller_register("rip", value)
-        }
+    /// A frame of the image, at `rva`.
+    fn frame(rva: u64, stack: &[u64]) -> Frame {
+        Frame::new(BASE + rva, stack, &[("rsp", STACK), ("rbp", 7), ("rbx", 8)])
     }
 
     /// An image with one function at 0x1000, 0x40 bytes long, whose unwind information at 0x3000 is `info`.
@@ -307,7 +268,8 @@ mod tests {
             Region { span: Span::new(0, 0x4000), address: Some(Address(BASE)), label: Label::Memory, protection: None };
         let (image, space) = (Image::from_bytes("test", bytes), AddressSpace::new(&[region]));
         let tables = Tables { base: Address(BASE), size: 0x4000, functions: (Address(BASE + 0x2000), 12) };
-        tables.walk(Memory { image: &image, space: &space }, Cpu::X86_64, frame)
+        let memory = Memory { image: &image, space: &space };
+        tables.walk(memory, &Work::new(1 << 20), &Machine::of_core(Cpu::X86_64), frame)
     }
 
     /// Version 1; a prolog of 5 bytes: `push rbp` ends at 1, `sub rsp, 0x20` at 5.
@@ -315,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_a_prolog_did_is_undone() {
-        let mut frame = Frame::new(0x1010, 0x1000, &[1, 2, 3, 4, 0xbb, 0xcc]);
+        let mut frame = frame(0x1010, &[1, 2, 3, 4, 0xbb, 0xcc]);
         walk(0x1040, PLAIN, &mut frame).unwrap();
         let caller = ["rip", "rsp", "rbp", "rbx"].map(|name| frame.caller(name));
         assert_eq!(caller, [0xcc, 0x1030, 0xbb, 8].map(Some));
@@ -323,7 +285,7 @@ mod tests {
 
     #[test]
     fn only_the_innermost_function_can_be_without_an_entry() {
-        let mut frame = Frame::new(0x1800, 0x1000, &[0xcc]);
+        let mut frame = frame(0x1800, &[0xcc]);
         walk(0x1040, PLAIN, &mut frame).unwrap();
         assert_eq!((frame.caller("rip"), frame.caller("rsp")), (Some(0xcc), Some(0x1008)));
         frame.outer = true;
@@ -332,16 +294,16 @@ mod tests {
 
     #[test]
     fn entries_that_lie_end_the_walk() {
-        let mut frame = || Frame::new(0x1010, 0x1000, &[1, 2, 3, 4, 0xbb, 0xcc]);
+        let lying = || frame(0x1010, &[1, 2, 3, 4, 0xbb, 0xcc]);
         // A chain that leads back to itself: flags 4, no codes, then an entry with the same information.
         let mut ring = vec![0x21, 0, 0, 0];
         [0x1000, 0x1040, 0x3000_u32].iter().for_each(|number| ring.extend(number.to_le_bytes()));
-        assert!(walk(0x1040, &ring, &mut frame()).is_none());
+        assert!(walk(0x1040, &ring, &mut lying()).is_none());
         // A function that ends behind the image; a version that nobody wrote.
-        assert!(walk(0x4000_0000, PLAIN, &mut frame()).is_none());
-        assert!(walk(0x1040, &[7, 5, 0, 0], &mut frame()).is_none());
+        assert!(walk(0x4000_0000, PLAIN, &mut lying()).is_none());
+        assert!(walk(0x1040, &[7, 5, 0, 0], &mut lying()).is_none());
         // The stack pointer is not known.
-        let mut blind = frame();
+        let mut blind = lying();
         blind.registers.remove("rsp");
         assert!(walk(0x1040, PLAIN, &mut blind).is_none());
     }

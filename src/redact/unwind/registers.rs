@@ -101,14 +101,6 @@ where
 mod tests {
     use super::*;
 
-    fn machine(cpu: Cpu) -> Machine {
-        Machine {
-            system: super::super::machine::system(cpu, minidump::system_info::Os::Linux),
-            source: Source::Core,
-            endian: scroll::LE,
-        }
-    }
-
     /// A status note whose n-th register holds `n + 1`.
     fn note(len: usize, from: usize, width: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
@@ -120,16 +112,16 @@ mod tests {
 
     #[test]
     fn every_register_of_a_status_note_stands_in_its_place() {
-        let amd64 = status(&machine(Cpu::X86_64), &note(336, 112, 8)).unwrap();
+        let amd64 = status(&Machine::of_core(Cpu::X86_64), &note(336, 112, 8)).unwrap();
         let get = |context: &MinidumpContext, name: &str| context.get_register(name);
         assert_eq!(["r15", "rbp", "rbx", "rip", "rsp"].map(|name| get(&amd64, name)), [1, 5, 6, 17, 20].map(Some));
-        let x86 = status(&machine(Cpu::X86), &note(144, 72, 4)).unwrap();
+        let x86 = status(&Machine::of_core(Cpu::X86), &note(144, 72, 4)).unwrap();
         assert_eq!(["ebx", "ebp", "eip", "esp"].map(|name| get(&x86, name)), [1, 6, 13, 16].map(Some));
-        let arm64 = status(&machine(Cpu::Arm64), &note(392, 112, 8)).unwrap();
+        let arm64 = status(&Machine::of_core(Cpu::Arm64), &note(392, 112, 8)).unwrap();
         assert_eq!(["x0", "fp", "lr", "sp", "pc"].map(|name| get(&arm64, name)), [1, 30, 31, 32, 33].map(Some));
-        let arm = status(&machine(Cpu::Arm), &note(148, 72, 4)).unwrap();
+        let arm = status(&Machine::of_core(Cpu::Arm), &note(148, 72, 4)).unwrap();
         assert_eq!(["r0", "fp", "sp", "lr", "pc"].map(|name| get(&arm, name)), [1, 12, 14, 15, 16].map(Some));
-        assert!(status(&machine(Cpu::X86_64), &note(296, 72, 8)).is_none(), "x32");
+        assert!(status(&Machine::of_core(Cpu::X86_64), &note(296, 72, 8)).is_none(), "x32");
     }
 
     #[test]

@@ -6,13 +6,14 @@
 //! Mach-O's tables are not read here.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use minidump_unwind::FrameWalker;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::machine::Machine;
-use super::{elf, pe};
+use super::{Bounds, elf, pe};
 use crate::dump::{DumpMap, Module};
 use crate::error::Result;
 use crate::image::Image;
@@ -49,6 +50,29 @@ pub(super) struct Tables<'a> {
     pub found: Vec<Table>,
     /// Modules whose tables no budget was left for.
     pub left_out: usize,
+    pub work: Work,
+}
+
+/// Bytes of tables and code that may be worked through while threads are walked. Entries are short in earnest, but a file
+/// may have a million frames in one entry of a megabyte.
+pub(super) struct Work(AtomicU64);
+
+impl Work {
+    pub fn new(bytes: u64) -> Self {
+        Self(AtomicU64::new(bytes))
+    }
+
+    /// Takes `bytes`, or says no, and then always.
+    pub fn spend(&self, bytes: usize) -> Option<()> {
+        let take = |left: u64| Some(left.saturating_sub(bytes as u64));
+        let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).unwrap_or(0);
+        (before > bytes as u64).then_some(())
+    }
+
+    /// Whether it was all spent.
+    pub fn is_spent(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
 }
 
 /// The dump's memory.
@@ -74,10 +98,11 @@ impl Memory<'_> {
 const HEADER: usize = 4096;
 
 impl<'a> Tables<'a> {
-    /// Finds the tables of every module, at most `budget` bytes of them.
-    pub fn new(memory: Memory<'a>, map: &DumpMap, machine: &Machine, budget: u64) -> Result<Self> {
-        let mut tables = Self { memory, of: HashMap::new(), found: Vec::new(), left_out: 0 };
-        let (mut left, mut before) = (budget, None);
+    /// Finds the tables of every module, as far as `bounds` allow.
+    pub fn new(memory: Memory<'a>, map: &DumpMap, machine: &Machine, bounds: &Bounds) -> Result<Self> {
+        let mut tables =
+            Self { memory, of: HashMap::new(), found: Vec::new(), left_out: 0, work: Work::new(bounds.table_work) };
+        let (mut left, mut before) = (bounds.tables, None);
         for (index, module) in (0..).zip(&map.modules) {
             // A second module at one address is a lie, which is told as often as a file likes.
             if before.replace(module.base) == Some(module.base) {
@@ -98,43 +123,31 @@ impl<'a> Tables<'a> {
                 self.left_out += 1;
                 return Ok(());
             }
-            tables.sections().for_each(|(section, address, bytes)| self.hash(index, section, address, [bytes]));
+            tables.sections().for_each(|(section, address, bytes)| self.hash(index, section, address, bytes));
             self.of.insert(module.base.0, Unwinding::Elf(tables));
         } else if let Some(tables) = pe::Tables::find(&page, module) {
             let Some(sections) = tables.sections(self.memory, left)? else {
                 self.left_out += 1;
                 return Ok(());
             };
-            sections
-                .iter()
-                .for_each(|(section, address, bytes)| self.hash(index, section, *address, [bytes.as_slice()]));
+            sections.iter().for_each(|(section, address, bytes)| self.hash(index, section, *address, bytes));
             self.of.insert(module.base.0, Unwinding::Pe(tables));
         }
         Ok(())
     }
 
-    fn hash<'b>(
-        &mut self,
-        module: u32,
-        section: &'static str,
-        address: Address,
-        parts: impl IntoIterator<Item = &'b [u8]>,
-    ) {
-        let (mut hash, mut len) = (Sha256::new(), 0);
-        for part in parts {
-            hash.update(part);
-            len += part.len() as u64;
-        }
-        if len > 0 {
-            self.found.push(Table { module, section, address, len, sha256: hash.finalize().into() });
+    fn hash(&mut self, module: u32, section: &'static str, address: Address, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            let (len, sha256) = (bytes.len() as u64, Sha256::digest(bytes).into());
+            self.found.push(Table { module, section, address, len, sha256 });
         }
     }
 
     /// Finds the caller of the frame of `walker`, which lies in the module at `base`, if its table knows it.
     pub fn walk(&self, base: u64, machine: &Machine, walker: &mut dyn FrameWalker) -> Option<()> {
         match self.of.get(&base)? {
-            Unwinding::Elf(tables) => tables.walk(machine.system.cpu, machine.endian, walker),
-            Unwinding::Pe(tables) => tables.walk(self.memory, machine.system.cpu, walker),
+            Unwinding::Elf(tables) => tables.walk(&self.work, machine, walker),
+            Unwinding::Pe(tables) => tables.walk(self.memory, &self.work, machine, walker),
         }
     }
 }

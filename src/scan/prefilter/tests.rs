@@ -60,7 +60,7 @@ fn naive(bytes: &[u8], owned: Range<usize>, all: &[Literal]) -> Vec<(usize, usiz
 
 fn told(filter: &Prefilter, bytes: &[u8], owned: Range<usize>) -> Vec<(usize, usize, bool)> {
     let mut found = Found::default();
-    filter.candidates(bytes, owned, &mut found);
+    filter.candidates(bytes, owned, true, &mut found);
     found.triggered.iter().map(|t| (t.candidate.at, t.candidate.literal, t.candidate.wide)).collect()
 }
 
@@ -168,7 +168,7 @@ fn a_literal_across_two_constant_pages_is_seen() {
 #[test]
 fn constant_pages_are_counted_and_passed_over() {
     let mut found = Found::default();
-    literals(&["ABC"]).candidates(&vec![0; 16 * PAGE], 0..16 * PAGE, &mut found);
+    literals(&["ABC"]).candidates(&vec![0; 16 * PAGE], 0..16 * PAGE, true, &mut found);
     assert_eq!(found.constant, 16 * PAGE as u64);
 }
 

@@ -17,7 +17,7 @@ const SHORTEST: usize = 5;
 const STRIDE: usize = 32;
 
 /// The letters of the runs of UTF-16 in a window, with a zero byte behind each run.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Narrow {
     letters: Vec<u8>,
     runs: Vec<Run>,
