@@ -77,6 +77,8 @@ pub struct StackCounts {
     pub different: usize,
     /// Frames that were compared.
     pub frames: usize,
+    /// Unwind tables in the dump's memory that were compared, byte by byte.
+    pub tables: usize,
 }
 
 impl Proof {

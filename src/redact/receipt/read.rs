@@ -238,7 +238,7 @@ impl Receipt {
         let (mut end, len) = (0, self.told().original.bytes);
         for edit in &self.told().edits {
             let at = edit.offset;
-            if !self.finding(edit.finding).is_some_and(|finding| finding.rule == edit.rule) {
+            if self.finding(edit.finding).is_none_or(|finding| finding.rule != edit.rule) {
                 return Err(format!("the edit at {at:#x} is of a finding that is not there"));
             }
             let after = edit.offset.checked_add(edit.length).filter(|&after| after <= len && edit.length > 0);

@@ -125,7 +125,8 @@ impl Prefilter {
     pub fn new(detectors: &[Box<dyn Detector>]) -> Result<Self, String> {
         let mut by_bytes: BTreeMap<Vec<u8>, Vec<Target>> = BTreeMap::new();
         let (mut der, mut aes) = (Vec::new(), Vec::new());
-        let mut alphabet = u8::MAX..=1;
+        // Empty until a literal of text widens it.
+        let mut alphabet = RangeInclusive::new(u8::MAX, 1);
         let mut spelled = BTreeSet::new();
         for (index, detector) in detectors.iter().enumerate() {
             match detector.trigger() {
