@@ -1,5 +1,5 @@
 //! Receipts: written, signed, verified, refused when a byte is changed, and silent about the secrets.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests may fail loudly")]
 
 #[expect(dead_code, reason = "these tests need a part of the builder")]
 mod synth;
@@ -318,7 +318,7 @@ fn a_receipt_that_was_made_up_is_refused_by_the_files() {
     let mut other = good.clone();
     let last = other.len() - 1;
     other[last] ^= 1;
-    assert_eq!(judge(&receipt, &other), ["planned-bytes-only"]);
+    assert!(judge(&receipt, &other).contains(&"planned-bytes-only".to_owned()));
     assert!(judge(&receipt, &place.read("in.dmp")).contains(&"leftovers".to_owned()));
     assert_eq!(judge(&receipt.replace("\"site_count\": 2", "\"site_count\": 3"), &good), ["same-plan"]);
 }
