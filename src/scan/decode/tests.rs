@@ -254,9 +254,8 @@ fn hostile_text_is_decoded_to_a_bounded_length() {
     let deep = Base64::encode_string(&bytes);
     for bytes in [bytes, deep.into_bytes(), b"%41tk_\\x41".repeat(50_000), b"tk_\\\"".repeat(50_000)] {
         let start = std::time::Instant::now();
-        let (_, look) = engine.look(&Window::new(&bytes, 0..bytes.len(), &[], &[]));
+        engine.look(&Window::new(&bytes, 0..bytes.len(), &[], &[]));
         assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
-        drop(look);
     }
     let (_, look) = engine.look(&Window::new(b"dGtfdGtfdGtfdGtfdGtfdGtf", 0..24, &[], &[]));
     assert!(!look.spent, "what is not hostile is decoded whole");

@@ -65,7 +65,7 @@ pub fn spellings(literal: &Literal) -> BTreeSet<Encoded> {
     if literal.wide {
         once.extend(encode(&widen(bytes)));
     }
-    let twice: Vec<Encoded> = once.iter().flat_map(|inner| texts(inner)).flat_map(|text| encode(&text)).collect();
+    let twice: Vec<Encoded> = once.iter().flat_map(texts).flat_map(|text| encode(&text)).collect();
     once.extend(twice);
     if literal.wide {
         once.extend(escaped::spellings(bytes).iter().flat_map(|text| encode(text.get(..MOST).unwrap_or(text))));
