@@ -134,10 +134,10 @@ impl Letters {
                 self.parts.push(Part { first: self.letters.len(), at, width: 1 });
                 self.letters.extend(rest.iter().take(plain).map(|&b| standard(b)));
                 at += plain;
-            } else if let Some((spelling, letter)) = ESCAPED.iter().find(|(spelling, _)| begins(rest, spelling)) {
-                self.parts.push(Part { first: self.letters.len(), at, width: spelling.len() });
-                self.letters.push(*letter);
-                at += spelling.len();
+            } else if let Some((letter, width)) = escaped(bytes, at) {
+                self.parts.push(Part { first: self.letters.len(), at, width });
+                self.letters.push(letter);
+                at += width;
             } else if let Some(len) = line_break(rest) {
                 at += len;
             } else {
@@ -165,21 +165,20 @@ fn begin(bytes: &[u8], at: usize, floor: usize) -> usize {
     let mut start = at;
     loop {
         let before = bytes.get(floor..start).unwrap_or_default();
-        let letters = before.iter().rev().take_while(|b| is_letter(**b)).count();
-        let before = before.get(..before.len() - letters).unwrap_or_default();
-        let escape = ESCAPED.iter().find(|(spelling, _)| {
-            before
-                .len()
-                .checked_sub(spelling.len())
-                .and_then(|i| before.get(i..))
-                .is_some_and(|end| begins(end, spelling))
-        });
-        start -= letters;
+        start -= before.iter().rev().take_while(|b| is_letter(**b)).count();
+        // All but the first byte of an escape are letters, too.
+        let escape = start.checked_sub(1).filter(|&mark| mark >= floor && escaped(bytes, mark).is_some());
         match escape {
-            Some((spelling, _)) => start -= spelling.len(),
+            Some(mark) => start = mark,
             None => return skip_half_escape(bytes, start, floor),
         }
     }
+}
+
+/// The letter that is escaped at `at`, and the length of its spelling.
+fn escaped(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    let rest = bytes.get(at..)?;
+    ESCAPED.iter().find(|(spelling, _)| begins(rest, spelling)).map(|(spelling, letter)| (*letter, spelling.len()))
 }
 
 /// The letter behind a backslash or a percent sign belongs to an escape that ends the run: `n` in `\nQUJD`.

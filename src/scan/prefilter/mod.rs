@@ -125,8 +125,7 @@ impl Prefilter {
     pub fn new(detectors: &[Box<dyn Detector>]) -> Result<Self, String> {
         let mut by_bytes: BTreeMap<Vec<u8>, Vec<Target>> = BTreeMap::new();
         let (mut der, mut aes) = (Vec::new(), Vec::new());
-        // Empty until a literal of text widens it.
-        let mut alphabet = RangeInclusive::new(u8::MAX, 1);
+        let mut alphabet = NONE;
         let mut spelled = BTreeSet::new();
         for (index, detector) in detectors.iter().enumerate() {
             match detector.trigger() {
@@ -286,6 +285,10 @@ fn spellings(literal: &Literal) -> Vec<(Vec<u8>, Spelling)> {
         }
     }
 }
+
+/// No byte at all.
+#[expect(clippy::reversed_empty_ranges, reason = "the empty range that any letter widens")]
+const NONE: RangeInclusive<u8> = u8::MAX..=1;
 
 /// What all text may be made of: from the tab to the tilde.
 const TEXT: RangeInclusive<u8> = b'\t'..=b'~';
