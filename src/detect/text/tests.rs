@@ -18,7 +18,7 @@ fn try_rule(lines: &str) -> Result<TextRule> {
 }
 
 fn refusal(lines: &str) -> String {
-    try_rule(lines).map_or_else(|error| error.to_string(), |_| "it was not refused".to_owned())
+    try_rule(lines).map_or_else(|e| e.to_string(), |_| panic!("not refused: {lines}"))
 }
 
 /// The texts of what a rule finds, in each width.
