@@ -1,12 +1,12 @@
 //! What is found, in words that can be printed: nothing here holds a byte of a secret.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::span::Span;
 use crate::vault::SecretId;
 
 /// How bad it is that this left with the dump.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Printed, never counted: public self-test keys, generator state.
@@ -20,7 +20,7 @@ pub enum Severity {
 }
 
 /// How sure it is, by what was computed. No credential is ever tried against a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
     /// A pattern fits.
@@ -56,7 +56,7 @@ impl Rule {
 }
 
 /// What wraps the secret at a site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
     /// PEM text, both lines there.
@@ -100,7 +100,7 @@ pub enum Layout {
 }
 
 /// How the bytes at a site are written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encoding {
     /// As they are: binary, ASCII or UTF-8.
@@ -111,24 +111,32 @@ pub enum Encoding {
     Words32,
     /// A number in digits of 30 bits, least significant first, each in 4 bytes: CPython's integers.
     Digits30,
+    /// A number in digits of 28 bits, least significant first, each in 4 bytes: libtommath's integers.
+    Digits28,
+    /// A number in digits of 60 bits, least significant first, each in 8 bytes: libtommath's integers on 64-bit machines.
+    Digits60,
+    /// A number in decimal digits.
+    Decimal,
     /// Bytes whose order is reversed in every word of 4: round keys that were loaded as big-endian words.
     Swapped32,
     /// UTF-16, low byte first.
     Utf16Le,
     /// UTF-16, high byte first.
     Utf16Be,
+    /// UTF-32, low byte first: `wchar_t` of systems other than Windows.
+    Utf32Le,
     /// Hexadecimal digits, either case.
     Hex,
     /// Base64 of either alphabet.
     Base64,
     /// Percent-encoding of URLs and forms.
     Percent,
-    /// Backslash escapes of JSON or C.
+    /// Backslash escapes of JSON or C, or the entities of XML.
     Escaped,
 }
 
 /// Which part of the secret stands at a site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Piece {
     /// All of it.
@@ -203,9 +211,13 @@ const ENCODINGS: &[Encoding] = &[
     Encoding::LittleEndian,
     Encoding::Words32,
     Encoding::Digits30,
+    Encoding::Digits28,
+    Encoding::Digits60,
+    Encoding::Decimal,
     Encoding::Swapped32,
     Encoding::Utf16Le,
     Encoding::Utf16Be,
+    Encoding::Utf32Le,
     Encoding::Hex,
     Encoding::Base64,
     Encoding::Percent,
@@ -237,7 +249,7 @@ const PIECES: &[Piece] = &[
 ];
 
 /// How a site holds its secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Form {
     /// What wraps it.
     pub layout: Layout,
@@ -257,7 +269,7 @@ impl Form {
     /// Whether it is what is left of a structure.
     #[must_use]
     pub fn is_fragment(&self) -> bool {
-        matches!(self.layout, Layout::DerFragment | Layout::PemFragment)
+        matches!(self.layout, Layout::DerFragment | Layout::PemFragment) || self.piece == Piece::Fragment
     }
 
     /// Three bytes for it, for sites that are spilled.
@@ -307,7 +319,8 @@ impl Site {
 }
 
 /// What may be told of a secret: enough for a rotation ticket, nothing of the secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PublicIdentity {
     /// What it is, e.g. `RSA-2048`, `P-256`, `Ed25519`; empty for text.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -337,7 +350,7 @@ impl PublicIdentity {
 }
 
 /// A certificate that was seen in the dump.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Certificate {
     /// Subject as RFC 4514 text.
     pub subject: String,

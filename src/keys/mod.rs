@@ -3,6 +3,7 @@
 //! The arithmetic that *proves* a key lives here, apart from the detectors that find it: `n = p*q`, `e*d = 1`, `Q = d*G`.
 //! Every crate of the RustCrypto family has its one home in this folder.
 
+pub mod aes;
 pub mod asn1;
 pub mod certificate;
 pub mod dsa;
@@ -15,6 +16,7 @@ pub mod number;
 pub mod rsa;
 pub mod rsa_parts;
 pub mod selftest;
+pub mod shield;
 pub mod ssh;
 pub mod symmetric;
 #[cfg(test)]

@@ -64,13 +64,17 @@ fn encoding(encoding: Encoding) -> Option<&'static str> {
         Encoding::LittleEndian => Some("least significant byte first"),
         Encoding::Words32 => Some("words of 4 bytes, most significant first"),
         Encoding::Digits30 => Some("digits of 30 bits"),
+        Encoding::Digits28 => Some("digits of 28 bits"),
+        Encoding::Digits60 => Some("digits of 60 bits"),
+        Encoding::Decimal => Some("in decimal"),
         Encoding::Swapped32 => Some("every 4 bytes reversed"),
         Encoding::Utf16Le => Some("UTF-16LE"),
         Encoding::Utf16Be => Some("UTF-16BE"),
+        Encoding::Utf32Le => Some("UTF-32LE"),
         Encoding::Hex => Some("in hexadecimal"),
         Encoding::Base64 => Some("in base64"),
         Encoding::Percent => Some("percent-encoded"),
-        Encoding::Escaped => Some("with backslash escapes"),
+        Encoding::Escaped => Some("escaped"),
     }
 }
 

@@ -1,20 +1,52 @@
 //! How a known secret may be written elsewhere: the byte strings that propagation searches.
 //!
-//! A number may stand in either byte order, a text in UTF-8 or UTF-16, and all of it in hexadecimal or base64. Base64 has
-//! three phases: which letters a secret becomes depends on how many bytes stand before it, modulo three; the letters at
-//! either end are shared with a neighbour and are not searched, but they belong to the site.
+//! A number may stand in either byte order, in words or in digits; a text in UTF-8 or UTF-16, escaped for a URL, for JSON or for
+//! XML; and all of it in hexadecimal or base64, whose letters may be UTF-16 in turn. Base64 has three phases: which letters a
+//! secret becomes depends on how many bytes stand before it, modulo three; the letters at either end are shared with a
+//! neighbour and are not searched, but they belong to the site.
+//!
+//! Each spelling also says what a run of its bytes gives away ([`surprise`]), so that what is left of a copy can be told from
+//! what stands there by chance.
 
-use base64ct::{Base64Unpadded, Encoding as _};
+mod escapes;
+mod structure;
+mod surprise;
+mod written;
+
 use zeroize::Zeroizing;
 
-use crate::finding::{Encoding, Form, Layout};
+use crate::finding::{Encoding, Form, Layout, Piece};
 use crate::vault::{Part, PartKind, Secret};
+
+use surprise::Surprise;
+use written::Written;
+
+pub use surprise::sum;
 
 /// Parts shorter than this are not searched: three letters stand everywhere.
 pub const SHORTEST: usize = 4;
 
 /// Texts shorter than this are searched as whole words only.
 const WORD: usize = 8;
+
+/// Bytes of a part without structure that are taken as secret throughout: the seed, scalar or key of anything that is known.
+const KEY: usize = 66;
+
+/// The longest number that is written in decimal.
+const DECIMAL: usize = 2048;
+
+/// How bytes of a spelling lie to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// Words of 4 bytes, counted from the first byte.
+    FromStart,
+    /// Words of 4 bytes, counted from the last byte.
+    FromEnd,
+    /// Letters of one byte.
+    Letters,
+    /// Letters of two bytes.
+    Wide,
+}
 
 /// One way in which a part of a secret may be written.
 #[derive(Debug)]
@@ -25,6 +57,12 @@ pub struct Spelling {
     pub form: Form,
     /// The bytes to search.
     pub bytes: Zeroizing<Vec<u8>>,
+    /// What each of the bytes gives away of the secret, in quarters of a bit.
+    pub bits: Zeroizing<Vec<u8>>,
+    /// What a fragment must give away to be one; `None` where only the whole counts.
+    pub need: Option<u32>,
+    /// Where a fragment is likely to begin and end.
+    pub grain: Grain,
     /// Bytes before and behind that hold a few bits of the secret too.
     pub shared: (usize, usize),
     /// Whether line breaks may stand between the letters.
@@ -35,76 +73,143 @@ pub struct Spelling {
 
 /// Every spelling of every part of `secret`.
 pub fn spellings(finding: usize, secret: &Secret, tell: &mut impl FnMut(Spelling)) {
+    let alone = secret.parts().len() == 1;
     for part in secret.parts().iter().filter(|part| part.bytes.len() >= SHORTEST) {
-        spellings_of_part(finding, part, tell);
-    }
-}
-
-fn spellings_of_part(finding: usize, part: &Part, tell: &mut impl FnMut(Spelling)) {
-    let bytes = part.bytes.expose();
-    let word = bytes.len() < WORD;
-    let mut plain = |encoding, bytes: Vec<u8>, word| {
-        let form = Form { layout: Layout::Bare, encoding, piece: part.piece };
-        tell(Spelling { finding, form, bytes: Zeroizing::new(bytes), shared: (0, 0), broken: false, word });
-    };
-    plain(Encoding::Plain, bytes.to_vec(), word);
-    match part.kind {
-        PartKind::Bytes => {}
-        PartKind::Number => plain(Encoding::LittleEndian, bytes.iter().rev().copied().collect(), false),
-        PartKind::Text => {
-            plain(Encoding::Utf16Le, bytes.iter().flat_map(|&b| [b, 0]).collect(), word);
-            plain(Encoding::Utf16Be, bytes.iter().flat_map(|&b| [0, b]).collect(), word);
+        let mut told = Told { finding, piece: part.piece, need: None, tell };
+        match part.kind {
+            PartKind::Text => text(part.bytes.expose(), &mut told),
+            PartKind::Number => number(part.bytes.expose(), &mut told),
+            PartKind::Bytes => bytes(part, alone, &mut told),
         }
     }
-    for digits in [b"0123456789abcdef", b"0123456789ABCDEF"] {
-        plain(Encoding::Hex, hex(bytes, digits), false);
+}
+
+/// Gives out the spellings of one part.
+struct Told<'t, T> {
+    finding: usize,
+    piece: Piece,
+    need: Option<u32>,
+    tell: &'t mut T,
+}
+
+impl<T: FnMut(Spelling)> Told<'_, T> {
+    fn spelling(&self, encoding: Encoding, written: Written, grain: Grain) -> Spelling {
+        let form = Form { layout: Layout::Bare, encoding, piece: self.piece };
+        let Written { bytes, bits } = written;
+        let (finding, need) = (self.finding, self.need);
+        Spelling { finding, form, bytes, bits, need, grain, shared: (0, 0), broken: false, word: false }
     }
-    (0..3).filter_map(|phase| base64(finding, part, phase)).for_each(|spelling| {
-        let url: Vec<u8> = spelling
-            .bytes
-            .iter()
-            .map(|&b| {
-                if b == b'+' {
-                    b'-'
-                } else if b == b'/' {
-                    b'_'
-                } else {
-                    b
-                }
-            })
-            .collect();
-        let other = (url != *spelling.bytes).then(|| Spelling { bytes: Zeroizing::new(url), ..copy(&spelling) });
-        tell(spelling);
-        other.into_iter().for_each(&mut *tell);
+
+    fn binary(&mut self, encoding: Encoding, written: Written, grain: Grain) {
+        let spelling = self.spelling(encoding, written, grain);
+        (self.tell)(spelling);
+    }
+
+    /// Letters, and the same in UTF-16 as programs of Windows, Java and JavaScript keep them.
+    fn letters(&mut self, encoding: Encoding, written: Written, word: bool) {
+        let wide = self.spelling(Encoding::Utf16Le, written.wide(), Grain::Wide);
+        (self.tell)(Spelling { word, ..wide });
+        let letters = self.spelling(encoding, written, Grain::Letters);
+        (self.tell)(Spelling { word, ..letters });
+    }
+
+    fn hex(&mut self, written: &Written) {
+        for digits in [b"0123456789abcdef", b"0123456789ABCDEF"] {
+            self.letters(Encoding::Hex, written.hex(digits), false);
+        }
+    }
+
+    fn base64(&mut self, written: &Written) {
+        for phase in 0..3 {
+            let (letters, shared) = written.base64(phase);
+            if letters.bytes.len() < WORD {
+                continue;
+            }
+            let url = Some(letters.url()).filter(|url| *url != letters);
+            for letters in [Some(letters), url].into_iter().flatten() {
+                let wide = self.spelling(Encoding::Utf16Le, letters.wide(), Grain::Wide);
+                (self.tell)(Spelling { shared: (2 * shared.0, 2 * shared.1), broken: true, ..wide });
+                let narrow = self.spelling(Encoding::Base64, letters, Grain::Letters);
+                (self.tell)(Spelling { shared, broken: true, ..narrow });
+            }
+        }
+    }
+}
+
+fn text(text: &[u8], told: &mut Told<'_, impl FnMut(Spelling)>) {
+    let Surprise { bits, need } = surprise::of_text(text);
+    told.need = need;
+    let plain = Written::plain(text, &bits);
+    let word = text.len() < WORD;
+    told.hex(&plain);
+    told.base64(&plain);
+    told.base64(&plain.wide());
+    let wide = plain.each_letter(|letter, out| {
+        letter.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.extend(unit.to_be_bytes()));
     });
+    let wide = told.spelling(Encoding::Utf16Be, wide, Grain::Wide);
+    (told.tell)(Spelling { word, ..wide });
+    let widest = plain.each_letter(|letter, out| out.extend(u32::from(letter).to_le_bytes()));
+    told.binary(Encoding::Utf32Le, widest, Grain::FromStart);
+    let percent = escapes::percent(&plain).into_iter().map(|written| (Encoding::Percent, written));
+    let escaped = escapes::escaped(&plain).into_iter().map(|written| (Encoding::Escaped, written));
+    let mut known = vec![plain.clone()];
+    for (encoding, written) in percent.chain(escaped) {
+        if !known.contains(&written) {
+            known.push(written.clone());
+            told.letters(encoding, written, word);
+        }
+    }
+    told.letters(Encoding::Plain, plain, word);
 }
 
-fn copy(spelling: &Spelling) -> Spelling {
-    Spelling { bytes: Zeroizing::new(Vec::new()), ..*spelling }
+fn number(bytes: &[u8], told: &mut Told<'_, impl FnMut(Spelling)>) {
+    let zeros = bytes.iter().take_while(|&&b| b == 0).count();
+    let Some(bytes) = bytes.get(zeros..).filter(|bytes| bytes.len() >= SHORTEST) else { return };
+    let Surprise { bits, need } = surprise::of_key(bytes);
+    told.need = need;
+    let number = Written::plain(bytes, &bits);
+    told.binary(Encoding::LittleEndian, number.reversed(), Grain::FromStart);
+    told.binary(Encoding::Words32, number.words(), Grain::FromStart);
+    for (encoding, digit, size) in
+        [(Encoding::Digits30, 30, 4), (Encoding::Digits28, 28, 4), (Encoding::Digits60, 60, 8)]
+    {
+        told.binary(encoding, number.digits(digit, size), Grain::FromStart);
+    }
+    if bytes.len() <= DECIMAL {
+        told.letters(Encoding::Decimal, number.decimal(), false);
+    }
+    told.hex(&number);
+    told.base64(&number);
+    told.binary(Encoding::Plain, number, Grain::FromEnd);
 }
 
-fn hex(bytes: &[u8], digits: &[u8; 16]) -> Vec<u8> {
-    let digit = |nibble: u8| digits.get(usize::from(nibble)).copied().unwrap_or_default();
-    bytes.iter().flat_map(|&b| [digit(b >> 4), digit(b & 15)]).collect()
-}
-
-/// The letters that `part` becomes when `phase` bytes stand before it in its group of three, without those that it shares
-/// with its neighbours. `None` where too few are left to be told from chance.
-fn base64(finding: usize, part: &Part, phase: usize) -> Option<Spelling> {
-    let mut stream = Zeroizing::new(vec![0; phase]);
-    stream.extend_from_slice(part.bytes.expose());
-    let letters = Zeroizing::new(Base64Unpadded::encode_string(&stream).into_bytes());
-    let whole = stream.len() * 8 / 6;
-    let before = (phase * 8).div_ceil(6);
-    let own = letters.get(before..whole).filter(|own| own.len() >= WORD)?;
-    let shared = (usize::from(phase > 0), letters.len() - whole);
-    let form = Form { layout: Layout::Bare, encoding: Encoding::Base64, piece: part.piece };
-    Some(Spelling { finding, form, bytes: Zeroizing::new(own.to_vec()), shared, broken: true, word: false })
+/// Bytes in a fixed order. Short ones are a key throughout, whose bytes programs also keep as a number or in words. Of long ones
+/// nobody knows which are secret; where the secret has other parts, those tell what is left of it.
+fn bytes(part: &Part, alone: bool, told: &mut Told<'_, impl FnMut(Spelling)>) {
+    let bytes = part.bytes.expose();
+    let key = part.piece != Piece::Whole || bytes.len() <= KEY;
+    let Surprise { bits, need } = match key {
+        true => surprise::of_key(bytes),
+        false => surprise::of_unknown(bytes, structure::public_ranges(bytes)),
+    };
+    told.need = need.filter(|_| key || alone);
+    let plain = Written::plain(bytes, &bits);
+    if key && bytes.len() <= KEY {
+        told.binary(Encoding::LittleEndian, plain.reversed(), Grain::FromStart);
+    }
+    if key && bytes.len().is_multiple_of(4) {
+        told.binary(Encoding::Swapped32, plain.words(), Grain::FromStart);
+    }
+    told.hex(&plain);
+    told.base64(&plain);
+    told.binary(Encoding::Plain, plain, Grain::FromStart);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64ct::{Base64Unpadded, Encoding as _};
 
     #[test]
     fn base64_of_any_text_around_a_secret_holds_its_letters() {
@@ -127,5 +232,22 @@ mod tests {
         spellings(0, &Secret::text(b"0123456789"), &mut |s| forms.push(s.form.encoding));
         assert!(forms.contains(&Encoding::Utf16Le) && forms.contains(&Encoding::Utf16Be));
         assert!(!forms.contains(&Encoding::LittleEndian));
+    }
+
+    #[test]
+    fn every_spelling_has_bits_for_its_bytes_and_none_is_told_twice() {
+        for secret in
+            [Secret::text(b"k7Qd02mXw9/Tz4+KpR<\"7 x\n"), Secret::bytes(&[9; 32]), Secret::bytes(&[0x30; 900])]
+        {
+            let mut known = Vec::new();
+            spellings(0, &secret, &mut |s| {
+                assert_eq!(s.bytes.len(), s.bits.len());
+                known.push((s.form.encoding, s.bytes.to_vec()));
+            });
+            let all = known.len();
+            known.sort_by(|a, b| (a.0 as u8, &a.1).cmp(&(b.0 as u8, &b.1)));
+            known.dedup();
+            assert!(known.len() >= all - 4, "{} of {all}", known.len());
+        }
     }
 }

@@ -1,0 +1,249 @@
+//! Which eight bytes betray which spelling: the table that every byte of the image is asked against.
+//!
+//! A spelling is anchored at every eighth byte (every fourth, where it is made of words of four) and at its end, and the image
+//! is asked at every byte. So a run of fifteen bytes holds an anchor wherever it begins, and a limb of a number does, which is
+//! where a freed copy is overwritten. Where only the whole of a spelling counts, one anchor is enough.
+
+use std::collections::HashMap;
+
+use multiversion::multiversion;
+
+use crate::scan::forms::{Grain, Spelling, sum};
+
+/// Bytes of a gram.
+pub const GRAM: usize = 8;
+
+/// Spellings that may share a gram before others of theirs are taken: what many secrets begin with anchors none of them.
+const CROWD: usize = 24;
+
+/// Letters between the two anchors of a whole spelling that may be broken into lines: no line is so short that a break can
+/// spoil both.
+const SECOND_ANCHOR: usize = 24;
+
+/// An anchor is at most so far from the beginning, so that a window that sees it sees the beginning too.
+const FURTHEST: usize = 8 << 10;
+
+/// Where an anchor stands: in which spelling, and how many bytes into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Anchor {
+    /// Index of the spelling.
+    pub spelling: u32,
+    /// Bytes before it.
+    pub at: u32,
+}
+
+/// A sorted table of grams behind a filter that rejects nearly all.
+#[derive(Debug)]
+pub struct Grams {
+    filter: Vec<u64>,
+    shift: u32,
+    anchors: Vec<(u64, Anchor)>,
+}
+
+impl Grams {
+    /// The table of the spellings that are at least a gram long.
+    #[must_use]
+    pub fn new(spellings: &[Spelling]) -> Self {
+        let mut anchors = Vec::new();
+        for (i, spelling) in (0_u32..).zip(spellings) {
+            anchors.extend(anchors_of(spelling).into_iter().filter_map(|at| entry(i, spelling, at)));
+        }
+        thin_crowds(spellings, &mut anchors);
+        anchors.sort_unstable();
+        Self::of(anchors)
+    }
+
+    fn of(anchors: Vec<(u64, Anchor)>) -> Self {
+        // 64 bits for each gram, two of them set: one probe in a thousand goes on to the table. 32 KiB at least, 8 MiB at most.
+        let words = anchors.len().next_power_of_two().clamp(1 << 12, 1 << 20);
+        let mut table = Self { filter: vec![0; words], shift: 64 - words.trailing_zeros(), anchors };
+        for i in 0..table.anchors.len() {
+            let Some(&(gram, _)) = table.anchors.get(i) else { break };
+            let (word, one, two) = slot(gram, table.shift);
+            table.filter.get_mut(word).into_iter().for_each(|word| *word |= 1 << one | 1 << two);
+        }
+        table
+    }
+
+    /// Whether there is no anchor.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.anchors.is_empty()
+    }
+
+    /// The places in `bytes` where a gram begins that may be in the table; the last gram ends where `bytes` does.
+    pub fn probe(&self, bytes: &[u8]) -> Vec<usize> {
+        let mut places = Vec::new();
+        probe(&self.filter, self.shift, bytes, &mut places);
+        places
+    }
+
+    /// The anchors with this gram.
+    pub fn anchors(&self, gram: u64) -> impl Iterator<Item = Anchor> + '_ {
+        let from = self.anchors.partition_point(|(known, _)| *known < gram);
+        self.anchors.iter().skip(from).take_while(move |(known, _)| *known == gram).map(|(_, anchor)| *anchor)
+    }
+}
+
+/// Where in the filter a gram is: its word, and the two bits of it.
+#[inline(always)]
+fn slot(gram: u64, shift: u32) -> (usize, u64, u64) {
+    // Fibonacci hashing: the high bits of the product depend on all bits of the gram.
+    let hash = gram.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((hash >> shift) as usize, hash >> (shift - 6) & 63, hash >> (shift - 12) & 63)
+}
+
+/// Whether the filter has the gram. One bit says no nearly always; only where it says yes the other one is asked.
+#[inline(always)]
+fn may_have(filter: &[u64], shift: u32, gram: u64) -> bool {
+    let (word, one, two) = slot(gram, shift);
+    filter.get(word).is_some_and(|word| word >> one & 1 == 1 && word >> two & 1 == 1)
+}
+
+/// Asks at every byte. Shifts by a register are three times as fast where the machine has BMI2.
+#[multiversion(targets("x86_64+bmi1+bmi2"))]
+fn probe(filter: &[u64], shift: u32, bytes: &[u8], places: &mut Vec<usize>) {
+    let mut at = 0;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        // No gram is all zeros, and memory is full of them.
+        if u128::from_le_bytes(*chunk) != 0 {
+            for k in 0..GRAM {
+                let gram = chunk.get(k..k + GRAM).and_then(|gram| gram.first_chunk());
+                if gram.is_some_and(|gram| may_have(filter, shift, u64::from_le_bytes(*gram))) {
+                    places.push(at + k);
+                }
+            }
+        }
+        at += GRAM;
+    }
+    let rest = bytes.get(at..).unwrap_or_default().windows(GRAM).filter_map(|gram| gram.first_chunk());
+    let hits = (at..).zip(rest).filter(|(_, gram)| may_have(filter, shift, u64::from_le_bytes(**gram)));
+    places.extend(hits.map(|(at, _)| at));
+}
+
+/// The gram at `at`.
+#[must_use]
+pub fn gram_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|gram| u64::from_le_bytes(*gram))
+}
+
+fn entry(spelling: u32, of: &Spelling, at: usize) -> Option<(u64, Anchor)> {
+    Some((gram_at(&of.bytes, at)?, Anchor { spelling, at: u32::try_from(at).ok()? }))
+}
+
+/// Where a spelling is anchored.
+fn anchors_of(spelling: &Spelling) -> Vec<usize> {
+    let Some(last) = spelling.bytes.len().checked_sub(GRAM) else { return Vec::new() };
+    match spelling.need {
+        Some(need) if sum(&spelling.bits) >= need => fragment_anchors(spelling, last),
+        _ => whole_anchors(spelling, last),
+    }
+}
+
+fn fragment_anchors(spelling: &Spelling, last: usize) -> Vec<usize> {
+    let (first, step) = match spelling.grain {
+        Grain::FromStart => (0, 4),
+        Grain::FromEnd => (last % 4, 4),
+        Grain::Letters => (0, GRAM),
+        // Two letters in four bytes: a fragment has at least twice the bytes.
+        Grain::Wide => (0, if spelling.bytes.len() > 8 * GRAM { 2 * GRAM } else { GRAM }),
+    };
+    let mut known = std::collections::HashSet::new();
+    let all = std::iter::once(0).chain((first..last).step_by(step)).chain([last]);
+    // Where a gram recurs in the spelling the first is enough; a gram that gives nothing away is everywhere.
+    let good = |at: &usize| {
+        let bits = spelling.bits.get(*at..at + GRAM).map_or(0, sum);
+        let gram = gram_at(&spelling.bytes, *at).filter(|gram| !is_constant(*gram) && bits > 0);
+        gram.is_some_and(|gram| known.insert(gram))
+    };
+    let mut anchors: Vec<usize> = all.filter(good).collect();
+    if anchors.is_empty() || spelling.bits.first() == Some(&0) {
+        anchors.extend(whole_anchors(spelling, last));
+    }
+    anchors
+}
+
+/// The best gram of the spelling, and another one in another line where it may be broken into lines.
+fn whole_anchors(spelling: &Spelling, last: usize) -> Vec<usize> {
+    let last = last.min(FURTHEST);
+    let unlike = |at: &usize| {
+        let gram = gram_at(&spelling.bytes, *at).map_or([0; GRAM], u64::to_le_bytes);
+        let mut kinds = gram;
+        kinds.sort_unstable();
+        (kinds.windows(2).filter(|w| matches!(w, [a, b] if a != b)).count(), std::cmp::Reverse(*at))
+    };
+    let near = (0..=last.min(SECOND_ANCHOR - 1)).max_by_key(unlike);
+    let far = (2 * SECOND_ANCHOR..=last.min(3 * SECOND_ANCHOR)).max_by_key(unlike).filter(|_| spelling.broken);
+    near.into_iter().chain(far).collect()
+}
+
+fn is_constant(gram: u64) -> bool {
+    gram == gram.rotate_left(8)
+}
+
+/// Takes the anchors away that too many spellings share. Spellings that have no other one are anchored where the fewest are
+/// like them.
+fn thin_crowds(spellings: &[Spelling], anchors: &mut Vec<(u64, Anchor)>) {
+    let mut sharing: HashMap<u64, usize> = HashMap::new();
+    anchors.iter().for_each(|(gram, _)| *sharing.entry(*gram).or_default() += 1);
+    if sharing.values().all(|&n| n <= CROWD) {
+        return;
+    }
+    let crowded = |gram: &u64| sharing.get(gram).is_some_and(|&n| n > CROWD);
+    let mut anchored = vec![false; spellings.len()];
+    let mut mark = |anchor: &Anchor| anchored.get_mut(anchor.spelling as usize).into_iter().for_each(|a| *a = true);
+    anchors.iter().filter(|(gram, _)| !crowded(gram)).for_each(|(_, anchor)| mark(anchor));
+    anchors.retain(|(gram, _)| !crowded(gram));
+    let lost: Vec<u32> = (0_u32..).zip(&anchored).filter(|(_, anchored)| !**anchored).map(|(i, _)| i).collect();
+    anchors.extend(rarest(spellings, &lost));
+}
+
+/// For each of these spellings its gram that is in the fewest of them.
+fn rarest(spellings: &[Spelling], these: &[u32]) -> Vec<(u64, Anchor)> {
+    let of = |i: u32| spellings.get(i as usize).filter(|s| s.bytes.len() >= GRAM).map(|s| (i, s));
+    let grams = |s: &Spelling| {
+        let head = s.bytes.get(..s.bytes.len().min(FURTHEST)).unwrap_or_default();
+        head.windows(GRAM).filter_map(|w| gram_at(w, 0)).collect::<Vec<u64>>()
+    };
+    let mut sharing: HashMap<u64, usize> = HashMap::new();
+    let all = || these.iter().filter_map(|&i| of(i));
+    all().flat_map(|(_, s)| grams(s)).for_each(|gram| *sharing.entry(gram).or_default() += 1);
+    let best = |(i, s): (u32, &Spelling)| {
+        let at = grams(s).iter().enumerate().min_by_key(|(_, gram)| sharing.get(gram)).map(|(at, _)| at)?;
+        entry(i, s, at)
+    };
+    all().filter_map(best).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fast_probe_finds_every_gram_and_hardly_more() {
+        let noise = |seed: u64, len: usize| {
+            let mut state = seed;
+            let mut next = || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 24) as u8
+            };
+            (0..len).map(|_| next()).collect::<Vec<u8>>()
+        };
+        let grams: Vec<u64> = noise(7, 8000).chunks(8).filter_map(|c| gram_at(c, 0)).collect();
+        let anchors = grams.iter().map(|&gram| (gram, Anchor { spelling: 0, at: 0 })).collect();
+        let table = Grams::of(anchors);
+        for len in [0, 7, 8, 9, 15, 16, 17, 23, 24, 5000] {
+            let mut bytes = noise(9, len);
+            let plants: Vec<usize> = (0..len.saturating_sub(7)).step_by(61).collect();
+            plants.iter().zip(&grams).for_each(|(&at, gram)| bytes[at..at + 8].copy_from_slice(&gram.to_le_bytes()));
+            let scalar: Vec<usize> = (0..len.saturating_sub(7))
+                .filter(|&at| may_have(&table.filter, table.shift, gram_at(&bytes, at).unwrap()))
+                .collect();
+            assert_eq!(table.probe(&bytes), scalar, "{len} bytes");
+            assert!(plants.iter().all(|at| scalar.contains(at)));
+            assert!(scalar.len() <= plants.len() + 2 + len / 100, "{} of {len}", scalar.len());
+        }
+    }
+}
