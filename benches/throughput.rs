@@ -1,9 +1,12 @@
-//! How fast a scan is, told as a ratio to one `memmem` pass over the same bytes in the same run.
+//! How fast the local pass is, as a ratio to one `memmem` pass over the same bytes in the same run, one thread.
 //!
-//!     cargo bench                      # on memory-like bytes made here
-//!     cargo bench -- some.dmp          # on a file
+//!     cargo bench                                        # on memory-like bytes made here
+//!     DUMPSCRUB_BENCH_DUMPS=a.core,b.dmp cargo bench     # on dumps, each by itself
+//!     cargo bench -- detectors                           # each detector alone, too
 //!
-//! Absolute figures of a shared machine mean little; the ratio and the median of several rounds do.
+//! For every dump: the prefilter alone, the local pass with the rules of the program, and the same with 20, 200 and 500
+//! made-up rules more. Absolute figures of a shared machine mean little; the ratio and the median of several rounds do.
+//! "Busy" counts only bytes outside of pages of one repeated byte, which cost next to nothing and are most of some dumps.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -11,96 +14,150 @@
     reason = "a benchmark prints and may fail loudly"
 )]
 
-use std::time::Instant;
+use std::fmt::Write as _;
 
-use dumpscrub::finding::Piece;
-use dumpscrub::scan::{Engine, Options, Quiet, parallel};
-use dumpscrub::vault::{Part, PartKind, Secret, SecretBytes};
-use dumpscrub::{detect, dump, image::Image, limits::Limits, scan};
+use dumpscrub::detect::{self, Detector, text};
+use dumpscrub::scan::Engine;
+use dumpscrub::scan::pieces::MARGIN;
+use dumpscrub::scan::prefilter::{Found, Prefilter};
+use dumpscrub::span::Span;
+use dumpscrub::window::Window;
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
+const WINDOW: usize = 1 << 20;
 
 fn main() {
-    let path = std::env::args().skip(1).find(|arg| !arg.starts_with("--"));
-    let bytes = path.map_or_else(|| memory_like(256 << 20), |path| std::fs::read(path).unwrap());
-    let memmem = median(|| assert!(memchr::memmem::find(&bytes, b"\x13an absent literal\x37").is_none()));
-    println!("{} bytes, median of {ROUNDS} rounds, one thread", bytes.len());
-    print_row("memmem, one absent literal", bytes.len(), memmem, memmem);
-    let engine = Engine::new(detect::detectors().unwrap()).unwrap();
-    let len = bytes.len();
-    let image = Image::from_bytes("bench", bytes);
-    let map = dump::map(&image, &Limits::default()).unwrap();
-    parallel::with_threads(1, || {
-        let whole = median(|| drop(scan::scan(&image, &map, &engine, &Options::default(), &Quiet).unwrap()));
-        print_row("scan, all passes that this input needs", len, whole, memmem);
-        let nothing = Engine::new(Vec::new()).unwrap();
-        let windows = median(|| drop(scan::scan(&image, &map, &nothing, &Options::default(), &Quiet).unwrap()));
-        print_row("windows alone, no detector", len, windows, memmem);
-        for one in 0..detect::detectors().unwrap().len() {
-            let mut all = detect::detectors().unwrap();
-            let detector = all.swap_remove(one);
-            let name = detector.rules().first().map_or_else(|| "clues".to_owned(), |rule| rule.id.clone());
-            let engine = Engine::new(vec![detector]).unwrap();
-            let alone = median(|| drop(scan::scan(&image, &map, &engine, &Options::default(), &Quiet).unwrap()));
-            print_row(&format!("detector {one} alone ({name})"), len, alone, memmem);
-        }
-        for keys in [1, 10, 100] {
-            let keys = some_keys(keys);
-            let search = || {
-                let secrets = keys.iter().enumerate();
-                drop(scan::leftovers(&image, &map, secrets, &Options::default(), &Quiet).unwrap());
-            };
-            print_row(
-                &format!("search for {} keys of RSA-2048 and as many tokens", keys.len() / 2),
-                len,
-                median(search),
-                memmem,
-            );
-        }
-    })
-    .unwrap();
+    let dumps = std::env::var("DUMPSCRUB_BENCH_DUMPS").unwrap_or_default();
+    let dumps: Vec<&str> = dumps.split(',').filter(|path| !path.is_empty()).collect();
+    let detectors = std::env::args().any(|arg| arg == "detectors");
+    if dumps.is_empty() {
+        measure("memory-like bytes", &memory_like(256 << 20), detectors);
+    }
+    for path in dumps {
+        measure(path, &std::fs::read(path).unwrap(), detectors);
+    }
 }
 
-/// Random numbers of the sizes of RSA-2048, and tokens of 40 letters.
-fn some_keys(count: usize) -> Vec<Secret> {
-    let number = |piece, bytes: usize| {
-        let bytes: Vec<u8> = (0..bytes).map(|_| rand::random()).collect();
-        Part { piece, kind: PartKind::Number, bytes: SecretBytes::new(bytes) }
-    };
-    let key = |_| {
-        let halves = [Piece::P, Piece::Q, Piece::Dp, Piece::Dq, Piece::Qinv].map(|piece| number(piece, 128));
-        Secret::key_pair(&rand::random(), halves.into_iter().chain([number(Piece::D, 256)]).collect())
-    };
-    let letter = |_| b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"[usize::from(rand::random::<u8>()) % 32];
-    let token = |_| Secret::text(&(0..40).map(letter).collect::<Vec<u8>>());
-    (0..count).map(key).chain((0..count).map(token)).collect()
+fn measure(name: &str, bytes: &[u8], each: bool) {
+    let filter = Prefilter::new(&detect::detectors().unwrap()).unwrap();
+    let (busy, candidates) = rejected(&filter, bytes);
+    let table = Table { all: bytes.len(), busy, memmem: 0.0 };
+    println!("\n{name}: {} bytes, {busy} busy; median of {ROUNDS} rounds, one thread", bytes.len());
+    println!("{candidates} candidates, {:.0} for each busy MB", candidates as f64 / (busy.max(1) as f64 / 1e6));
+    let memmem = median(|| assert!(memchr::memmem::find(bytes, b"\x13an absent literal\x37").is_none()));
+    let table = Table { memmem, ..table };
+    table.row("memmem, one absent literal", memmem);
+    let mut found = Found::default();
+    table.row("prefilter", median(|| windows(bytes, |w| filter.candidates(w.bytes(), w.owned(), true, &mut found))));
+    for more in [0, 20, 200, 500] {
+        let engine = engine(more);
+        table.row(&format!("local pass, {more} rules more"), median(|| windows(bytes, |w| drop(engine.places(w)))));
+    }
+    for one in 0..if each { detect::detectors().unwrap().len() } else { 0 } {
+        let detector = detect::detectors().unwrap().swap_remove(one);
+        let name = detector.rules().first().map_or_else(|| "clues".to_owned(), |rule| rule.id.clone());
+        let engine = Engine::new(vec![detector]).unwrap();
+        table.row(&format!("{name} alone"), median(|| windows(bytes, |w| drop(engine.places(w)))));
+    }
+}
+
+/// Busy bytes and candidates.
+fn rejected(filter: &Prefilter, bytes: &[u8]) -> (usize, usize) {
+    let (mut found, mut constant, mut candidates) = (Found::default(), 0, 0);
+    windows(bytes, |window| {
+        filter.candidates(window.bytes(), window.owned(), true, &mut found);
+        constant += found.constant as usize;
+        candidates += found.triggered.len();
+    });
+    (bytes.len() - constant, candidates)
+}
+
+fn windows(bytes: &[u8], mut look: impl FnMut(&Window<'_>)) {
+    for from in (0..bytes.len()).step_by(WINDOW) {
+        let to = (from + WINDOW).min(bytes.len());
+        let (start, end) = (from.saturating_sub(MARGIN), (to + MARGIN).min(bytes.len()));
+        let pieces = [Span::between(start as u64, end as u64)];
+        look(&Window::new(&bytes[start..end], from - start..to - start, &pieces, &[]));
+    }
+}
+
+/// The detectors of the program and `more` made-up rules: a vendor's prefix of 4 to 12 letters, and a token.
+fn engine(more: usize) -> Engine {
+    let mut next = random(0x5eed);
+    let mut rules = String::new();
+    for i in 0..more {
+        let letters: String = (0..4 + next() % 9).map(|_| char::from(b'a' + (next() % 26) as u8)).collect();
+        let prefix = if i % 2 == 0 { format!("{}_", &letters[1..]) } else { letters };
+        let examples = [0, 1].map(|n| format!("{prefix}{}", "a1B2c3D4e5".repeat(2 + n)));
+        write!(
+            rules,
+            "[[rules]]\nid = \"made-up-{i}\"\ntitle = \"t\"\nseverity = \"low\"\ndescription = \"t\"\nremedy = \"t\"\n\
+             literals = [\"{prefix}\"]\nbefore = 0\nafter = 60\npattern = '(?P<secret>{prefix}[A-Za-z0-9]{{20,40}})'\n\
+             examples = [{{ text = \"{0}\", secret = \"{0}\" }}, {{ text = \"{1}\", secret = \"{1}\" }}]\n\
+             counter_examples = [\"{prefix}\", \"a\"]\n",
+            examples[0], examples[1]
+        )
+        .unwrap();
+    }
+    let made_up = if more == 0 { Vec::new() } else { text::parse("made-up.toml", &rules).unwrap() };
+    let mut all = detect::detectors().unwrap();
+    all.extend(made_up.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>));
+    Engine::new(all).unwrap()
 }
 
 fn median(mut work: impl FnMut()) -> f64 {
-    let mut times: Vec<f64> = (0..ROUNDS)
-        .map(|_| {
-            let start = Instant::now();
-            work();
-            start.elapsed().as_secs_f64()
-        })
-        .collect();
+    let mut times: Vec<f64> = (0..ROUNDS).map(|_| once(&mut work)).collect();
     times.sort_by(f64::total_cmp);
-    times.get(ROUNDS / 2).copied().unwrap()
+    times[ROUNDS / 2]
 }
 
-fn print_row(what: &str, bytes: usize, seconds: f64, memmem: f64) {
-    println!("{what:<48} {:>7.2} GB/s   {:>6.2} x the time of memmem", bytes as f64 / seconds / 1e9, seconds / memmem);
+/// Repeats the work for a tenth of a second at least, because running time is told in steps of the system's clock.
+fn once(work: &mut impl FnMut()) -> f64 {
+    let (start, mut times) = (seconds(), 0);
+    loop {
+        work();
+        times += 1;
+        let took = seconds() - start;
+        if took > 0.1 {
+            return took / f64::from(times);
+        }
+    }
 }
 
-/// Pages as process memory has them: zeros, pointers, text, small integers, noise.
-fn memory_like(len: usize) -> Vec<u8> {
-    let mut seed = 0x1234_5678_9abc_def1_u64;
-    let mut next = move || {
+/// Seconds that this thread has been running, so that what else the machine does counts less; where the system does not tell,
+/// the time of day.
+fn seconds() -> f64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let running =
+        told.and_then(|told| told.split(' ').next()?.parse::<f64>().ok()).map(|nanoseconds| nanoseconds / 1e9);
+    running.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64())
+}
+
+struct Table {
+    all: usize,
+    busy: usize,
+    memmem: f64,
+}
+
+impl Table {
+    fn row(&self, what: &str, seconds: f64) {
+        let rate = |bytes: usize| bytes as f64 / seconds / 1e9;
+        let (all, busy) = (rate(self.all), rate(self.busy));
+        println!("{what:<36} {all:>7.2} GB/s {busy:>7.2} busy GB/s {:>7.2} x memmem", seconds / self.memmem);
+    }
+}
+
+fn random(mut seed: u64) -> impl FnMut() -> u64 {
+    move || {
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
         seed
-    };
+    }
+}
+/// Pages as process memory has them: zeros, pointers, text, small integers, noise.
+fn memory_like(len: usize) -> Vec<u8> {
+    let mut next = random(0x1234_5678_9abc_def1);
     let words = [
         "GET /index.html HTTP/1.1",
         "Content-Type: text/plain",

@@ -73,6 +73,17 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The input is not what it was when it was opened.
+    #[error("{path} changed while it was read: {what}; nothing was written; try again when nobody writes to it")]
+    Changed {
+        /// The image's origin.
+        path: String,
+        /// What is different.
+        what: String,
+    },
+    /// A redaction that must not be done.
+    #[error("refused: {0}")]
+    Refused(String),
     /// A bug of this program, met while doing what the text says. It names no byte of the dump.
     #[error("internal error while {0}: this is a bug in dumpscrub; the message on standard error says where")]
     Internal(&'static str),

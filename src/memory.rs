@@ -88,6 +88,13 @@ impl AddressSpace {
         self.holders(address.0, most).into_iter().map(|m| FileOffset(m.offset_of(address.0))).collect()
     }
 
+    /// The addresses of the lowest region that holds `address`: its first, and the one behind its last.
+    #[must_use]
+    pub fn region_at(&self, address: Address) -> Option<(Address, Address)> {
+        let region = self.holders(address.0, 1).into_iter().next()?;
+        Some((Address(region.address), Address(region.end())))
+    }
+
     /// The file spans that together hold `len` bytes from `address` on, as far as memory goes on; the first candidate is
     /// taken where regions overlap.
     #[must_use]

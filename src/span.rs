@@ -109,7 +109,7 @@ impl Span {
 ///
 /// It is how a format says "this is a stack, that is a header" without having to sort out overlaps: it paints from the
 /// general to the particular, and hostile, overlapping descriptors cost one entry each, never an error.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cover<T> {
     starts: BTreeMap<u64, T>,
     end: u64,

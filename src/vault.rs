@@ -111,6 +111,12 @@ impl Secret {
         Self { identity: Identity::of_public_key(spki_sha256), parts }
     }
 
+    /// A secret that something else than its bytes makes the same one, with the parts to search for.
+    #[must_use]
+    pub fn known_by(identity: Identity, parts: Vec<Part>) -> Self {
+        Self { identity, parts }
+    }
+
     /// A secret text: a token, a password.
     #[must_use]
     pub fn text(text: &[u8]) -> Self {

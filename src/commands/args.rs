@@ -7,6 +7,7 @@ use clap::{Args as ClapArgs, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::exit;
 use crate::finding::{Evidence, Severity};
+use crate::redact::fill::Fill;
 use crate::report::{Detail, PRINTERS, Printer, words};
 
 /// Finds private keys and credentials in crash dumps, as memory holds them.
@@ -28,6 +29,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Scan(ScanArgs),
+    Redact(RedactArgs),
     Map(MapArgs),
     Rules(RulesArgs),
     Completions(CompletionsArgs),
@@ -108,11 +110,70 @@ pub struct ScanArgs {
     /// Number of threads [default: one for each core]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    #[command(flatten)]
+    pub user_rules: UserRules,
     /// Print the secrets themselves
     ///
     /// The report is then as sensitive as the dump.
     #[arg(long)]
     pub show_secrets: bool,
+    /// Show no progress bar
+    #[arg(long)]
+    pub no_progress: bool,
+}
+
+/// Rewrite a dump without its secrets, and prove it
+///
+/// The dump is scanned, everything that counts is overwritten, and the result is checked before it gets its name: the same
+/// size, no byte changed but the planned ones, the same map, nothing found by a fresh scan, no form of any secret left, and
+/// every stack trace as before. If one check fails there is no output. The dump itself is never changed, unless --in-place
+/// asks for it, and then it is replaced in one step.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = exit::REDACT_HELP, group = clap::ArgGroup::new("goal").required(true))]
+pub struct RedactArgs {
+    /// The dump, or - for standard input
+    #[arg(value_name = "DUMP")]
+    pub dump: PathBuf,
+    /// Write the redacted dump to this file, or - for standard output
+    ///
+    /// The file is readable by its owner only (0600), and is there whole and proven or not at all.
+    #[arg(short, long, value_name = "FILE", group = "goal")]
+    pub output: Option<PathBuf>,
+    /// Put the redacted dump in the place of the original, with its owner, mode and extended attributes
+    #[arg(long, group = "goal")]
+    pub in_place: bool,
+    /// Print what would be redacted, and write nothing
+    #[arg(short = 'n', long, group = "goal")]
+    pub dry_run: bool,
+    /// Replace the output file where there is one
+    #[arg(long)]
+    pub force: bool,
+    /// What takes the place of a secret
+    ///
+    /// mask: letters X for text, in UTF-16 too; a constant that points nowhere for binary bytes. constant: the constant for
+    /// everything. zero: zeros. label: the rule's name, again and again, for whoever looks at it in a debugger.
+    #[arg(long, value_name = "FILL", default_value = "mask", value_parser = fill())]
+    pub fill: Fill,
+    /// Leave secrets in bytes that are never edited, such as a file's own header, and say so in the receipt
+    #[arg(long)]
+    pub leave_frozen: bool,
+    /// Redact what was scanned even where something could not be scanned, and say so in the receipt
+    #[arg(long)]
+    pub allow_gaps: bool,
+    /// Do not compare stack traces; the receipt says so
+    #[arg(long)]
+    pub no_unwind: bool,
+    /// Lowest severity that is redacted
+    #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = severity())]
+    pub fail_on: Severity,
+    /// Least evidence that a finding must have to be redacted
+    #[arg(long, value_name = "EVIDENCE", default_value = "matched", value_parser = evidence())]
+    pub min_evidence: Evidence,
+    /// Number of threads [default: one for each core]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    #[command(flatten)]
+    pub user_rules: UserRules,
     /// Show no progress bar
     #[arg(long)]
     pub no_progress: bool,
@@ -134,6 +195,18 @@ pub struct MapArgs {
 pub struct RulesArgs {
     #[command(subcommand)]
     pub action: RulesAction,
+    #[command(flatten)]
+    pub files: UserRules,
+}
+
+/// Rules that the user brings.
+#[derive(Debug, Default, ClapArgs)]
+pub struct UserRules {
+    /// Add the text rules of this TOML file; may be given several times
+    ///
+    /// docs/rules.md says how to write one. A file that is wrong ends the program with exit code 2, and names the rule.
+    #[arg(long = "rules", value_name = "FILE", global = true)]
+    pub rules: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -208,6 +281,10 @@ fn evidence() -> impl TypedValueParser<Value = Evidence> {
     one_of(&words::EVIDENCE)
 }
 
+fn fill() -> impl TypedValueParser<Value = Fill> {
+    one_of(&[("mask", Fill::Mask), ("constant", Fill::Constant), ("zero", Fill::Zero), ("label", Fill::Label)])
+}
+
 fn color() -> impl TypedValueParser<Value = Color> {
     one_of(&[("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)])
 }
@@ -235,7 +312,7 @@ mod tests {
 
     #[test]
     fn every_command_that_can_fail_teaches_its_exit_codes() {
-        for name in ["scan", "map"] {
+        for name in ["scan", "redact", "map"] {
             let help = command().find_subcommand_mut(name).unwrap().render_long_help().to_string();
             assert!(help.contains("Exit codes:") && help.contains("2 comes before 1"), "{name}");
         }

@@ -21,6 +21,15 @@ Exit codes:
   3  nothing that counts was found, but something was not scanned (a gap)
 Where more than one applies, 2 comes before 1, and 1 before 3.";
 
+/// The table that `redact --help` shows.
+pub const REDACT_HELP: &str = "\
+Exit codes:
+  0  the dump was redacted (or had nothing to redact), written and proven
+  1  a refusal, or a proof that failed: nothing was written
+  2  wrong usage, an input or output that failed, or an internal error
+  3  something was not scanned (a gap): nothing was written
+Where more than one applies, 2 comes before 1, and 1 before 3.";
+
 /// What a report comes to.
 #[must_use]
 pub fn verdict(report: &Report) -> Verdict {

@@ -12,6 +12,7 @@ mod man;
 mod map;
 mod output;
 mod progress;
+mod redact;
 mod rules;
 mod scan;
 
@@ -24,7 +25,7 @@ use crate::error::Result;
 use crate::report::Inert;
 use crate::scan::Engine;
 
-use args::Command;
+use args::{Command, UserRules};
 
 /// Runs the program: the whole of `main`.
 #[must_use]
@@ -43,16 +44,17 @@ pub fn main() -> ExitCode {
 fn run(args: &args::Args) -> Result<u8> {
     match &args.command {
         Command::Scan(scan) => scan::run(scan, &args.manner),
+        Command::Redact(redact) => redact::run(redact, &args.manner),
         Command::Map(map) => map::run(map, &args.manner),
-        Command::Rules(rules) => rules::run(&rules.action),
+        Command::Rules(rules) => rules::run(&rules.action, &rules.files),
         Command::Completions(completions) => completions::run(completions.shell),
         Command::Man(man) => man::run(man.command.as_deref()),
     }
 }
 
-/// The engine that every command uses.
-fn engine() -> Result<Engine> {
-    Engine::new(detect::detectors()?)
+/// The engine that every command uses: the program's own detectors and the rules of these files.
+fn engine(rules: &UserRules) -> Result<Engine> {
+    Engine::new(detect::detectors_with(&rules.rules)?)
 }
 
 /// Says something on standard error; where that is closed there is nobody to tell.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::commands::args::{PlainFormat, RulesAction};
+use crate::commands::args::{PlainFormat, RulesAction, UserRules};
 use crate::commands::{engine, exit, output};
 use crate::detect::text;
 use crate::error::Result;
@@ -17,11 +17,17 @@ use crate::scan::rule_check::{self, Complaint};
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn run(action: &RulesAction) -> Result<u8> {
-    let engine = engine()?;
+pub fn run(action: &RulesAction, files: &UserRules) -> Result<u8> {
+    let engine = engine(files)?;
     match action {
         RulesAction::List(format) => list(engine.rules(), format),
-        RulesAction::Check(format) => check(engine.rules(), rule_check::check(text::built_in()?)?, format),
+        RulesAction::Check(format) => {
+            let mut rules = text::built_in()?;
+            for file in &files.rules {
+                rules.extend(text::load(file)?);
+            }
+            check(engine.rules(), rule_check::check(rules, &engine)?, format)
+        }
     }
 }
 
@@ -108,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_rules_that_are_built_in_are_whole() {
-        assert_eq!(problems(engine().unwrap().rules()), []);
+        assert_eq!(problems(engine(&UserRules::default()).unwrap().rules()), []);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::scan::{self, Engine, Options, parallel};
 /// # Errors
 /// When the report cannot be written. What goes wrong with an input is told in the report.
 pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
+    let engine = engine(&args.user_rules)?;
     let inputs = inputs::collect(&args.paths);
     let output = Output::prepare(args.output.as_deref(), &inputs)?;
     if args.show_secrets && !manner.quiet {
@@ -26,7 +27,7 @@ pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
         parallel::set_threads(threads.into())?;
     }
     let bar = Bar::new(!args.no_progress && !manner.quiet);
-    let mut report = scan_all(inputs, args, &engine()?, &bar);
+    let mut report = scan_all(inputs, args, &engine, &bar);
     bar.finish();
     report.verdict = exit::verdict(&report);
     let (printer, detail) = (args.format.0, manner.detail());

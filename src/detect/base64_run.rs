@@ -289,7 +289,9 @@ fn spelled(text: &[u8], at: usize) -> Option<(Token, usize)> {
     SPELLINGS.iter().find(fits).map(|(spelling, token)| (*token, more + spelling.len()))
 }
 
-fn decode(letters: &[u8]) -> Zeroizing<Vec<u8>> {
+/// The bytes that letters of the standard alphabet say, counted in groups of four from the first one.
+#[must_use]
+pub fn decode(letters: &[u8]) -> Zeroizing<Vec<u8>> {
     let (groups, rest) = letters.split_at(letters.len() / 4 * 4);
     let mut bytes = Zeroizing::new(bytes_of(groups));
     // Two or three letters at the end hold one or two bytes. Their spare bits are not looked at: a cut leaves anything there.

@@ -4,21 +4,34 @@
 //! fits to the detector as a [`Candidate`]. A candidate may be wrong but must never be missing: the trigger gives no false
 //! negatives, the detector confirms. Adding a detector is one file and one line in `detectors`.
 
+pub mod aes_schedule;
 pub mod base64_run;
+pub mod capi;
+pub mod cipher_state;
+pub mod cng;
 pub mod der;
+pub mod dpapi;
+pub mod jwk;
+pub mod key_xml;
 pub mod openssh;
 pub mod pem;
+pub mod pfx;
 pub mod public_keys;
 pub mod putty;
+pub mod shielded;
+pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::PathBuf;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::finding::{Encoding, Evidence, Form, PublicIdentity, Rule, Severity};
 use crate::hunt::Clue;
+use crate::span::Span;
 use crate::vault::Secret;
 use crate::window::Window;
 
@@ -46,8 +59,38 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(openssh::OpenSsh),
         Box::new(putty::Putty),
         Box::new(public_keys::PublicKeys),
+        Box::new(aes_schedule::AesSchedule),
+        Box::new(shielded::Shielded),
+        Box::new(cipher_state::CipherState),
+        Box::new(capi::Capi),
+        Box::new(cng::Cng),
+        Box::new(dpapi::Dpapi),
+        Box::new(jwk::Jwk),
+        Box::new(key_xml::KeyXml),
+        Box::new(pfx::Pfx),
     ];
     all.extend(text::built_in()?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>));
+    Ok(all)
+}
+
+/// Every detector of the program, and one for each rule of the user's files.
+///
+/// # Errors
+/// [`crate::error::Error::Open`] or [`crate::error::Error::Rules`] when a file cannot be read, is wrong, or has a rule of an
+/// id that is taken.
+pub fn detectors_with(files: &[PathBuf]) -> Result<Vec<Box<dyn Detector>>> {
+    let mut all = detectors()?;
+    let mut ids: BTreeSet<String> = all.iter().flat_map(|detector| detector.rules()).map(|rule| rule.id).collect();
+    for file in files {
+        for rule in text::load(file)? {
+            let id = &rule.text().id;
+            if !ids.insert(id.clone()) {
+                let reason = format!("rule {id}: its id is also that of another rule");
+                return Err(Error::Rules { file: file.display().to_string(), reason });
+            }
+            all.push(Box::new(rule));
+        }
+    }
     Ok(all)
 }
 
@@ -58,6 +101,8 @@ pub enum Trigger {
     Literals(Vec<Literal>),
     /// A place that a DER key structure or one of its INTEGERs may start at: see `scan::prefilter`.
     DerInteger,
+    /// A place where two words in a row are sums as those of AES round keys are: see `scan::prefilter`.
+    AesWords,
 }
 
 /// A literal that triggers.
@@ -122,11 +167,22 @@ pub struct Hit {
     pub form: Form,
 }
 
+/// A secret that stands elsewhere than in the window that led to it.
+#[derive(Clone, Debug)]
+pub struct Far {
+    /// The secret; its range is what led to it.
+    pub hit: Hit,
+    /// Where it stands, in the order of its bytes; more than one span where memory goes on elsewhere in the file.
+    pub spans: Vec<Span>,
+}
+
 /// Where detectors put what they find.
 #[derive(Debug, Default)]
 pub struct Hits {
     /// Secrets.
     pub hits: Vec<Hit>,
+    /// Secrets that were reached by following a pointer.
+    pub far: Vec<Far>,
     /// What the next passes may use.
     pub clues: Vec<Clue>,
 }

@@ -105,6 +105,26 @@ impl DumpMap {
         }
     }
 
+    /// What `other`, the map of a dump that should look the same, describes differently; `None` where nothing.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+        let machine = |map: &Self| (map.format, map.pointer_width, map.byte_order);
+        let differs = [
+            ("the format or the machine", machine(self) != machine(other)),
+            ("facts about the process", self.about != other.about),
+            ("regions", self.regions != other.regions),
+            ("streams", self.streams != other.streams),
+            ("threads", self.threads != other.threads),
+            ("modules", self.modules != other.modules),
+            ("bad records", self.faults != other.faults),
+            ("gaps", self.gaps != other.gaps),
+            ("labels", self.labels.all() != other.labels.all()),
+            ("editable bytes", self.classes.all() != other.classes.all()),
+            ("stacks", self.pointer_words != other.pointer_words),
+        ];
+        differs.into_iter().find_map(|(what, differs)| differs.then_some(what))
+    }
+
     /// The module that `address` lies in.
     #[must_use]
     pub fn module_at(&self, address: Address) -> Option<&Module> {
@@ -228,7 +248,7 @@ pub enum Class {
 }
 
 /// A named part of the file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     /// The format's own name for it, e.g. `MemoryListStream`, or `stream 0x12345678`.
     pub name: String,
@@ -239,7 +259,7 @@ pub struct Stream {
 }
 
 /// One thread.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thread {
     /// The system's id for it.
     pub id: u64,
@@ -247,7 +267,7 @@ pub struct Thread {
     pub name: Option<String>,
     /// Instruction pointer and stack pointer, where the context could be read.
     pub registers: Option<Registers>,
-    /// Where its saved registers stand in the file.
+    /// Where its saved registers stand in the file; of a thread that crashed, those of the crash.
     pub context: Option<Span>,
     /// The addresses of its stack that the dump holds: start and length in bytes.
     pub stack: Option<(Address, u64)>,
@@ -265,7 +285,7 @@ pub struct Registers {
 }
 
 /// One loaded module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {
     /// The path that the dump gives.
     pub name: String,

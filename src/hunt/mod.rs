@@ -4,7 +4,9 @@
 //! [`Hunter`] that needs such clues walks the image again and tests each place against *all* of them at once. Clues are
 //! budgeted and merge in any order with the same result. Adding a hunter is one file and one line in [`HUNTERS`].
 
+pub mod generators;
 pub mod rsa_integers;
+pub mod shielded;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +14,7 @@ use crate::detect::Hits;
 use crate::finding::{Certificate, Rule};
 use crate::image::Image;
 use crate::memory::AddressSpace;
+use crate::span::Address;
 use crate::window::Window;
 
 /// Something learned that is no secret.
@@ -30,6 +33,22 @@ pub enum Clue {
         spki_sha256: [u8; 32],
         /// What to print of it.
         certificate: Certificate,
+    },
+    /// Pointers to a private key that OpenSSH keeps encrypted, and to what it is encrypted under.
+    Shielded {
+        /// Where the encrypted key stands.
+        private: Address,
+        /// Its length in bytes.
+        len: u64,
+        /// Where the 16 KiB of random bytes stand.
+        prekey: Address,
+    },
+    /// That a key of AES is known, by its digest: clues hold no secrets.
+    CipherKey {
+        /// SHA-256 of the key.
+        sha256: [u8; 32],
+        /// Bytes of the key.
+        len: usize,
     },
 }
 
@@ -96,7 +115,7 @@ pub trait Hunt: Sync + Send {
 }
 
 /// Every hunter.
-pub const HUNTERS: &[&dyn Hunter] = &[&rsa_integers::RsaIntegers];
+pub const HUNTERS: &[&dyn Hunter] = &[&rsa_integers::RsaIntegers, &shielded::Shielded, &generators::Generators];
 
 #[cfg(test)]
 mod tests {

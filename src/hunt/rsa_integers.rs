@@ -66,7 +66,7 @@ fn public_keys(clues: &Clues) -> impl Iterator<Item = PublicKey> + '_ {
             let key = PublicKey { n: Number::from_be(modulus), e: Number::from_be(exponent) };
             rsa::is_public_key(&key.n, &key.e).then_some(key)
         }
-        Clue::Certificate { .. } => None,
+        _ => None,
     })
 }
 

@@ -6,12 +6,12 @@
 
 use const_oid::ObjectIdentifier;
 use der::asn1::AnyRef;
-use der::{Decode as _, Encode as _, Header, Reader as _, SliceReader, Tag, Tagged as _};
+use der::{Decode as _, Header, Reader as _, SliceReader, Tag, Tagged as _};
 use spki::AlgorithmIdentifierRef;
 
 use super::number::Number;
 use super::rsa::{self, RsaNumbers};
-use super::{FoundKey, ec, edwards, fragment};
+use super::{FoundKey, dsa, ec, edwards, fragment};
 use crate::finding::{Evidence, Layout, Piece, PublicIdentity, Rule, Severity};
 use crate::vault::{Part, PartKind, Secret, SecretBytes};
 
@@ -165,16 +165,18 @@ fn pkcs1<'a>(version: u64, modulus: AnyRef<'a>, mut fields: Fields<'a>, whole: &
 }
 
 /// OpenSSL's own structure for DSA keys, which no standard has: p, q, g, y, x after the version, proven by y = g^x (mod p).
-/// The secret is x as an INTEGER, as PKCS#8 holds it.
 fn dsa(modulus: AnyRef<'_>, fields: Fields<'_>) -> Option<FoundKey> {
-    let rest: Vec<AnyRef<'_>> = fields.collect();
-    let [order, generator, public, secret] = rest.as_slice() else { return None };
-    let (p, q, x) = (number(modulus)?, number(*order)?, number(*secret)?);
-    let sane = (512..=4096).contains(&p.bits()) && (160..=512).contains(&q.bits()) && x < q && x.bits() > 64;
-    let fits = sane && number(*generator)?.pow_mod(&x, &p)? == number(*public)?;
-    let secret = SecretBytes::new(secret.to_der().ok()?);
-    let key = fits.then(|| parsed("private-key", &format!("DSA-{}", p.bits()), secret.expose()))?;
-    Some(FoundKey { evidence: Evidence::Proven, ..key })
+    let rest: Option<Vec<Number>> = fields.map(number).collect();
+    let [q, g, y, x] = <[Number; 4]>::try_from(rest?).ok()?;
+    let numbers = dsa::Numbers { p: number(modulus)?, q: Some(q), g, y: Some(y), x };
+    dsa::dsa_key(&numbers)
+}
+
+/// A PKCS#8 DSA key: p, q and g are the algorithm's parameters, x is the key.
+fn dsa_of(parameters: Option<AnyRef<'_>>, x: &[u8]) -> Option<FoundKey> {
+    let group: Option<Vec<Number>> = Fields(parameters?.value()).map(number).collect();
+    let [p, q, g] = <[Number; 3]>::try_from(group?).ok()?;
+    dsa::dsa_key(&dsa::Numbers { p, q: Some(q), g, y: None, x: number(Fields(x).next()?)? })
 }
 
 /// A key of three primes or more: known by its public key, not computed.
@@ -221,6 +223,7 @@ fn pkcs8(algorithm: AnyRef<'_>, mut fields: Fields<'_>) -> Option<FoundKey> {
         }
         edwards::ED25519 => edwards::ed25519_key(octets(Fields(inner).next()?)?, public_key(fields)),
         edwards::X25519 => edwards::x25519_key(octets(Fields(inner).next()?)?, public_key(fields)),
+        dsa::DSA => dsa_of(algorithm.parameters, inner).or_else(|| other(dsa::DSA, inner)),
         oid => other(oid, inner),
     }
 }

@@ -3,16 +3,22 @@
 //! The arithmetic that *proves* a key lives here, apart from the detectors that find it: `n = p*q`, `e*d = 1`, `Q = d*G`.
 //! Every crate of the RustCrypto family has its one home in this folder.
 
+pub mod aes;
 pub mod asn1;
 pub mod certificate;
+pub mod dsa;
 pub mod ec;
+pub mod ec_parts;
 pub mod edwards;
 pub mod exponent;
 pub mod fragment;
 pub mod number;
 pub mod rsa;
+pub mod rsa_parts;
 pub mod selftest;
+pub mod shield;
 pub mod ssh;
+pub mod symmetric;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -25,15 +25,32 @@ pub fn is_public_knowledge(spki_sha256: &[u8; 32]) -> Option<&'static str> {
 
 /// Marks a key that is public knowledge as such, and says whose it is.
 pub fn mark(key: &mut FoundKey) {
-    let owner = match (&key.public.spki_sha256, key.secret.parts().first()) {
-        (Some(spki), _) => owner(spki),
-        (None, Some(part)) => owner(&hex(&Sha256::digest(part.bytes.expose()))),
-        (None, None) => None,
-    };
+    let by_part = || owner(&hex(&Sha256::digest(key.secret.parts().first()?.bytes.expose())));
+    let owner = key.public.spki_sha256.as_deref().and_then(owner).or_else(by_part);
     if let Some(owner) = owner {
         key.severity = Some(Severity::Info);
         key.public.context.push(format!("public knowledge: {owner}"));
     }
+}
+
+/// What a symmetric key is, if it is public knowledge: one that counts up or repeats one byte, as tests and the derivation
+/// function of a random generator have them (NIST SP 800-90A, section 10.3.2: `00 01 02 ..`), or one of an example.
+#[must_use]
+pub fn symmetric(key: &[u8]) -> Option<&'static str> {
+    let mut steps = key.iter().zip(key.iter().skip(1)).map(|(a, b)| b.wrapping_sub(*a));
+    let step = steps.next()?;
+    if steps.all(|other| other == step) {
+        return Some("public knowledge: a key that only counts");
+    }
+    let digest = hex(&digest(key));
+    let known = |(known, _): &&(&str, &str)| *known == digest;
+    SYMMETRIC.iter().find(known).map(|(_, what)| *what)
+}
+
+/// The name that a symmetric key is known by where the key itself must not be.
+#[must_use]
+pub fn digest(key: &[u8]) -> [u8; 32] {
+    Sha256::digest(key).into()
 }
 
 fn owner(digest: &str) -> Option<&'static str> {
@@ -88,6 +105,25 @@ const KNOWN: &[(&str, &str)] = &[
     ("ec35b9d2a919ac42aa4ab076f4790bbd1a22b9002d1da68b01928b13db3f559e", "test server of GnuTLS"),
     ("f5c4c178156133e8c487de280870f88f1b447f3211c5efe5b0971a0fa7ab2886", "self-test of PyCryptodome"),
     ("fc58b1359310a07170fee659127ed7abee867ed0173e3be8692c4bd8dfdcbf05", "self-test of PyCryptodome"),
+];
+
+/// The SHA-256 of symmetric keys of examples, which programs test themselves with.
+const SYMMETRIC: &[(&str, &str)] = &[
+    ("80fa5ff8e512e1d12f60c27d305e47fb19daa5f0aad3f32c9dd5145309e38d54", "public knowledge: example of FIPS 197"),
+    ("b93c72b74bc8487d29827005f80d635918f91bc22b14d7ed05714d58f96702dd", "public knowledge: example of FIPS 197"),
+    ("d4ffb8b77f7d6b26196e9a070e983f6701a4c42dec813d4de1a535d20a7df536", "public knowledge: example of FIPS 197"),
+    (
+        "46f2c12f725921af8755806c96437b84137355b9eee64ec17713898e5acedf31",
+        "public knowledge: example of GCM's specification",
+    ),
+    (
+        "7f70dfd819c3c5826700c209d1633eb5af014210decb7d7ff6d6ebadfa9bad27",
+        "public knowledge: example of GCM's specification",
+    ),
+    (
+        "bae0503ebd961bdb13b9cb25ab18333238a32b247b159b4c411b18d9e60afec4",
+        "public knowledge: example of GCM's specification",
+    ),
 ];
 
 #[cfg(test)]

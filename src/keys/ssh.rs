@@ -9,6 +9,7 @@ use std::ops::Range;
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5912::{SECP_256_R_1, SECP_384_R_1, SECP_521_R_1};
 use memchr::memmem;
+use ssh_key::encoding::Decode as _;
 use ssh_key::private::{EcdsaKeypair, Ed25519Keypair, KeypairData, RsaKeypair};
 use ssh_key::public::KeyData;
 use ssh_key::{EcdsaCurve, Mpint, PrivateKey, PublicKey};
@@ -28,6 +29,9 @@ pub const MAGIC: &[u8] = b"openssh-key-v1\0";
 pub const RULE: &str = "openssh-private-key";
 /// The rule of keys that a passphrase protects, the same as for PKCS#8.
 pub const ENCRYPTED: &str = "encrypted-private-key";
+
+/// How the names of kinds of keys begin; those of certificates go on behind.
+const KINDS: [&str; 5] = ["ssh-rsa", "ssh-ed25519", "ecdsa-sha2-nistp", "sk-", "ssh-dss"];
 
 /// Places that are tried as one kind of number in one cut key: hostile bytes may claim any number of them.
 const TRIES: usize = 16;
@@ -60,6 +64,17 @@ pub fn private_key(bytes: &[u8]) -> Option<Parsed> {
         encrypted(whole, PublicKey::from_bytes(frame.public).ok().as_ref().map(PublicKey::key_data))
     };
     Some(Parsed { key, len: frame.len, layout: Layout::OpenSsh })
+}
+
+/// The key that `bytes` start with as OpenSSH writes it to hold or send it: the name of its kind, then its numbers.
+#[must_use]
+pub fn serialized(bytes: &[u8]) -> Option<FoundKey> {
+    let kind = string(&mut { bytes })?;
+    if !KINDS.iter().any(|known| kind.starts_with(known.as_bytes())) {
+        return None;
+    }
+    let read = KeypairData::decode(&mut { bytes }).ok();
+    read.and_then(|key| found(&key, bytes)).or_else(|| recover(bytes).map(|(key, _)| key))
 }
 
 /// The key whose numbers stand in `bytes`, a part of an unencrypted key whose head or tail is gone, and where they stand.

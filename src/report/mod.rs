@@ -17,6 +17,7 @@ mod json;
 mod jsonl;
 mod merge;
 mod places;
+pub mod redaction;
 mod text;
 pub mod units;
 mod wire;

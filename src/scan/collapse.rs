@@ -10,6 +10,7 @@ use memchr::memmem;
 
 use crate::detect::Hits;
 use crate::error::{Gap, Result};
+use crate::fill;
 use crate::finding::{Evidence, Finding, Piece, PublicIdentity, Rule, RuleId, Severity, Site};
 use crate::hunt::{Clue, Clues};
 use crate::limits::Limits;
@@ -67,10 +68,18 @@ impl RuleIndex {
     pub fn seen(&self, hits: Hits, window: &Window<'_>) -> Seen {
         let mut sightings: Vec<Sighting> = Vec::new();
         let mut known = BTreeMap::new();
-        for hit in hits.hits {
-            let spans = window.spans(hit.range);
-            let crosses = !window.is_stitched() || spans.len() > 1;
+        let near = hits.hits.into_iter().map(|hit| {
+            let spans = window.spans(hit.range.clone());
+            (!window.is_stitched() || spans.len() > 1, hit, spans)
+        });
+        // What a pointer leads to is told by whoever sees the pointer; told twice, it is one site all the same.
+        let far = hits.far.into_iter().map(|far| (true, far.hit, far.spans));
+        for (crosses, hit, spans) in near.chain(far) {
             let Some(&rule) = self.by_id.get(&hit.rule).filter(|_| crosses && !spans.is_empty()) else { continue };
+            // What redaction left in the place of a secret is no secret.
+            if hit.secret.parts().iter().any(|part| fill::is_redacted(part.bytes.expose())) {
+                continue;
+            }
             let site = Site { spans, form: hit.form };
             // The same secret thousands of times in one window must not be kept thousands of times.
             let key = (hit.secret.identity(), rule, hit.evidence, hit.severity);
@@ -95,6 +104,10 @@ impl Sighting {
     fn add(&mut self, public: PublicIdentity, site: Site) {
         self.public.add_context(public.context);
         self.sites.push(site);
+    }
+
+    fn is_harmless(&self) -> bool {
+        self.severity == Some(Severity::Info)
     }
 
     fn first(&self) -> u64 {
@@ -122,6 +135,8 @@ struct Draft {
     finding: Finding,
     first: u64,
     alive: bool,
+    /// Whether some place tells that this very secret counts for nothing. It need not be the first place that is seen.
+    harmless: bool,
 }
 
 impl Collector {
@@ -164,7 +179,12 @@ impl Collector {
             let mut public = public.clone();
             public.add_context(Vec::new());
             let finding = Finding { rule: *rule, severity, evidence: *evidence, public, secret, sites: 0 };
-            self.drafts.push(Draft { finding, first: sighting.first(), alive: false });
+            self.drafts.push(Draft {
+                finding,
+                first: sighting.first(),
+                alive: false,
+                harmless: sighting.is_harmless(),
+            });
         }
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         sighting.sites.into_iter().try_for_each(|site| self.log.push(Placed::new(index, site)))
@@ -309,7 +329,8 @@ impl Draft {
             finding.public.kind.clone_from(&sighting.public.kind);
             finding.public.spki_sha256.clone_from(&sighting.public.spki_sha256);
         }
-        finding.severity = finding.severity.max(severity);
+        self.harmless |= sighting.is_harmless();
+        finding.severity = if self.harmless { Severity::Info } else { finding.severity.max(severity) };
         finding.public.add_context(sighting.public.context.clone());
         self.first = self.first.min(sighting.first());
     }

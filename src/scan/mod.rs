@@ -8,8 +8,10 @@
 //! Windows are worked on in parallel and merged in file order, so the result is the same for any number of threads.
 
 mod collapse;
+mod decode;
 mod forms;
 mod leftovers;
+mod look;
 pub mod parallel;
 pub mod pieces;
 pub mod prefilter;
@@ -35,9 +37,10 @@ use crate::vault::{Secret, Vault};
 use crate::window::Window;
 
 use collapse::{Collector, RuleIndex, Seen};
+use look::Look;
 use parallel::Pool;
 use pieces::{Buffers, Pieces};
-use prefilter::{Prefilter, Triggered};
+use prefilter::{Found, Prefilter};
 use sites::Sites;
 use walk::Walk;
 
@@ -118,6 +121,7 @@ pub struct Engine {
     prefilter: Prefilter,
     rules: RuleIndex,
     buffers: Pool<Buffers>,
+    found: Pool<Found>,
 }
 
 impl Engine {
@@ -136,7 +140,13 @@ impl Engine {
                 rules.push(rule)
             }
         });
-        Ok(Self { detectors, prefilter, rules: RuleIndex::new(Arc::new(rules)), buffers: Pool::default() })
+        Ok(Self {
+            detectors,
+            prefilter,
+            rules: RuleIndex::new(Arc::new(rules)),
+            buffers: Pool::default(),
+            found: Pool::default(),
+        })
     }
 
     /// Every rule that can make a finding.
@@ -148,25 +158,27 @@ impl Engine {
     /// Where the detectors see secrets in one window, as ranges of the window.
     #[must_use]
     pub fn places(&self, window: &Window<'_>) -> Vec<Range<usize>> {
-        self.hits(window).0.hits.into_iter().map(|hit| hit.range).collect()
+        self.look(window).0.hits.into_iter().map(|hit| hit.range).collect()
     }
 
-    /// What the detectors see in one window, and how many of its bytes are in constant pages.
-    fn local(&self, window: &Window<'_>) -> (Seen, u64) {
-        let (hits, constant) = self.hits(window);
-        (self.rules.seen(hits, window), constant)
+    fn local(&self, window: &Window<'_>) -> Local {
+        let (hits, Look { constant, spent, .. }) = self.look(window);
+        Local { seen: self.rules.seen(hits, window), constant, spent }
     }
 
-    fn hits(&self, window: &Window<'_>) -> (Hits, u64) {
-        let (mut triggered, mut hits) = (Vec::new(), Hits::default());
-        let passed = self.prefilter.candidates(window.bytes(), window.owned(), &mut triggered);
-        for Triggered { detector, candidate } in triggered {
-            if let Some(detector) = self.detectors.get(detector) {
-                detector.confirm(candidate, window, &mut hits);
-            }
-        }
-        (hits, passed.constant)
+    fn look(&self, window: &Window<'_>) -> (Hits, Look<'_>) {
+        let mut look = Look::new(&self.detectors, &self.prefilter, &self.found, window);
+        (look.hits(window), look)
     }
+}
+
+/// What the local pass sees in one window.
+struct Local {
+    seen: Seen,
+    /// Bytes in constant pages.
+    constant: u64,
+    /// Whether more was encoded in it than the budget allows to decode.
+    spent: bool,
 }
 
 /// Scans `image`, which `map` describes.
@@ -217,16 +229,23 @@ impl Run<'_> {
         let image = self.walk.image;
         let holes = self.walk.pieces.file().filter(|cut| cut.is_hole(image)).map(|cut| cut.owned_len());
         let mut constant: u64 = holes.sum();
+        let mut spent = false;
         self.walk.windows(
             "scan",
             |window| engine.local(window),
-            |cut, (seen, passed)| {
-                constant += if cut.is_stitched() { 0 } else { passed };
-                seen.clues.into_iter().for_each(|clue| clues.add(clue));
-                collector.add(seen.sightings)
+            |cut, local| {
+                constant += if cut.is_stitched() { 0 } else { local.constant };
+                spent |= local.spent;
+                local.seen.clues.into_iter().for_each(|clue| clues.add(clue));
+                collector.add(local.seen.sightings)
             },
         )?;
         self.coverage.constant = constant;
+        if spent {
+            let reason = "text is encoded in text so often that not all of it could be decoded; a secret that is encoded \
+                          there may be missed: the dump is made to mislead";
+            self.walk.gaps.insert(Gap { span: Span::new(0, image.len()), reason: reason.to_owned() });
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::detect::text::{Example, TextRule};
+use crate::detect::text::{Example, RuleText, TextRule};
 use crate::error::Result;
 use crate::scan::Engine;
 use crate::span::Span;
@@ -18,30 +18,31 @@ pub struct Complaint {
     pub what: String,
 }
 
-/// Tries every example and counter-example of `rules`; no complaint means that all hold.
+/// Tries every example and counter-example of `rules`, each rule by itself, and sees to it that no other rule of `all`
+/// takes an example for its own. No complaint means that all hold.
 ///
 /// # Errors
 /// When a rule's trigger is refused.
-pub fn check(rules: Vec<TextRule>) -> Result<Vec<Complaint>> {
+pub fn check(rules: Vec<TextRule>, all: &Engine) -> Result<Vec<Complaint>> {
     let mut complaints = Vec::new();
     let mut ids = BTreeSet::new();
     for rule in rules {
         let text = rule.text().clone();
-        if !ids.insert(text.id.clone()) {
-            complaints
-                .push(Complaint { rule: text.id.clone(), what: "its id is also that of another rule".to_owned() });
-        }
-        let engine = Engine::new(vec![Box::new(rule)])?;
         let mut complain = |what: String| complaints.push(Complaint { rule: text.id.clone(), what });
+        if !ids.insert(text.id.clone()) {
+            complain("its id is also that of another rule".to_owned());
+        }
         if text.examples.len() < 2 || text.counter_examples.len() < 2 {
             complain("it has fewer than two examples or counter-examples".to_owned());
         }
+        let engine = Engine::new(vec![Box::new(rule)])?;
         text.examples.iter().for_each(|example| check_example(&engine, example, &mut complain));
+        text.examples.iter().for_each(|example| check_alone(all, &text, example, &mut complain));
         for counter in &text.counter_examples {
-            for (surrounding, bytes, _) in surroundings(counter, counter) {
-                if !found(&engine, &bytes, 0..bytes.len(), &[]).is_empty() {
-                    complain(format!("finds a secret in the counter-example `{counter}` ({surrounding})"));
-                }
+            let mut all = surroundings(counter, counter).into_iter();
+            let seen = all.find(|s| !found(&engine, &s.bytes, 0..s.bytes.len(), &[]).is_empty());
+            if let Some(Surrounding { name, .. }) = seen {
+                complain(format!("finds a secret in the counter-example `{counter}` ({name})"));
             }
         }
     }
@@ -49,28 +50,54 @@ pub fn check(rules: Vec<TextRule>) -> Result<Vec<Complaint>> {
 }
 
 fn check_example(engine: &Engine, example: &Example, complain: &mut impl FnMut(String)) {
-    if example.secret.is_empty() || !example.text.contains(&example.secret) {
-        return complain(format!("its example `{}` does not hold the secret that it names", example.text));
+    let (text, secret) = (&example.text, example.secret());
+    if secret.is_empty() || !text.contains(secret) {
+        return complain(format!("its example `{text}` does not hold the secret that it names"));
     }
-    for (surrounding, bytes, secret) in surroundings(&example.text, &example.secret) {
-        let mut miss = |how: &str| complain(format!("misses the secret of `{}`: {surrounding}{how}", example.text));
+    let mut missed = Vec::new();
+    for Surrounding { name, bytes, secret, cut } in surroundings(text, secret) {
+        let mut miss = |how: &str| missed.push(format!("{name}{how}"));
         if !is_at(&found(engine, &bytes, 0..bytes.len(), &[]), &secret) {
             miss("");
         }
-        let cut_anywhere = (1..bytes.len()).all(|cut| {
+        let holds = |cut: usize| {
             let mut all = found(engine, &bytes, 0..cut, &[]);
             all.extend(found(engine, &bytes, cut..bytes.len(), &[]));
             all.dedup();
             is_at(&all, &secret)
-        });
-        if !cut_anywhere {
+        };
+        if cut && !(1..bytes.len()).all(holds) {
             miss(", cut by the seam of two windows");
         }
     }
-    let (bytes, secret) = region_edge(example);
-    let edge = bytes.len() - 4;
-    if !found(engine, &bytes, 0..bytes.len(), &[edge]).contains(&secret) {
-        complain(format!("misses the secret of `{}` when a region ends behind it and letters go on", example.text));
+    if let Some(first) = missed.first() {
+        let more = missed.len() - 1;
+        let more = if more > 0 { format!(", and in {more} other surroundings") } else { String::new() };
+        complain(format!("misses the secret of `{text}`: {first}{more}"));
+    }
+    for (name, bytes, edges, secret) in region_edges(example) {
+        if !found(engine, &bytes, 0..bytes.len(), &edges).contains(&secret) {
+            complain(format!("misses the secret of `{text}` {name}"));
+        }
+    }
+}
+
+/// Whether a rule finds the example's secret that does not say so.
+fn check_alone(all: &Engine, rule: &RuleText, example: &Example, complain: &mut impl FnMut(String)) {
+    let at = example.text.find(example.secret()).unwrap_or(0) + PAD;
+    let bytes = [&[0; PAD][..], example.text.as_bytes(), &[0; PAD]].concat();
+    let pieces = [Span::new(0, bytes.len() as u64)];
+    let (hits, _) = all.look(&Window::new(&bytes, 0..bytes.len(), &pieces, &[]));
+    let secret = at..at + example.secret().len();
+    let overlaps = |range: &Range<usize>| range.start < secret.end && secret.start < range.end;
+    let others = hits.hits.iter().filter(|hit| hit.rule != rule.id && overlaps(&hit.range));
+    let others: BTreeSet<&str> =
+        others.map(|hit| hit.rule.as_str()).filter(|id| !rule.overlaps.iter().any(|known| known == id)).collect();
+    for other in others {
+        complain(format!(
+            "the rule {other} finds the secret of `{}` too; if that is meant, say `overlaps = [\"{other}\"]`",
+            example.text
+        ));
     }
 }
 
@@ -80,32 +107,62 @@ fn is_at(found: &[Range<usize>], secret: &Range<usize>) -> bool {
     matches!(found, [one] if one.len() == secret.len() && (one.start == secret.start || one.start == secret.start + 1))
 }
 
-/// The ways in which memory may hold `text`: their names, the bytes, and where the secret stands in them.
-fn surroundings(text: &str, secret: &str) -> Vec<(String, Vec<u8>, Range<usize>)> {
+/// Bytes around an example.
+const PAD: usize = 16;
+
+/// A way in which memory may hold a text.
+struct Surrounding {
+    name: String,
+    bytes: Vec<u8>,
+    /// Where the secret stands in them.
+    secret: Range<usize>,
+    /// Whether the seam of two windows is tried at every place.
+    cut: bool,
+}
+
+fn surroundings(text: &str, secret: &str) -> Vec<Surrounding> {
     let at = text.find(secret).unwrap_or(0);
+    let units: Vec<u16> = text.encode_utf16().collect();
+    let ascii = text.as_bytes().to_vec();
+    let little: Vec<u8> = units.iter().flat_map(|u| u.to_le_bytes()).collect();
+    let big: Vec<u8> = units.iter().flat_map(|u| u.to_be_bytes()).collect();
     let mut all = Vec::new();
-    for (name, around) in [("between NULs", 0_u8), ("between 0xff", 0xff), ("between 0x01", 1)] {
-        for before in [16, 17] {
-            let place = |width: usize| before + at * width..before + (at + secret.len()) * width;
-            let wrap = |letters: Vec<u8>| [vec![around; before], letters, vec![around; 16]].concat();
-            all.push((format!("as ASCII {name}"), wrap(text.as_bytes().to_vec()), place(1)));
-            let wide: Vec<u16> = text.encode_utf16().collect();
-            let parity = if before % 2 == 0 { "an even" } else { "an odd" };
-            let little = wide.iter().flat_map(|u| u.to_le_bytes()).collect();
-            all.push((format!("as UTF-16LE {name} at {parity} offset"), wrap(little), place(2)));
-            let big = wide.iter().flat_map(|u| u.to_be_bytes()).collect();
-            all.push((format!("as UTF-16BE {name} at {parity} offset"), wrap(big), place(2)));
+    for (around, value) in [("NULs", 0_u8), ("0xff", 0xff), ("0x01", 1)] {
+        for (before, parity) in [(PAD, "an even"), (PAD + 1, "an odd")] {
+            for (form, letters, width) in [("ASCII", &ascii, 1), ("UTF-16LE", &little, 2), ("UTF-16BE", &big, 2)] {
+                all.push(Surrounding {
+                    name: format!("as {form} between {around} at {parity} offset"),
+                    bytes: [&vec![value; before][..], letters, &[value; PAD]].concat(),
+                    secret: before + at * width..before + (at + secret.len()) * width,
+                    cut: value == 1 && before > PAD,
+                });
+            }
         }
     }
     all
 }
 
-/// The example's text up to the end of its match, a region's edge there, and letters that go on behind it by chance.
-fn region_edge(example: &Example) -> (Vec<u8>, Range<usize>) {
-    let at = example.text.find(&example.secret).unwrap_or(0);
-    let end = at + example.secret.len();
+/// The example where regions begin or end, with letters that go on behind the edge by chance: what is tried, the bytes, the
+/// edges, and where the secret stands.
+fn region_edges(example: &Example) -> [(&'static str, Vec<u8>, Vec<usize>, Range<usize>); 2] {
+    let at = example.text.find(example.secret()).unwrap_or(0);
+    let end = at + example.secret().len();
     let needed = example.text.as_bytes().get(..end + example.needs.len()).unwrap_or_default();
-    ([b"\0\0\0\0", needed, b"AAAA"].concat(), 4 + at..4 + end)
+    let secret = 4 + at..4 + end;
+    [
+        (
+            "when a region ends behind it and letters go on",
+            [b"\0\0\0\0", needed, b"AAAA"].concat(),
+            vec![4 + needed.len()],
+            secret.clone(),
+        ),
+        (
+            "when a region begins before it and letters stand there",
+            [b"AAAA", example.text.as_bytes(), b"\0\0\0\0"].concat(),
+            vec![4],
+            secret,
+        ),
+    ]
 }
 
 fn found(engine: &Engine, bytes: &[u8], owned: Range<usize>, edges: &[usize]) -> Vec<Range<usize>> {
@@ -120,11 +177,19 @@ fn found(engine: &Engine, bytes: &[u8], owned: Range<usize>, edges: &[usize]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::text;
+    use crate::detect::{self, text};
+
+    /// What is wrong with the rules of a file, beside the ones of the program.
+    fn complaints(name: &str, file: &str) -> Vec<Complaint> {
+        let rules = || text::parse(name, file).unwrap();
+        let all = rules().into_iter().map(|rule| Box::new(rule) as Box<dyn detect::Detector>).collect();
+        check(rules(), &Engine::new(all).unwrap()).unwrap()
+    }
 
     #[test]
     fn the_built_in_rules_hold() {
-        let complaints = check(text::built_in().unwrap()).unwrap();
+        let all = Engine::new(detect::detectors().unwrap()).unwrap();
+        let complaints = check(text::built_in().unwrap(), &all).unwrap();
         assert!(complaints.is_empty(), "{complaints:#?}");
     }
 
@@ -144,7 +209,7 @@ mod tests {
             examples = [{ text = "tok_abcdefgh ", secret = "tok_abcdefgh" }, { text = "tok_abcdefgx\n", secret = "tok_abcdefgx" }]
             counter_examples = ["tok_a", "tok_"]
         "#;
-        let complaints = check(text::parse("t", rule).unwrap()).unwrap();
+        let complaints = complaints("t", rule);
         assert!(complaints.iter().any(|c| c.what.contains("a region ends behind it")), "{complaints:#?}");
     }
 
@@ -152,21 +217,21 @@ mod tests {
     fn the_rule_of_the_documentation_holds() {
         let page = include_str!("../../docs/rules.md");
         let block = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-        let complaints = check(text::parse("docs/rules.md", block).unwrap()).unwrap();
+        let complaints = complaints("docs/rules.md", block);
         assert!(complaints.is_empty(), "{complaints:#?}");
     }
 
     #[test]
     fn two_rules_of_one_id_are_told() {
-        let twice = include_str!("../detect/rules/first.toml").replace("url-credentials", "http-authorization");
-        let complaints = check(text::parse("t", &twice).unwrap()).unwrap();
+        let twice = include_str!("../detect/rules/http.toml").replace("id = \"bearer-token\"", "id = \"jwt\"");
+        let complaints = complaints("t", &twice);
         assert!(complaints.iter().any(|c| c.what.contains("another rule")), "{complaints:#?}");
     }
 
     #[test]
     fn a_wrong_example_is_named() {
-        let rule = include_str!("../detect/rules/first.toml").replace("q7Jd02mXw9LbTz4K\\r\\nHost", "q7Jd02\\r\\nHost");
-        let complaints = check(text::parse("t", &rule).unwrap()).unwrap();
+        let rule = include_str!("../detect/rules/http.toml").replace("q7Jd02mXw9LbTz4K\\r\\nHost", "q7Jd02\\r\\nHost");
+        let complaints = complaints("t", &rule);
         assert!(complaints.iter().any(|c| c.what.contains("does not hold the secret")), "{complaints:#?}");
     }
 }

@@ -152,14 +152,15 @@ fn crashes(build: &mut Builder<'_>) -> Result<()> {
         let Some(record) = build.header::<MINIDUMP_EXCEPTION_STREAM>(stream, "ExceptionStream")? else { return Ok(()) };
         let id = u64::from(record.thread_id);
         let label = indexes.get(&id).map_or(stream.label(), |&index| Label::Registers(index));
-        let (_, registers) = context::read(build, stream.span.start, record.thread_context, label)?;
-        crashed.insert(id, registers);
+        let (context, registers) = context::read(build, stream.span.start, record.thread_context, label)?;
+        crashed.insert(id, registers.and_then(|registers| Some((context?, registers))));
         system::tell_crash(build, stream)
     })?;
     for thread in &mut build.map.threads {
-        if let Some(registers) = crashed.get(&thread.id) {
-            thread.crashed = true;
-            thread.registers = registers.or(thread.registers);
+        let Some(crash) = crashed.get(&thread.id) else { continue };
+        thread.crashed = true;
+        if let &Some((context, registers)) = crash {
+            (thread.context, thread.registers) = (Some(context), Some(registers));
         }
     }
     Ok(())

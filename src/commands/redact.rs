@@ -1,0 +1,206 @@
+//! `dumpscrub redact`: scan, plan, write, prove, and only then a name.
+
+use std::fs::File;
+use std::io::{self, Seek as _};
+use std::path::{Path, PathBuf};
+
+use crate::commands::args::{Manner, RedactArgs};
+use crate::commands::inputs::Input;
+use crate::commands::output::{Plain, to_stdout};
+use crate::commands::progress::Bar;
+use crate::commands::{complain, engine, exit};
+use crate::dump;
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::redact::draft::{self, Draft};
+use crate::redact::plan::Options;
+use crate::redact::prove::{Case, Manner as ProofManner};
+use crate::redact::{self, Proof};
+use crate::report::redaction::{self, Redaction};
+use crate::scan;
+
+/// Where the redacted dump goes.
+#[derive(Debug)]
+enum Goal {
+    /// A new file, or one that may be replaced.
+    File { path: PathBuf, replace: bool },
+    /// The place of the input.
+    InPlace { path: PathBuf, original: File },
+    /// Standard output, once the proof holds.
+    Stdout,
+    /// Nowhere: only the plan is wanted.
+    Nowhere,
+}
+
+/// Redacts, and says with which code to exit.
+///
+/// # Errors
+/// When a file cannot be read or written, or changed meanwhile. A refusal and a failed proof are no errors: they are told.
+pub fn run(args: &RedactArgs, manner: &Manner) -> Result<u8> {
+    let goal = Goal::of(args)?;
+    if let Some(threads) = args.threads {
+        scan::parallel::set_threads(threads.into())?;
+    }
+    let bar = Bar::new(!args.no_progress && !manner.quiet);
+    let done = redact(args, goal, &bar, manner);
+    bar.finish();
+    done
+}
+
+fn redact(args: &RedactArgs, goal: Goal, bar: &Bar, manner: &Manner) -> Result<u8> {
+    let (scan_options, options) = (scan::Options::default(), options(args));
+    let origin = Input::named(&args.dump).origin();
+    let image = Input::named(&args.dump).open()?;
+    let map = dump::map(&image, &scan_options.limits)?;
+    let outcome = scan::scan(&image, &map, &engine(&args.user_rules)?, &scan_options, bar)?;
+    let plan = redact::plan(&image, &map, &outcome, &options)?;
+    let mut told = Redaction::new(&origin, &map, &outcome, &plan, &options);
+    let tell = |told: &Redaction<'_>| bar_free(bar, || print(told, &goal, manner));
+    if !outcome.coverage.gaps.is_empty() && !args.allow_gaps {
+        tell(&told.refused("not everything could be scanned, and what was not scanned cannot be redacted"))?;
+        return Ok(exit::GAP);
+    }
+    if !plan.refusals().is_empty() {
+        tell(&told.refused("a secret lies in bytes that a debugger cannot do without"))?;
+        return Ok(exit::FINDINGS);
+    }
+    let Some(draft) = goal.draft()? else {
+        tell(&told)?;
+        return Ok(exit::CLEAN);
+    };
+    let mut file = draft.file().try_clone().map_err(|source| goal.failed(source))?;
+    let written = redact::write(&image, &plan, &mut file, bar)?;
+    let new = Image::from_file(goal.name(), file, written.bytes);
+    let case = Case { old: &image, map: &map, outcome: &outcome, plan: &plan, options: &options, written: &written };
+    let manner_of_proof = ProofManner { stacks: !args.no_unwind, limits: scan_options.limits };
+    let proof = redact::prove(&case, &new, &engine(&args.user_rules)?, &manner_of_proof, bar)?;
+    told.prove(&proof, &written);
+    if !proof.holds() {
+        tell(&told)?;
+        failures(&proof);
+        return Ok(exit::FINDINGS);
+    }
+    goal.publish(draft)?;
+    tell(&told)?;
+    Ok(exit::CLEAN)
+}
+
+fn options(args: &RedactArgs) -> Options {
+    Options {
+        fill: args.fill,
+        fail_on: args.fail_on,
+        min_evidence: args.min_evidence,
+        leave_frozen: args.leave_frozen,
+        ..Options::default()
+    }
+}
+
+fn failures(proof: &Proof) {
+    for check in proof.failures() {
+        complain("error", format!("the proof failed, nothing was written: {}: {}", check.name, check.detail));
+    }
+}
+
+fn bar_free(bar: &Bar, speak: impl FnOnce() -> Result<()>) -> Result<()> {
+    let mut said = Ok(());
+    bar.pause(|| said = speak());
+    said
+}
+
+/// The dump itself may be on standard output; then people are told on the other.
+fn print(told: &Redaction<'_>, goal: &Goal, manner: &Manner) -> Result<()> {
+    let detail = manner.detail();
+    if matches!(goal, Goal::Stdout) {
+        let mut out = anstream::stderr();
+        return redaction::print(told, detail, &mut out).map_err(|source| goal.failed(source));
+    }
+    to_stdout(|out| redaction::print(told, detail, &mut Plain::new(out)))
+}
+
+impl Goal {
+    /// Looks at once whether the goal can be reached, so that a long scan does not end in an error that was clear before.
+    fn of(args: &RedactArgs) -> Result<Self> {
+        let is_stdin = args.dump.as_os_str() == "-";
+        if args.dry_run {
+            return Ok(Self::Nowhere);
+        }
+        if args.in_place {
+            return if is_stdin {
+                Err(usage("standard input cannot be redacted in place; use -o"))
+            } else {
+                in_place(&args.dump)
+            };
+        }
+        let path = args.output.clone().unwrap_or_default();
+        if path.as_os_str() == "-" {
+            return Ok(Self::Stdout);
+        }
+        let same = || path.canonicalize().is_ok_and(|out| args.dump.canonicalize().is_ok_and(|dump| dump == out));
+        if !is_stdin && same() {
+            return Err(usage("the output is the input; to replace it, use --in-place"));
+        }
+        if path.is_dir() {
+            return Err(Error::Write { what: path.display().to_string(), source: io::ErrorKind::IsADirectory.into() });
+        }
+        if path.symlink_metadata().is_ok() && !args.force {
+            return Err(usage(&format!("{} is there already; to replace it, use --force", path.display())));
+        }
+        Draft::beside(&path)?;
+        Ok(Self::File { path, replace: args.force })
+    }
+
+    fn draft(&self) -> Result<Option<Draft>> {
+        match self {
+            Self::File { path, .. } | Self::InPlace { path, .. } => Draft::beside(path).map(Some),
+            Self::Stdout => Draft::beside(&std::env::temp_dir().join("dumpscrub")).map(Some),
+            Self::Nowhere => Ok(None),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::File { path, .. } | Self::InPlace { path, .. } => path.display().to_string(),
+            Self::Stdout | Self::Nowhere => "-".to_owned(),
+        }
+    }
+
+    fn publish(&self, draft: Draft) -> Result<()> {
+        match self {
+            Self::File { path, replace } => draft.publish(path, *replace),
+            Self::InPlace { path, original } => {
+                draft.look_like(original)?;
+                let meta = original.metadata().map_err(|source| self.failed(source))?;
+                draft::is_unchanged(path, &meta)?;
+                draft.publish(path, true)
+            }
+            Self::Stdout => {
+                let mut file = draft.file();
+                file.rewind().map_err(|source| self.failed(source))?;
+                to_stdout(|out| io::copy(&mut file, out).map(|_| ()))
+            }
+            Self::Nowhere => Ok(()),
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> Error {
+        Error::Write { what: self.name(), source }
+    }
+}
+
+/// A link is followed, so that the file behind it is replaced. A file with more names than one is refused: under the other
+/// names the original would stay.
+fn in_place(path: &Path) -> Result<Goal> {
+    let failed = |source| Error::Open { path: path.to_owned(), source };
+    let path = path.canonicalize().map_err(failed)?;
+    let original = File::open(&path).map_err(failed)?;
+    if draft::names_of(&original).map_err(failed)? > 1 {
+        let text = "it has more than one name (hard links), and under the others the original would stay";
+        return Err(usage(&format!("{}: {text}; use -o", path.display())));
+    }
+    Draft::beside(&path)?;
+    Ok(Goal::InPlace { path, original })
+}
+
+fn usage(text: &str) -> Error {
+    Error::Usage(text.to_owned())
+}

@@ -1,0 +1,163 @@
+//! Keys of ChaCha20 and Salsa20 in the state of the cipher, by the constant that the state begins with.
+//!
+//! ChaCha20's state is the constant `expand 32-byte k`, the key, then a counter and a nonce (RFC 8439, section 2.3; libraries
+//! divide these 16 bytes in different ways). Salsa20 puts the same constant on the diagonal of its state: four letters before
+//! the first half of the key, four behind it, four before the second half, four behind it (Salsa20 specification, section 8).
+//! Libraries hold the constant in their code too, followed by tables and text, so what stands where the key would stand
+//! must look random. What keeps no constant beside the key (OpenSSL's) is not found.
+
+use std::ops::Range;
+
+use super::{Candidate, Detector, Hit, Hits, Literal, Reach, Trigger};
+use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
+use crate::vault::Secret;
+use crate::window::Window;
+
+/// The rule of keys of stream ciphers.
+pub const RULE: &str = "stream-cipher-key";
+
+/// What ChaCha20's state begins with, for a key of 32 bytes and for one of 16, which then stands there twice.
+const CONSTANTS: [&[u8]; 2] = [b"expand 32-byte k", b"expand 16-byte k"];
+/// The third part of Salsa20's constant, which is rare in text.
+const DIAGONAL: [&[u8]; 2] = [b"2-by", b"6-by"];
+/// Bytes of a state.
+const STATE: usize = 64;
+/// Where the third part of Salsa20's constant stands in its state.
+const THIRD: usize = 40;
+
+/// Finds states of ChaCha20 and Salsa20.
+pub struct CipherState;
+
+impl Detector for CipherState {
+    fn rules(&self) -> Vec<Rule> {
+        vec![Rule::new(
+            RULE,
+            "Stream cipher key",
+            Severity::High,
+            "A key of ChaCha20 or Salsa20 in the state of the cipher: it opens what was encrypted with it.",
+            "Find what the process encrypts with it; replace the key, and encrypt again what must stay secret.",
+        )]
+    }
+
+    fn trigger(&self) -> Trigger {
+        Trigger::Literals(CONSTANTS.into_iter().chain(DIAGONAL).map(Literal::binary).collect())
+    }
+
+    fn reach(&self) -> Reach {
+        Reach { before: THIRD, after: STATE }
+    }
+
+    fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
+        let at = candidate.at;
+        out.hits.extend(match candidate.literal {
+            0 | 1 => chacha(window, at, candidate.literal == 1),
+            _ => at.checked_sub(THIRD).and_then(|start| salsa(window, start, candidate.literal == 3)),
+        });
+    }
+}
+
+fn chacha(window: &Window<'_>, start: usize, short: bool) -> Option<Hit> {
+    let state: &[u8; STATE] = window.slice(start..start + STATE).first_chunk()?;
+    let (key, rest) = state.split_at(48);
+    let key = key.get(16..)?;
+    let secret = key_of(key, short)?;
+    // The counter stands first and is small, or one of 64 bits stands second; else the pattern is all there is.
+    let counts = matches!(rest, [_, _, _, 0, ..] | [.., 0, 0, 0]);
+    let evidence = if counts { Evidence::Parsed } else { Evidence::Matched };
+    Some(hit("ChaCha20", evidence, &secret, start + 16..start + 48))
+}
+
+fn salsa(window: &Window<'_>, start: usize, short: bool) -> Option<Hit> {
+    let state: &[u8; STATE] = window.slice(start..start + STATE).first_chunk()?;
+    let constant = CONSTANTS.get(usize::from(short))?;
+    let places = constant.chunks(4).zip(state.chunks(4).step_by(5));
+    let key = [state.get(4..20)?, state.get(44..60)?].concat();
+    let fits = places.into_iter().all(|(part, place)| part == place);
+    let secret = key_of(&key, short).filter(|_| fits)?;
+    Some(hit("Salsa20", Evidence::Parsed, &secret, start + 4..start + 60))
+}
+
+/// The key, if it looks like one.
+fn key_of(key: &[u8], short: bool) -> Option<Vec<u8>> {
+    let (first, second) = key.split_at_checked(16)?;
+    match short {
+        true => (first == second && looks_random(first)).then(|| first.to_vec()),
+        false => (looks_random(first) && looks_random(second)).then(|| key.to_vec()),
+    }
+}
+
+/// Of 16 random bytes fewer than 12 differ once in 10,000 times, and more than 13 are printable text once in 10,000 too.
+fn looks_random(bytes: &[u8]) -> bool {
+    let mut sorted = bytes.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let printable = bytes.iter().filter(|b| (0x20..0x7f).contains(*b)).count();
+    let pairs = bytes.iter().zip(bytes.iter().skip(1));
+    let counting = pairs.filter(|(a, b)| b.wrapping_sub(**a) <= 1).count();
+    sorted.len() >= 12 && printable <= 13 && counting <= 6
+}
+
+fn hit(kind: &str, evidence: Evidence, secret: &[u8], range: Range<usize>) -> Hit {
+    Hit {
+        rule: RULE.to_owned(),
+        severity: None,
+        evidence,
+        public: PublicIdentity { kind: kind.to_owned(), ..PublicIdentity::default() },
+        secret: Secret::bytes(secret),
+        range,
+        form: Form { layout: Layout::CipherState, encoding: Encoding::Plain, piece: Piece::Whole },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::testing::{hit, hits};
+    use crate::keys::testing::noise;
+
+    fn around(state: &[u8]) -> Vec<u8> {
+        [&noise(77, 1)[..], state, &noise(99, 2)].concat()
+    }
+
+    #[test]
+    fn a_state_of_chacha20_gives_its_key() {
+        let key = noise(32, 3);
+        let counter = [&7_u32.to_le_bytes()[..], &noise(12, 4)].concat();
+        let djb = [&7_u64.to_le_bytes()[..], &noise(8, 4)].concat();
+        let other = [9; 16].to_vec();
+        for (tail, evidence) in [(counter, Evidence::Parsed), (djb, Evidence::Parsed), (other, Evidence::Matched)] {
+            let found = hit(&CipherState, &around(&[CONSTANTS[0], &key, &tail].concat()));
+            assert_eq!((found.evidence, found.range), (evidence, 77 + 16..77 + 48));
+            assert_eq!(found.secret.identity(), Secret::bytes(&key).identity());
+        }
+    }
+
+    #[test]
+    fn a_state_of_salsa20_gives_its_key() {
+        let key = noise(32, 3);
+        let state = [b"expa", &key[..16], b"nd 3", &noise(16, 4), b"2-by", &key[16..], b"te k"].concat();
+        let found = hit(&CipherState, &around(&state));
+        assert_eq!((found.public.kind.as_str(), found.evidence), ("Salsa20", Evidence::Parsed));
+        assert_eq!(found.secret.identity(), Secret::bytes(&key).identity());
+    }
+
+    #[test]
+    fn a_key_of_16_bytes_stands_there_twice() {
+        let key = noise(16, 3);
+        let state = [CONSTANTS[1], &key, &key, &[1; 16]].concat();
+        assert_eq!(hit(&CipherState, &around(&state)).secret.identity(), Secret::bytes(&key).identity());
+        let salsa = [b"expa", &key[..], b"nd 1", &noise(16, 4), b"6-by", &key, b"te k"].concat();
+        assert_eq!(hit(&CipherState, &around(&salsa)).secret.identity(), Secret::bytes(&key).identity());
+        let two = [CONSTANTS[1], &noise(32, 5), &[1; 16]].concat();
+        assert!(hits(&CipherState, &around(&two)).is_empty());
+    }
+
+    #[test]
+    fn the_constant_among_constants_is_no_state() {
+        let counting: Vec<u8> = (0..48).collect();
+        let text = b"expand 16-byte kChaCha20 for x86_64, CRYPTOGAMS by <a person at an address>";
+        for tail in [&[0; 48][..], &[0xff; 48], &counting, text, &[1, 0, 0, 0].repeat(12), b"short"] {
+            assert!(hits(&CipherState, &[CONSTANTS[0], tail].concat()).is_empty());
+        }
+    }
+}

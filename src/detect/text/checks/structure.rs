@@ -1,0 +1,97 @@
+//! Structures that decode: tokens of JSON, credentials of HTTP, keys of a curve.
+
+use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::Checked;
+use crate::finding::Encoding;
+
+/// `header.payload.signature` (RFC 7519), each in base64url: the header is JSON and names an algorithm, the payload is JSON.
+/// An encrypted token (RFC 7516) has five parts and names its encryption too.
+pub(super) fn is_jwt(value: &[u8]) -> bool {
+    let mut parts = value.split(|&b| b == b'.');
+    let Some(header) = parts.next().and_then(object) else { return false };
+    let named = |name: &str| header.get(name).is_some_and(Value::is_string);
+    match (named("alg"), named("enc"), parts.clone().count()) {
+        (true, true, 4) => true,
+        (true, _, 1 | 2) => parts.next().is_some_and(|payload| object(payload).is_some()),
+        _ => false,
+    }
+}
+
+fn object(part: &[u8]) -> Option<Map<String, Value>> {
+    let text = std::str::from_utf8(part).ok()?.trim_end_matches('=');
+    let bytes = Zeroizing::new(Base64UrlUnpadded::decode_vec(text).ok()?);
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// `user:password` in base64 (RFC 7617): printable, and the password not empty.
+pub(super) fn basic_credentials(value: &[u8]) -> Option<Checked> {
+    let text = std::str::from_utf8(value).ok()?.trim_end_matches('=');
+    let decoded = Zeroizing::new(base64ct::Base64Unpadded::decode_vec(text).ok()?);
+    let text = std::str::from_utf8(&decoded).ok()?;
+    let (_, password) = text.split_once(':')?;
+    let told = !password.is_empty() && !text.chars().any(char::is_control);
+    told.then(|| Checked { inner: Some((Zeroizing::new(password.as_bytes().to_vec()), Encoding::Base64)), part: None })
+}
+
+/// 32 bytes in base64 whose lowest three bits are clear and whose highest are `01`, as RFC 7748 makes a private key of X25519.
+/// One in 32 random values is like that.
+pub(super) fn is_x25519(value: &[u8]) -> bool {
+    let mut key = Zeroizing::new([0_u8; 33]);
+    let decoded = Base64::decode(value, key.as_mut_slice()).unwrap_or_default();
+    matches!(decoded, [first, .., last] if decoded.len() == 32 && first & 7 == 0 && last >> 6 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(json: &str) -> String {
+        Base64UrlUnpadded::encode_string(json.as_bytes())
+    }
+
+    #[test]
+    fn a_token_is_json_that_names_its_algorithm() {
+        let (header, payload) = (part(r#"{"alg":"HS256","typ":"JWT"}"#), part(r#"{"sub":"a"}"#));
+        for good in [format!("{header}.{payload}.c2ln"), format!("{header}.{payload}.")] {
+            assert!(is_jwt(good.as_bytes()), "{good}");
+        }
+        assert!(is_jwt(format!("{}.a.b.c.d", part(r#"{"alg":"dir","enc":"A256GCM"}"#)).as_bytes()));
+        let wrong = part(r#"{"typ":"JWT"}"#);
+        for bad in [format!("{wrong}.{payload}.c2ln"), format!("{header}.{}.x", part("[1]")), header, String::new()] {
+            assert!(!is_jwt(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn deep_json_is_refused_and_not_followed() {
+        let deep = part(&"[".repeat(100_000));
+        assert!(!is_jwt(format!("{deep}.{deep}.x").as_bytes()));
+    }
+
+    #[test]
+    fn credentials_hold_the_password() {
+        // The example of RFC 7617: user `Aladdin`, password `open sesame`.
+        let checked = basic_credentials(b"QWxhZGRpbjpvcGVuIHNlc2FtZQ==").unwrap();
+        assert_eq!(checked.inner.unwrap().0.as_slice(), b"open sesame");
+        for bad in [&b"realm"[..], b"QWxhZGRpbg==", b"QWxhZGRpbjo=", b"%%%%"] {
+            assert!(basic_credentials(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_x25519_has_its_bits_set() {
+        let key = |first: u8, last: u8| {
+            let mut bytes = [0x55; 32];
+            (bytes[0], bytes[31]) = (first, last);
+            Base64::encode_string(&bytes)
+        };
+        assert!(is_x25519(key(0xf8, 0x7f).as_bytes()));
+        for (first, last) in [(0xf9, 0x7f), (0xf8, 0xff), (0xf8, 0x3f)] {
+            assert!(!is_x25519(key(first, last).as_bytes()));
+        }
+        assert!(!is_x25519(b"AAAA") && !is_x25519(Base64::encode_string(&[0x58; 33]).as_bytes()));
+    }
+}

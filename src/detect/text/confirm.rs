@@ -1,0 +1,270 @@
+//! From a literal in a window to hits: the letters around it, the pattern, and the places where regions end.
+
+use std::ops::Range;
+
+use memchr::memchr;
+use regex::bytes::Captures;
+use zeroize::Zeroizing;
+
+use super::checks::Checked;
+use super::file::Boundary;
+use super::rule::TextRule;
+use crate::detect::{Candidate, Detector, Hit, Hits, Literal, Reach, TextView, Trigger};
+use crate::finding::{Encoding, Evidence, Form, Layout, PublicIdentity, Rule};
+use crate::vault::Secret;
+use crate::window::Window;
+
+/// Region edges on either side of a literal at which a match is tried again. A token lies in one region or two; more edges
+/// than this around one come from a dump that lies, and then the whole match is told.
+const EDGES: usize = 8;
+
+/// Secrets around one anchor: a table of keys may stand there.
+const AROUND_MOST: usize = 64;
+
+/// Something that fits, in letters of a text.
+struct Found {
+    secret: Range<usize>,
+    told: Vec<String>,
+    evidence: Evidence,
+    /// The secret that the value holds, where it is not the value itself.
+    inner: Option<(Zeroizing<Vec<u8>>, Encoding)>,
+}
+
+/// Letters, and which of them stand at a region's edge.
+struct Text<'a> {
+    letters: &'a [u8],
+    is_edge: &'a dyn Fn(usize) -> bool,
+}
+
+impl Detector for TextRule {
+    fn rules(&self) -> Vec<Rule> {
+        let text = &self.text;
+        vec![Rule::new(&text.id, &text.title, text.severity.into(), &text.description, &text.remedy)]
+    }
+
+    fn trigger(&self) -> Trigger {
+        Trigger::Literals(self.text.literals.iter().map(|l| Literal::text(l)).collect())
+    }
+
+    fn reach(&self) -> Reach {
+        let (before, after) = self.reach_letters();
+        Reach { before, after }
+    }
+
+    fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
+        match self.text.around {
+            None => self.confirm_here(candidate, window, out),
+            Some(around) => self.confirm_around(around, candidate, window, out),
+        }
+    }
+}
+
+impl TextRule {
+    /// A rule whose match holds the literal.
+    fn confirm_here(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
+        let view = TextView::around(window, candidate, self.text.before + 1, self.after + 1);
+        let at = view.letter_at(candidate.at);
+        let edge = |letter: usize| window.is_edge(view.bytes_of(letter..letter).start);
+        let text = Text { letters: view.letters(), is_edge: &edge };
+        let whole = self.find(&text, 0..text.letters.len(), at);
+        // Where a region ends inside the match, its alphabet may go on by chance in bytes that do not belong to it.
+        let seen = whole.as_ref().map_or(0..text.letters.len(), |found| at.min(found.secret.start)..found.secret.end);
+        let parts = parts(&view, window, seen, at);
+        let cut = parts.into_iter().filter_map(|part| self.find(&text, part, at));
+        for found in whole.into_iter().chain(cut) {
+            self.tell(found, &view, window, out);
+        }
+    }
+
+    /// A rule whose secret stands somewhere around its anchor.
+    fn confirm_around(&self, around: usize, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
+        if !self.is_anchored(candidate, window) {
+            return;
+        }
+        let strip = Strip::around(window, candidate, around);
+        let edge = |letter: usize| window.is_edge(strip.place(letter));
+        let text = Text { letters: &strip.letters, is_edge: &edge };
+        let edges = window.edges_in(strip.place(0)..strip.place(text.letters.len()));
+        let cuts: Vec<usize> = edges.map(|edge| strip.letter_at(edge)).take(2 * EDGES).collect();
+        let mut found = self.find_all(&text, 0..text.letters.len());
+        let ends = cuts.iter().copied().chain([text.letters.len()]);
+        for (start, end) in [0].iter().chain(&cuts).copied().zip(ends).filter(|_| !cuts.is_empty()) {
+            found.extend(self.find_all(&text, start..end));
+        }
+        for found in found {
+            let first = Candidate { at: strip.place(found.secret.start), ..candidate };
+            let view = TextView::around(window, first, 1, found.secret.len());
+            let start = view.letter_at(first.at);
+            let secret = start..start + found.secret.len();
+            self.tell(Found { secret, ..found }, &view, window, out);
+        }
+    }
+
+    fn is_anchored(&self, candidate: Candidate, window: &Window<'_>) -> bool {
+        let view = TextView::around(window, candidate, self.text.before, self.after);
+        let at = view.letter_at(candidate.at);
+        let holds = |range: Range<usize>| range.contains(&at);
+        self.anchor.as_ref().is_some_and(|anchor| anchor.find_iter(view.letters()).any(|m| holds(m.range())))
+    }
+
+    /// The match in `part` of the text that holds the letter `at`.
+    fn find(&self, text: &Text<'_>, part: Range<usize>, at: usize) -> Option<Found> {
+        let part = self.between_borders(text.letters, part, at);
+        let must = self.text.must_follow.and_then(|c| u8::try_from(c).ok());
+        let behind = text.letters.get(at..part.end)?;
+        if must.is_some_and(|byte| memchr(byte, behind).is_none()) {
+            return None;
+        }
+        if self.text.before == 0 {
+            let captures = self.pattern.is_match(behind).then(|| self.pattern.captures(behind)).flatten()?;
+            return self.judge(text, &part, at, &captures);
+        }
+        let letters = text.letters.get(part.clone())?;
+        let (at, mut from) = (at - part.start, 0);
+        while let Some(found) = self.pattern.find_at(letters, from).filter(|found| found.start() <= at) {
+            if found.end() > at {
+                let captures = self.pattern.captures_at(letters, found.start())?;
+                return self.judge(text, &part, part.start, &captures);
+            }
+            from = found.start() + 1;
+        }
+        None
+    }
+
+    /// Every match in `part` of the text, each behind the one before it.
+    fn find_all(&self, text: &Text<'_>, part: Range<usize>) -> Vec<Found> {
+        let letters = text.letters.get(part.clone()).unwrap_or_default();
+        let all = self.pattern.captures_iter(letters).filter_map(|c| self.judge(text, &part, part.start, &c));
+        all.take(AROUND_MOST).collect()
+    }
+
+    /// The letters of `part` around `at` up to the nearest borders, one border on each side included.
+    fn between_borders(&self, letters: &[u8], part: Range<usize>, at: usize) -> Range<usize> {
+        let border = |byte: &u8| self.borders.get(usize::from(*byte)).copied().unwrap_or_default();
+        let head = letters.get(part.start..at).unwrap_or_default();
+        let tail = letters.get(at..part.end).unwrap_or_default();
+        let start = head.iter().rposition(border).map_or(part.start, |border| part.start + border);
+        // The trigger itself may hold such a letter at its ends.
+        let end = tail.iter().skip(1).position(border).map_or(part.end, |end| at + end + 2);
+        start..end
+    }
+
+    /// Whether what the pattern found in `part`, looking from the letter `from` on, is a secret.
+    fn judge(&self, text: &Text<'_>, part: &Range<usize>, from: usize, captures: &Captures<'_>) -> Option<Found> {
+        let group = self.secrets.iter().find_map(|&i| captures.get(i))?;
+        let value = group.as_bytes();
+        let secret = from + group.start()..from + group.end();
+        let fits = self.letters_fit(value)
+            && self.is_bounded(text, part, &secret)
+            && !self.is_placeholder(value)
+            && self.context_fits(captures);
+        if !fits {
+            return None;
+        }
+        let checked = self.text.checksum.map(|check| check.look(value));
+        let (evidence, Checked { inner, part }) = match checked {
+            None => (Evidence::Matched, Checked::default()),
+            Some(Some(checked)) => (Evidence::Parsed, checked),
+            Some(None) if self.text.checksum_optional => (Evidence::Matched, Checked::default()),
+            Some(None) => return None,
+        };
+        let secret = part.map_or(secret.clone(), |part| secret.start + part.start..secret.start + part.end);
+        if inner.as_ref().is_some_and(|(inner, _)| self.is_placeholder(inner)) {
+            return None;
+        }
+        let told = self.contexts.iter().filter_map(|&i| captures.get(i)).map(|c| c.as_bytes());
+        let told = told.filter(|c| !c.is_empty()).map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+        Some(Found { secret, told, evidence, inner })
+    }
+
+    /// Whether the alphabet ends where the secret does, or a region.
+    fn is_bounded(&self, text: &Text<'_>, part: &Range<usize>, secret: &Range<usize>) -> bool {
+        let Some(alphabet) = &self.alphabet else { return true };
+        let outside = |letter: Option<&u8>| letter.is_none_or(|&letter| !alphabet.holds(letter));
+        let edge = |letter: usize| (text.is_edge)(letter);
+        let boundary = self.text.boundary;
+        let starts = || {
+            let before = secret.start.checked_sub(1).filter(|_| secret.start > part.start);
+            outside(before.and_then(|before| text.letters.get(before))) || edge(secret.start)
+        };
+        let ends = || secret.end == part.end || outside(text.letters.get(secret.end)) || edge(secret.end);
+        (matches!(boundary, Boundary::End | Boundary::None) || starts())
+            && (matches!(boundary, Boundary::Start | Boundary::None) || ends())
+    }
+
+    /// Tells a hit, if a word that the rule asks for stands near it.
+    fn tell(&self, found: Found, view: &TextView<'_>, window: &Window<'_>, out: &mut Hits) {
+        let range = view.bytes_of(found.secret.clone());
+        let letter = if view.encoding() == Encoding::Plain { 1 } else { 2 };
+        let far = self.text.within.unwrap_or(0) * letter;
+        let around = window.slice(range.start.saturating_sub(far)..range.end.saturating_add(far));
+        if self.near.as_ref().is_some_and(|words| !words.is_match(around)) {
+            return;
+        }
+        let letters = view.letters().get(found.secret).unwrap_or_default();
+        let (secret, encoding) = match &found.inner {
+            Some((inner, encoding)) => (Secret::text(inner), *encoding),
+            None => (Secret::text(letters), view.encoding()),
+        };
+        let public = PublicIdentity { context: found.told, ..PublicIdentity::default() };
+        let (rule, severity, evidence) = (self.text.id.clone(), None, found.evidence);
+        out.hits.push(Hit {
+            rule,
+            severity,
+            evidence,
+            public,
+            secret,
+            range,
+            form: Form::whole(Layout::Text, encoding),
+        });
+    }
+}
+
+/// The text up to, and from, each region edge inside `seen`; nearest to the letter `at` first.
+fn parts(view: &TextView<'_>, window: &Window<'_>, seen: Range<usize>, at: usize) -> Vec<Range<usize>> {
+    let len = view.letters().len();
+    let letters = |range: Range<usize>| window.edges_in(view.bytes_of(range)).map(|edge| view.letter_at(edge));
+    let behind = letters(at..seen.end).filter(|&edge| edge > at).take(EDGES).map(|edge| 0..edge);
+    let mut before: Vec<usize> = letters(seen.start..at.max(seen.start)).chain(letters_at(view, window, at)).collect();
+    before.reverse();
+    behind.chain(before.into_iter().take(EDGES).map(|edge| edge..len)).collect()
+}
+
+/// The letter `at`, if a region begins right there.
+fn letters_at(view: &TextView<'_>, window: &Window<'_>, at: usize) -> Option<usize> {
+    window.is_edge(view.bytes_of(at..at).start).then_some(at)
+}
+
+/// Letters around an anchor, whatever stands between them: UTF-16 is narrowed at the anchor's parity, and what is no letter
+/// becomes NUL.
+struct Strip<'a> {
+    letters: std::borrow::Cow<'a, [u8]>,
+    start: usize,
+    stride: usize,
+}
+
+impl<'a> Strip<'a> {
+    fn around(window: &Window<'a>, candidate: Candidate, letters: usize) -> Self {
+        let stride = if candidate.wide { 2 } else { 1 };
+        let start = candidate.at - (candidate.at / stride).min(letters) * stride;
+        let bytes = window.slice(start..candidate.at.saturating_add(letters * stride));
+        if !candidate.wide {
+            return Self { letters: bytes.into(), start, stride };
+        }
+        let zero = |at: Option<usize>| at.and_then(|at| window.byte(at)) == Some(0);
+        let letter = |(at, byte): (usize, &u8)| {
+            let wide = zero(Some(at + 1)) || zero(at.checked_sub(1));
+            if wide { *byte } else { 0 }
+        };
+        let narrowed: Vec<u8> = (start..).step_by(2).zip(bytes.iter().step_by(2)).map(letter).collect();
+        Self { letters: narrowed.into(), start, stride }
+    }
+
+    fn place(&self, letter: usize) -> usize {
+        self.start + letter * self.stride
+    }
+
+    fn letter_at(&self, place: usize) -> usize {
+        place.saturating_sub(self.start).div_ceil(self.stride).min(self.letters.len())
+    }
+}

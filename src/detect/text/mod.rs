@@ -1,0 +1,66 @@
+//! Text rules: a TOML block each, which carries its own examples.
+//!
+//! A rule's pattern never asks for a terminator of text, because memory has none: a C string ends in NUL, the next object
+//! begins right behind it. A token ends at the first byte outside its alphabet or at the edge of a region; one pattern
+//! serves ASCII and, on narrowed letters, UTF-16 in both byte orders at any parity.
+//!
+//! A literal triggers; [`TextRule`] tries the pattern on the letters around it, and what fits has to pass the rule's tests,
+//! the cheap ones first: placeholders, length, alphabet and its boundaries, entropy, checksum, words near it.
+
+mod alphabet;
+pub mod checks;
+mod confirm;
+mod file;
+mod rule;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::path::Path;
+
+pub use file::{Boundary, Decoder, Example, Joined, Length, RuleText, SeverityName};
+pub use rule::TextRule;
+
+use crate::error::{Error, Result};
+
+/// The rule files that are part of the program: name and content. Where two rules find the same secret and are as sure of
+/// it, the one that stands first names it: issuers before the places that any secret may stand in.
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("cloud.toml", include_str!("../rules/cloud.toml")),
+    ("forges.toml", include_str!("../rules/forges.toml")),
+    ("services.toml", include_str!("../rules/services.toml")),
+    ("payment.toml", include_str!("../rules/payment.toml")),
+    ("chat.toml", include_str!("../rules/chat.toml")),
+    ("databases.toml", include_str!("../rules/databases.toml")),
+    ("http.toml", include_str!("../rules/http.toml")),
+    ("environment.toml", include_str!("../rules/environment.toml")),
+    ("wallets.toml", include_str!("../rules/wallets.toml")),
+];
+
+/// Every rule of the files that are part of the program.
+///
+/// # Errors
+/// [`Error::Rules`] naming the rule that is wrong.
+pub fn built_in() -> Result<Vec<TextRule>> {
+    let files = BUILT_IN.iter().map(|(name, text)| parse(name, text));
+    files.collect::<Result<Vec<_>>>().map(|rules| rules.into_iter().flatten().collect())
+}
+
+/// The rules of a file of the user's.
+///
+/// # Errors
+/// [`Error::Open`] when it cannot be read, [`Error::Rules`] when it is wrong.
+pub fn load(path: &Path) -> Result<Vec<TextRule>> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
+    parse(&path.display().to_string(), &text)
+}
+
+/// The rules of one file.
+///
+/// # Errors
+/// [`Error::Rules`] with line and column, or the rule's id and what is wrong with it.
+pub fn parse(name: &str, text: &str) -> Result<Vec<TextRule>> {
+    let wrong = |reason: String| Error::Rules { file: name.to_owned(), reason };
+    let file: file::RuleFile = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
+    file.rules.into_iter().map(|rule| TextRule::new(rule).map_err(&wrong)).collect()
+}

@@ -1,0 +1,191 @@
+//! A rule, compiled, and the rules that are refused: what would be tried everywhere, repeat without bound or never match.
+
+use std::ops::RangeInclusive;
+
+use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::hir::Hir;
+
+use super::alphabet::Alphabet;
+use super::file::{Decoder, Length, RuleText};
+
+/// Longest reach of a text rule in letters: in UTF-16 it must fit into a window's margin.
+const LONGEST_REACH: usize = 16_000;
+
+/// Memory that one compiled pattern may take.
+const COMPILED: usize = 4 << 20;
+
+/// A rule, compiled.
+#[derive(Clone, Debug)]
+pub struct TextRule {
+    pub(super) text: RuleText,
+    /// Begins at the literal where a match cannot begin before it.
+    pub(super) pattern: Regex,
+    /// Letters that a match of the pattern takes at most.
+    pub(super) longest: usize,
+    /// Letters from the literal on that the match, or the anchor, may take.
+    pub(super) after: usize,
+    pub(super) anchor: Option<Regex>,
+    pub(super) requires_context: Option<Regex>,
+    pub(super) ignore_values: Vec<Regex>,
+    pub(super) secrets: Vec<usize>,
+    pub(super) contexts: Vec<usize>,
+    pub(super) alphabet: Option<Alphabet>,
+    pub(super) must_hold: Vec<Alphabet>,
+    pub(super) length: RangeInclusive<usize>,
+    /// Any of `near`, in ASCII or UTF-16.
+    pub(super) near: Option<Regex>,
+    /// For each byte, whether it is one of `never_inside`.
+    pub(super) borders: [bool; 256],
+    decoders: Vec<crate::finding::Encoding>,
+}
+
+impl TextRule {
+    /// Compiles a rule.
+    ///
+    /// # Errors
+    /// The rule's id and what is wrong with it.
+    pub fn new(text: RuleText) -> Result<Self, String> {
+        let id = text.id.clone();
+        Self::compile(text).map_err(|why| format!("rule {id}: {why}"))
+    }
+
+    /// The rule as its file says it.
+    #[must_use]
+    pub fn text(&self) -> &RuleText {
+        &self.text
+    }
+
+    /// The encodings under which the rule is tried.
+    #[must_use]
+    pub fn decoders(&self) -> &[crate::finding::Encoding] {
+        &self.decoders
+    }
+
+    fn compile(text: RuleText) -> Result<Self, String> {
+        check_literals(&text.literals)?;
+        let reach = text.after.map(|after| after.saturating_add(text.before));
+        let longest = longest_match(&text.pattern, text.around.or(reach))?;
+        let anchor = text.anchor.as_deref();
+        let anchor = anchor.map(|anchor| Ok::<_, String>((longest_match(anchor, reach)?, regex(anchor)?)));
+        let (anchor_longest, anchor) = anchor.transpose()?.unzip();
+        let starts_at_literal = text.before == 0 && anchor.is_none();
+        let pattern =
+            if starts_at_literal { regex(&format!(r"\A(?:{})", text.pattern))? } else { regex(&text.pattern)? };
+        let named = |prefix: &str| {
+            let names = pattern.capture_names().enumerate();
+            names.filter(|(_, n)| n.is_some_and(|n| n.starts_with(prefix))).map(|(i, _)| i).collect::<Vec<usize>>()
+        };
+        let (secrets, contexts) = (named("secret"), named("context"));
+        if secrets.is_empty() {
+            return Err("the pattern has no group named `secret`".to_owned());
+        }
+        let alphabet = text.alphabet.as_deref().map(Alphabet::parse).transpose()?;
+        let must_hold = text.must_hold.iter().map(|class| Alphabet::parse(class)).collect::<Result<_, _>>()?;
+        let rule = Self {
+            longest,
+            after: text.after.unwrap_or(anchor_longest.unwrap_or(longest)),
+            anchor,
+            requires_context: text.requires_context.as_deref().map(regex).transpose()?,
+            ignore_values: text.ignore_values.iter().map(|p| regex(p)).collect::<Result<_, _>>()?,
+            secrets,
+            contexts,
+            alphabet,
+            must_hold,
+            length: text.length.map_or(1..=longest, Length::range),
+            near: near(&text.near)?,
+            borders: borders(&text.never_inside),
+            decoders: text.decoders.iter().copied().map(Decoder::encoding).collect(),
+            pattern,
+            text,
+        };
+        rule.check()?;
+        Ok(rule)
+    }
+
+    /// What the fields say together.
+    fn check(&self) -> Result<(), String> {
+        let text = &self.text;
+        let refuse = |wrong: bool, why: &str| if wrong { Err(why.to_owned()) } else { Ok(()) };
+        refuse(text.anchor.is_some() != text.around.is_some(), "`anchor` and `around` go together")?;
+        refuse(text.near.is_empty() != text.within.is_none(), "`near` and `within` go together")?;
+        refuse(text.checksum_optional && text.checksum.is_none(), "`checksum_optional` without a checksum")?;
+        refuse(text.must_follow.is_some_and(|c| !c.is_ascii()), "`must_follow` is one ASCII letter")?;
+        refuse(self.length.is_empty(), "its least length is more than its most")?;
+        refuse(*self.length.start() > self.longest, "its pattern is shorter than its least length")?;
+        let (before, after) = self.reach_letters();
+        // One letter more is looked at on each side, to see whether a token ends.
+        let letters = before.max(after) - 1;
+        refuse(letters > LONGEST_REACH, &format!("it reaches {letters} letters, more than {LONGEST_REACH}"))?;
+        self.check_entropy()
+    }
+
+    /// A threshold that no value can reach would switch the rule off, and one over any byte at all would tell nothing.
+    fn check_entropy(&self) -> Result<(), String> {
+        let Some(least) = self.text.entropy else { return Ok(()) };
+        let letters = self.alphabet.as_ref().ok_or("`entropy` needs an `alphabet`: random bytes pass any threshold")?;
+        let most = letters.count().min(*self.length.end()).min(self.longest).max(1) as f64;
+        if least < 0.0 || least > most.log2() {
+            return Err(format!("no value of its alphabet and length has {least} bits in each letter"));
+        }
+        Ok(())
+    }
+
+    /// Letters before and from the literal on that must be seen: the match, one letter more at each end, the words near it.
+    pub(super) fn reach_letters(&self) -> (usize, usize) {
+        let near = self.text.within.unwrap_or(0);
+        let (before, after) = match self.text.around {
+            Some(around) => (around.max(self.text.before), around.max(self.after)),
+            None => (self.text.before, self.after),
+        };
+        (before.saturating_add(near + 1), after.saturating_add(near + 1))
+    }
+}
+
+fn check_literals(literals: &[String]) -> Result<(), String> {
+    let bad = |literal: &&String| {
+        let bytes = literal.as_bytes();
+        bytes.len() < 3 || !literal.is_ascii() || bytes.iter().all(|b| bytes.first() == Some(b))
+    };
+    match (literals, literals.iter().find(bad)) {
+        ([], _) => Err("it has no literal, and would be tried at every byte".to_owned()),
+        (_, Some(bad)) => Err(format!("its literal `{bad}` is not 3 different ASCII letters or more")),
+        _ => Ok(()),
+    }
+}
+
+/// The most letters that a match takes. A pattern that repeats without bound is refused, unless the rule says how far it may
+/// go from its literal: then nothing longer is looked at.
+fn longest_match(pattern: &str, reach: Option<usize>) -> Result<usize, String> {
+    let hir = parse(pattern)?;
+    hir.properties().maximum_len().or(reach).ok_or_else(|| {
+        format!("its pattern `{pattern}` repeats without bound: write `{{1,20}}` for `+`, or say `after` and `before`")
+    })
+}
+
+fn parse(pattern: &str) -> Result<Hir, String> {
+    let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+    parser.parse(pattern).map_err(|e| format!("pattern does not compile: {e}"))
+}
+
+fn regex(pattern: &str) -> Result<Regex, String> {
+    let built = RegexBuilder::new(pattern).unicode(false).size_limit(COMPILED).build();
+    built.map_err(|e| format!("pattern does not compile: {e}"))
+}
+
+/// A pattern for any of the words, in any case, in ASCII or UTF-16.
+fn near(words: &[String]) -> Result<Option<Regex>, String> {
+    if words.iter().any(|word| word.len() < 3 || !word.is_ascii()) {
+        return Err("each word of `near` is 3 ASCII letters or more".to_owned());
+    }
+    let wide = |word: &String| word.chars().map(|c| regex::escape(&c.to_string())).collect::<Vec<_>>().join(r"\x00");
+    let all: Vec<String> = words.iter().flat_map(|word| [regex::escape(word), wide(word)]).collect();
+    (!all.is_empty()).then(|| regex(&format!("(?i){}", all.join("|")))).transpose()
+}
+
+fn borders(never_inside: &str) -> [bool; 256] {
+    let mut borders = [false; 256];
+    for byte in never_inside.bytes().chain([0]) {
+        borders.iter_mut().skip(usize::from(byte)).take(1).for_each(|border| *border = true);
+    }
+    borders
+}

@@ -1,0 +1,116 @@
+//! Whether a value that fits a pattern is a secret: what a rule says about its letters, and the values that never are one.
+
+use regex::bytes::Captures;
+
+use super::alphabet::entropy;
+use super::rule::TextRule;
+
+/// Words that stand where secrets would, whatever the rule, compared without case.
+const NEVER_SECRETS: &[&str] = &[
+    "access_token",
+    "changeit",
+    "changeme",
+    "change_me",
+    "default",
+    "disabled",
+    "enabled",
+    "example",
+    "false",
+    "none",
+    "null",
+    "optional",
+    "passphrase",
+    "passwd",
+    "password",
+    "placeholder",
+    "redacted",
+    "refresh_token",
+    "required",
+    "secret",
+    "string",
+    "token",
+    "true",
+    "undefined",
+    "unknown",
+];
+
+impl TextRule {
+    /// The value's letters: how many, which, and how much they carry.
+    pub(super) fn letters_fit(&self, value: &[u8]) -> bool {
+        let only = |alphabet: &super::alphabet::Alphabet| value.iter().all(|&b| alphabet.holds(b));
+        self.length.contains(&value.len())
+            && self.alphabet.as_ref().is_none_or(only)
+            && self.must_hold.iter().all(|class| value.iter().any(|&b| class.holds(b)))
+            && self.text.entropy.is_none_or(|least| entropy(value) >= least)
+    }
+
+    /// Whether what stands around the value is what the rule asks for, and not documentation.
+    pub(super) fn context_fits(&self, captures: &Captures<'_>) -> bool {
+        let mut contexts = self.contexts.iter().filter_map(|&i| captures.get(i)).map(|m| m.as_bytes());
+        let wanted = self.requires_context.as_ref().is_none_or(|p| contexts.clone().any(|c| p.is_match(c)));
+        wanted && !contexts.any(|c| self.is_reserved(c))
+    }
+
+    /// Whether the value stands for a secret and is none.
+    pub(super) fn is_placeholder(&self, value: &[u8]) -> bool {
+        let is = |word: &str| value.eq_ignore_ascii_case(word.as_bytes());
+        NEVER_SECRETS.iter().any(|word| is(word))
+            || self.text.placeholders.iter().any(|word| is(word))
+            || is_template(value)
+            || is_filler(value)
+            || self.ignore_values.iter().any(|p| p.is_match(value))
+    }
+
+    fn is_reserved(&self, host: &[u8]) -> bool {
+        let host = host.split(|&b| b == b':').next().unwrap_or_default();
+        self.text.reserved_hosts.iter().map(String::as_bytes).any(|reserved| {
+            let cut = host.len().checked_sub(reserved.len());
+            cut.is_some_and(|cut| {
+                let (sub, domain) = host.split_at(cut);
+                domain.eq_ignore_ascii_case(reserved) && (sub.is_empty() || sub.ends_with(b"."))
+            })
+        })
+    }
+}
+
+/// What a program fills in: `%s`, `${DB_PASSWORD}`, `<token>`, `{token}`, `[token]`, `your-token`.
+fn is_template(value: &[u8]) -> bool {
+    let starts = |word: &[u8]| value.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
+    matches!(
+        value,
+        [b'%', b's' | b'd' | b'v', ..]
+            | [b'$', b'{' | b'(', ..]
+            | [b'<', .., b'>']
+            | [b'{', .., b'}']
+            | [b'[', .., b']']
+    ) || [&b"your-"[..], b"your_", b"my-secret", b"my_secret", b"insert-", b"insert_"].iter().any(|word| starts(word))
+}
+
+/// `xxxx-xxxx`, `********`, `...`: one letter, or two in a longer value.
+fn is_filler(value: &[u8]) -> bool {
+    let mut kinds: Vec<u8> = Vec::with_capacity(3);
+    for letter in value {
+        if !kinds.contains(letter) {
+            kinds.push(*letter);
+        }
+        if kinds.len() > 2 {
+            return false;
+        }
+    }
+    kinds.len() < 2 || value.len() >= 6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_programs_and_manuals_fill_in_is_no_secret() {
+        for value in ["%s", "${TOKEN}", "<your token>", "{token}", "xxxxxxxx", "xxxx-xxxx", "****", "YOUR_KEY"] {
+            assert!(is_template(value.as_bytes()) || is_filler(value.as_bytes()), "{value}");
+        }
+        for value in ["abba", "x%s", "my", "yourself9", "a{b}"] {
+            assert!(!is_template(value.as_bytes()) && !is_filler(value.as_bytes()), "{value}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Unshielding: how OpenSSH hides the private keys that it holds in memory, undone.
+//!
+//! Source: `sshkey_shield_private` in OpenSSH's sshkey.c. The serialized key, padded to blocks of 16 bytes, is encrypted with
+//! AES-256-CTR under the SHA-512 of 16 KiB of random bytes, the *prekey*: 32 bytes of key, then 16 of counter. It is
+//! meant against reading a few bytes out of order; who has a dump has the prekey too. The one home of `aes` and `ctr`.
+
+use aes::Aes256;
+use ctr::Ctr128BE;
+use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
+use sha2::{Digest as _, Sha512};
+use zeroize::Zeroizing;
+
+use super::{FoundKey, ssh};
+
+/// Bytes of the prekey: `SSHKEY_SHIELD_PREKEY_LEN`.
+pub const PREKEY: usize = 16 << 10;
+/// Bytes of the block that a key is padded to.
+pub const BLOCK: u64 = 16;
+/// Bytes of the longest key that is read: RSA-16384 takes 9 KiB with its padding.
+pub const LONGEST: u64 = 12 << 10;
+
+/// The key that is hidden in `shielded` under `prekey`. That it reads as a key is the proof that the two belong together.
+#[must_use]
+pub fn unshield(prekey: &[u8], shielded: &[u8]) -> Option<FoundKey> {
+    let digest = Zeroizing::new(<[u8; 64]>::from(Sha512::digest(prekey)));
+    let (key, rest) = digest.split_first_chunk::<32>()?;
+    let counter = rest.first_chunk::<16>()?;
+    let mut plain = Zeroizing::new(shielded.to_vec());
+    Ctr128BE::<Aes256>::new(key.into(), counter.into()).apply_keystream(&mut plain);
+    ssh::serialized(&plain)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::finding::Evidence;
+    use crate::keys::testing::noise;
+    use ssh_key::encoding::Encode as _;
+    use ssh_key::private::KeypairData;
+    use ssh_key::{Algorithm, EcdsaCurve, PrivateKey};
+
+    /// A fresh key as OpenSSH serializes it, with its padding.
+    pub(crate) fn serialized(ed25519: bool) -> Vec<u8> {
+        let algorithm = if ed25519 { Algorithm::Ed25519 } else { Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 } };
+        let key = PrivateKey::random(&mut rand::rng(), algorithm).unwrap();
+        let data: &KeypairData = key.key_data();
+        let mut bytes = data.encode_vec().unwrap();
+        (1..=16_u8).take(15 - (bytes.len() + 15) % 16).for_each(|n| bytes.push(n));
+        bytes
+    }
+
+    /// Encryption is decryption, in counter mode.
+    pub(crate) fn shield(prekey: &[u8], plain: &[u8]) -> Vec<u8> {
+        let digest: [u8; 64] = Sha512::digest(prekey).into();
+        let mut bytes = plain.to_vec();
+        let (key, counter) = (digest.first_chunk::<32>().unwrap(), digest[32..].first_chunk::<16>().unwrap());
+        Ctr128BE::<Aes256>::new(key.into(), counter.into()).apply_keystream(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn what_is_shielded_comes_out_again() {
+        for (ed25519, rule) in [(true, "ed25519-private-key"), (false, "ec-private-key")] {
+            let (prekey, plain) = (noise(PREKEY, 1), serialized(ed25519));
+            let shielded = shield(&prekey, &plain);
+            let key = unshield(&prekey, &shielded).unwrap();
+            assert_eq!((key.rule, key.evidence), (rule, Evidence::Proven));
+            assert!(unshield(&noise(PREKEY, 2), &shielded).is_none());
+            assert!(unshield(&prekey, &shielded[16..]).is_none());
+            assert!(unshield(&prekey, &[]).is_none());
+        }
+    }
+}

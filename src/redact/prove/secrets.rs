@@ -1,0 +1,97 @@
+//! Nothing is left: a fresh scan finds nothing that counts, and no form of any secret of the plan stands anywhere.
+
+use std::collections::BTreeMap;
+
+use crate::dump::DumpMap;
+use crate::error::Result;
+use crate::image::Image;
+use crate::limits::Limits;
+use crate::redact::plan::Left;
+use crate::redact::prove::{Case, Check};
+use crate::scan::{self, Engine, Options, Progress};
+use crate::span::Span;
+
+/// Findings that an explanation names; all are counted.
+const NAMED: usize = 3;
+
+/// Whether a scan of the written file finds nothing that counts, except what the user allowed to stay.
+///
+/// # Errors
+/// When the file cannot be read or sites cannot be spilled.
+pub fn rescan(
+    case: &Case<'_>,
+    new: &Image,
+    map: &DumpMap,
+    fresh: &Engine,
+    limits: &Limits,
+    progress: &dyn Progress,
+) -> Result<Check> {
+    const NAME: &str = "rescan";
+    let options = Options { limits: *limits, ..Options::default() };
+    let outcome = scan::scan(new, map, fresh, &options, progress)?;
+    if let Some(gap) = outcome.coverage.gaps.first() {
+        return Ok(Check::fails(NAME, format!("not everything could be scanned: {}", gap.reason)));
+    }
+    let (mut count, mut named) = (0, Vec::new());
+    for (index, finding) in outcome.findings.iter().enumerate().filter(|(_, f)| case.options.counts(f)) {
+        for site in outcome.sites.of(index) {
+            let site = site?;
+            if is_allowed(&site.spans, case.plan.left()) {
+                continue;
+            }
+            count += 1;
+            if named.len() < NAMED {
+                let rule = outcome.rules.get(finding.rule.0).map_or("?", |rule| &rule.id);
+                named.push(format!("{rule} at {:#x}, {} bytes", site.offset(), site.len()));
+            }
+        }
+    }
+    if count == 0 {
+        let told = format!("{} bytes by a fresh engine of {} rules", outcome.coverage.scanned, outcome.rules.len());
+        return Ok(Check::holds(NAME, told));
+    }
+    Ok(Check::fails(NAME, format!("{count} sites are found in the written file: {}", named.join("; "))))
+}
+
+/// Whether every form of every secret of the plan is gone from the written file.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn leftovers(
+    case: &Case<'_>,
+    new: &Image,
+    map: &DumpMap,
+    limits: &Limits,
+    progress: &dyn Progress,
+) -> Result<Check> {
+    const NAME: &str = "leftovers";
+    let findings = case.outcome.findings.iter().enumerate().filter(|(_, f)| case.options.counts(f));
+    let secrets: Vec<_> = findings.filter_map(|(i, f)| Some((i, case.outcome.vault.get(f.secret)?))).collect();
+    let searched = secrets.len();
+    let options = Options { limits: *limits, ..Options::default() };
+    let left = scan::leftovers(new, map, secrets, &options, progress)?;
+    if let Some(gap) = left.gaps.first() {
+        return Ok(Check::fails(NAME, format!("not everything could be searched: {}", gap.reason)));
+    }
+    let sites: Vec<_> = left.sites.iter().filter(|(_, site)| !is_allowed(&site.spans, case.plan.left())).collect();
+    // Sites beyond those that are told one by one are taken for leaks.
+    let count = left.count - (left.sites.len() - sites.len()) as u64;
+    if count == 0 {
+        return Ok(Check::holds(NAME, format!("every form of {searched} secrets was searched and is gone")));
+    }
+    let mut by_finding: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
+    for (finding, site) in &sites {
+        by_finding.entry(*finding).or_insert((0, site.offset())).0 += 1;
+    }
+    let named = by_finding.iter().take(NAMED).map(|(finding, (count, first))| {
+        let rule = case.outcome.findings.get(*finding).and_then(|f| case.outcome.rules.get(f.rule.0));
+        format!("{} of finding {} ({}), the first at {first:#x}", count, finding + 1, rule.map_or("?", |r| &r.id))
+    });
+    let named: Vec<String> = named.collect();
+    Ok(Check::fails(NAME, format!("{count} places still hold a secret: {}", named.join("; "))))
+}
+
+/// Whether a site touches bytes that the user allowed to stay.
+fn is_allowed(spans: &[Span], left: &[Left]) -> bool {
+    spans.iter().any(|span| left.iter().any(|l| l.span.overlaps(span)))
+}

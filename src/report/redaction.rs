@@ -1,0 +1,126 @@
+//! What a redaction came to, told to people.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::dump::DumpMap;
+use crate::redact::plan::Options;
+use crate::redact::{Left, Plan, Proof, Verdict, Written};
+use crate::report::units::{Bytes, count};
+use crate::report::{Detail, Inert, words};
+use crate::scan::Outcome;
+
+/// Edits that are listed for people when all are not asked for.
+const LISTED: usize = 10;
+
+/// What is told.
+pub struct Redaction<'a> {
+    origin: &'a str,
+    map: &'a DumpMap,
+    outcome: &'a Outcome,
+    plan: &'a Plan,
+    options: &'a Options,
+    refused: Option<&'static str>,
+    proof: Option<(&'a Proof, &'a Written)>,
+}
+
+impl<'a> Redaction<'a> {
+    /// A redaction that is planned.
+    #[must_use]
+    pub fn new(origin: &'a str, map: &'a DumpMap, outcome: &'a Outcome, plan: &'a Plan, options: &'a Options) -> Self {
+        Self { origin, map, outcome, plan, options, refused: None, proof: None }
+    }
+
+    /// The same one, refused for a reason.
+    #[must_use]
+    pub fn refused(&self, reason: &'static str) -> Self {
+        Self { refused: Some(reason), ..*self }
+    }
+
+    /// Adds what the proof came to.
+    pub fn prove(&mut self, proof: &'a Proof, written: &'a Written) {
+        self.proof = Some((proof, written));
+    }
+
+    fn rule(&self, finding: u32) -> &'a str {
+        let finding = self.outcome.findings.get(finding as usize);
+        finding.and_then(|f| self.outcome.rules.get(f.rule.0)).map_or("?", |rule| &rule.id)
+    }
+}
+
+/// Prints it.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn print(told: &Redaction<'_>, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
+    if detail != Detail::Quiet {
+        head(told, out)?;
+        edits(told, detail, out)?;
+    }
+    left("left in place, as allowed", told, told.plan.left(), out)?;
+    left("cannot be edited", told, told.plan.refusals(), out)?;
+    if let Some((proof, _)) = told.proof.filter(|_| detail != Detail::Quiet) {
+        checks(proof, out)?;
+    }
+    result(told, out)
+}
+
+fn head(told: &Redaction<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let counted = told.outcome.findings.iter().filter(|f| told.options.counts(f)).count();
+    let others = told.outcome.findings.len() - counted;
+    writeln!(out, "{}: {}, {}", Inert(told.origin), told.map.format, Bytes(told.outcome.coverage.bytes))?;
+    let (edits, size) = (told.plan.edits().len(), told.plan.bytes());
+    writeln!(out, "{} to redact: {}, {}", count(counted, "finding"), count(edits, "edit"), Bytes(size))?;
+    if others > 0 {
+        writeln!(out, "{} that do not count stay", count(others, "finding"))?;
+    }
+    told.outcome
+        .coverage
+        .gaps
+        .iter()
+        .try_for_each(|gap| writeln!(out, "gap: {} bytes at {}: {}", gap.span.len, gap.span.start, Inert(&gap.reason)))
+}
+
+fn edits(told: &Redaction<'_>, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
+    let most = if detail == Detail::Verbose { usize::MAX } else { LISTED };
+    for edit in told.plan.edits().iter().take(most) {
+        let (rule, form) = (told.rule(edit.finding), words::form(edit.form));
+        let fill = words::name(edit.ink.mark);
+        writeln!(out, "  {:#012x}  {:>6} bytes  {rule}: {form}; filled with {fill}", edit.span.from(), edit.span.len)?;
+    }
+    match told.plan.edits().len().checked_sub(most) {
+        Some(more) if more > 0 => writeln!(out, "  and {} (use -v to list all)", count(more, "more edit")),
+        _ => Ok(()),
+    }
+}
+
+fn left(why: &str, told: &Redaction<'_>, left: &[Left], out: &mut dyn Write) -> io::Result<()> {
+    left.iter().try_for_each(|left| {
+        let (rule, label) = (told.rule(left.finding), left.label.words(told.map));
+        writeln!(out, "{why}: {} bytes of {rule} at {}, in {}", left.span.len, left.span.start, Inert(&label))
+    })
+}
+
+fn checks(proof: &Proof, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "Proof:")?;
+    proof.checks.iter().try_for_each(|check| {
+        let (word, color) = match check.verdict {
+            Verdict::Holds => ("holds", AnsiColor::Green),
+            Verdict::Fails => ("FAILS", AnsiColor::Red),
+            Verdict::NotShown => ("not shown", AnsiColor::Yellow),
+        };
+        let style = Style::new().fg_color(Some(color.into()));
+        writeln!(out, "  {style}{word:<9}{style:#}  {}: {}", check.name, Inert(&check.detail))
+    })
+}
+
+fn result(told: &Redaction<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let text = match (told.refused, told.proof) {
+        (Some(reason), _) => format!("refused: {reason}; nothing was written"),
+        (None, Some((proof, _))) if !proof.holds() => "the proof failed; nothing was written".to_owned(),
+        (None, Some(_)) => "written and proven".to_owned(),
+        (None, None) => "a plan only; nothing was written".to_owned(),
+    };
+    writeln!(out, "Result: {text}")
+}

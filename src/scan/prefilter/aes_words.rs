@@ -1,0 +1,165 @@
+//! Where AES round keys may stand: a linear test of every word, at memory speed.
+//!
+//! All but one in Nk words of an AES key schedule are the sum (exclusive or) of two earlier ones: `w[i] = w[i-Nk] ^ w[i-1]`.
+//! That holds for each byte of the words by itself, so it holds as well where every word is stored with its bytes reversed;
+//! and since InvMixColumns is linear, it holds between the transformed round keys of a decryption schedule too. One test for
+//! each key size, and one more for each where the rounds stand in reverse order, see every layout there is.
+//!
+//! The sums hold for runs of three words or more, so for at least twelve bytes in a row, and such a run holds two whole words
+//! of *any* grid of words. So the grid does not have to be that of the schedule, and a schedule at an odd place costs nothing
+//! more. What a block of memory is first asked is only whether there is any such pair in it, without a branch, so that
+//! the question becomes vector code; the few blocks that say yes are looked at word by word.
+
+use std::ops::Range;
+
+use multiversion::multiversion;
+
+/// Bytes of a word.
+const WORD: usize = 4;
+/// Words of a block.
+const BLOCK: usize = 256;
+/// Words that one test looks at: the one before, ten behind, and itself.
+const REACH: usize = 12;
+/// Words that the tests of a block look at.
+const SEEN: usize = BLOCK + REACH;
+
+/// Calls `found` for the places in `run` where two words in a row pass the test for one key size and order of rounds.
+///
+/// Every run of sums of a schedule has such a place in it, on any grid: at its first byte, or one to three behind.
+pub fn aes_words(bytes: &[u8], run: Range<usize>, mut found: impl FnMut(usize)) {
+    let mut words = [0; SEEN];
+    for at in run.clone().step_by(WORD * BLOCK) {
+        fill(bytes, at, &mut words);
+        if has_pair(&words) {
+            let places = words.windows(REACH + 1).take(BLOCK).zip((at..run.end).step_by(WORD));
+            places.filter(|(words, _)| is_pair(words)).for_each(|(_, at)| found(at));
+        }
+    }
+}
+
+/// The words from the one before `at` on. Outside of `bytes` there are zeros, which no test passes.
+fn fill(bytes: &[u8], at: usize, words: &mut [u32; SEEN]) {
+    let seen = at.checked_sub(WORD).and_then(|from| bytes.get(from..from + WORD * SEEN));
+    if let Some(seen) = seen {
+        words.iter_mut().zip(seen.as_chunks().0).for_each(|(word, bytes)| *word = u32::from_ne_bytes(*bytes));
+        return;
+    }
+    for (i, word) in words.iter_mut().enumerate() {
+        let byte = |k: usize| (at + WORD * i + k).checked_sub(WORD).and_then(|at| bytes.get(at)).copied();
+        *word = u32::from_ne_bytes([0, 1, 2, 3].map(|k| byte(k).unwrap_or(0)));
+    }
+}
+
+/// Whether `is_pair` may hold anywhere. Written without branches so that it becomes vector code; where it says yes it may be
+/// wrong, because one word passes for one key size and the next for another.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
+fn has_pair(words: &[u32; SEEN]) -> bool {
+    let (mut sums, mut mixed) = ([0_u32; BLOCK + 1], 0_u32);
+    for (sum, words) in sums.iter_mut().zip(words.windows(REACH)) {
+        let &[before, w0, w1, w2, w3, w4, w5, w6, w7, w8, _, w10] = words else { continue };
+        // Where one of three is zero the sum says only that the other two are equal, which memory is full of.
+        let zero = |word: u32| u32::from(word == 0);
+        let (s4, s6, s8) = (w0 ^ w4, w0 ^ w6, w0 ^ w8);
+        let forward = (s4 ^ w3 | zero(s4)).min(s6 ^ w5 | zero(s6)).min(s8 ^ w7 | zero(s8));
+        let reverse = (s4 ^ before | zero(w4)).min(s8 ^ before | zero(w8));
+        *sum = forward.min(reverse) | zero(w0);
+        let none = zero(w0) | zero(w1) | zero(w3);
+        mixed |= zero((w0 ^ w10 ^ before) & (w0 ^ w2 ^ before) | w1 ^ w3 ^ w0 | none);
+    }
+    let next = sums.iter().skip(1);
+    mixed | sums.iter().zip(next).fold(0, |any, (sum, next)| any | u32::from(sum | next == 0)) != 0
+}
+
+/// Whether the words from the second on pass one test, and those from the third on too.
+fn is_pair(words: &[u32]) -> bool {
+    let &[before, w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, _] = words else { return false };
+    let sum = |a: u32, b: u32, c: u32| a ^ b ^ c == 0 && a != 0 && b != 0 && c != 0;
+    sum(w0, w4, w3) && sum(w1, w5, w4)
+        || sum(w0, w6, w5) && sum(w1, w7, w6)
+        || sum(w0, w8, w7) && sum(w1, w9, w8)
+        || sum(w0, w4, before) && sum(w1, w5, w0)
+        || sum(w0, w8, before) && sum(w1, w9, w0)
+        // 192 bits in reverse order: a round's second word, made with one ten words behind, and its third and fourth, made
+        // with one two words behind. The grid may cut the first word into the second's bytes.
+        || sum(w1, w3, w0) && (w0 ^ w10 ^ before) & (w0 ^ w2 ^ before) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::aes::{Schedule, Size};
+    use crate::keys::testing::noise;
+
+    fn places(bytes: &[u8], run: Range<usize>) -> Vec<usize> {
+        let mut found = Vec::new();
+        aes_words(bytes, run, |at| found.push(at));
+        found
+    }
+
+    /// The scalar reference: every place of the grid, asked alone.
+    fn naive(bytes: &[u8], run: Range<usize>) -> Vec<usize> {
+        let word = |at: isize, k: isize| {
+            let byte =
+                |i: isize| usize::try_from(at + 4 * k + i).ok().and_then(|at| bytes.get(at)).copied().unwrap_or(0);
+            u32::from_ne_bytes([byte(0), byte(1), byte(2), byte(3)])
+        };
+        let words = |at: usize| (-1..12).map(|k| word(at as isize, k)).collect::<Vec<_>>();
+        run.step_by(4).filter(|&at| is_pair(&words(at))).collect()
+    }
+
+    /// Few different words, so that sums are zero everywhere.
+    fn poor(len: usize, seed: u64) -> Vec<u8> {
+        noise(len.div_ceil(4), seed).iter().flat_map(|b| [(b & 3) * 7, 0, b >> 7, 0]).take(len).collect()
+    }
+
+    #[test]
+    fn it_equals_the_scalar_reference_on_every_grid() {
+        let mut found = 0;
+        for seed in 0..12 {
+            let mut bytes = poor(9000, seed);
+            let schedule = Schedule::of_key(&noise(32, seed)).unwrap().bytes();
+            bytes[4101..4101 + schedule.len()].copy_from_slice(&schedule);
+            for run in [0..9000, 1..8999, 2..4097, 3..3, 8000..9000, 4096..4500] {
+                let want = naive(&bytes, run.clone());
+                found += want.len();
+                assert_eq!(places(&bytes, run), want);
+            }
+        }
+        assert!(found > 1000, "{found}");
+    }
+
+    #[test]
+    fn every_group_of_a_schedule_triggers_wherever_it_stands_and_whoever_owns_it() {
+        for size in Size::ALL {
+            let schedule = Schedule::of_key(&noise(4 * size.key_words(), 3)).unwrap();
+            for reverse in [false, true] {
+                let rounds = schedule.bytes();
+                let mut rounds: Vec<&[u8]> = rounds.chunks(16).collect();
+                if reverse {
+                    rounds.reverse();
+                }
+                let bytes = [noise(40, 1), rounds.concat(), noise(90, 2)].concat();
+                for start in 0..8 {
+                    let all = places(&bytes, start..bytes.len());
+                    assert!(all.len() >= size.rounds() / 2, "{size:?} {reverse} {}", all.len());
+                    assert!(all.iter().all(|at| (36..40 + 16 * 15).contains(at)));
+                }
+                for cut in 0..bytes.len() {
+                    let (left, right) = (places(&bytes, 0..cut), places(&bytes, cut..bytes.len()));
+                    assert!(left.len() + right.len() >= size.rounds() / 2, "{size:?} {reverse} cut at {cut}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn it_rejects() {
+        let bytes = noise(1 << 24, 77);
+        assert_eq!(places(&bytes, 0..bytes.len()).len(), 0, "in 16 MiB of random bytes");
+        let counters: Vec<u8> = (0..1_u32 << 20).flat_map(u32::to_le_bytes).collect();
+        assert!(places(&counters, 0..counters.len()).len() < 40);
+        for byte in [0, 1, 0xff] {
+            assert_eq!(places(&vec![byte; 1 << 16], 0..1 << 16).len(), 0);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Text of base64 and hexadecimal digits, joined: the letters of every long run of it, with a map back to where they stand.
+//!
+//! Literals are looked for in their encoded spellings among these letters only, so the plain search does not pay for them.
+//! A run goes on over line breaks and over letters that are escaped (`%2B`, `\/`, `\u002b`), and both alphabets are written
+//! as one, so each spelling is searched once and never cut by the end of a line. A run is seen where [`SHORTEST`] letters
+//! follow each other: 12 bytes in base64, 8 in hexadecimal, about the shortest token there is.
+
+use std::ops::Range;
+
+use multiversion::multiversion;
+
+/// Letters in a row that make a run. Any 15 hold a whole word of 8 at a multiple of 8, which is what is tested.
+pub const SHORTEST: usize = 16;
+
+const WORD: usize = 8;
+
+/// Bytes that are classed at once.
+const BLOCK: usize = 256;
+
+/// What may stand for a letter, in URLs and forms, and in JSON.
+const ESCAPED: &[(&[u8], u8)] =
+    &[(b"%2b", b'+'), (b"%2f", b'/'), (b"\\/", b'/'), (b"\\u002b", b'+'), (b"\\u002f", b'/')];
+
+/// What may stand for a line break.
+const BREAKS: &[&[u8]] = &[
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\\r\\n",
+    b"\\n",
+    b"%0d%0a",
+    b"%0a",
+    b"\\u000d\\u000a",
+    b"\\u000a",
+    b"&#xd;&#xa;",
+    b"&#10;",
+];
+
+/// Blanks that may stand at the begin of a line.
+const INDENT: usize = 32;
+
+/// The letters of the runs in a window, in the standard alphabet, with a zero byte behind each run.
+#[derive(Default)]
+pub struct Letters {
+    letters: zeroize::Zeroizing<Vec<u8>>,
+    parts: Vec<Part>,
+    runs: Vec<usize>,
+}
+
+/// Letters that stand side by side; or one that is escaped, and then `width` is how many bytes spell it.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    first: usize,
+    at: usize,
+    width: usize,
+}
+
+impl Letters {
+    /// The letters.
+    pub fn letters(&self) -> &[u8] {
+        &self.letters
+    }
+
+    /// The letters of the run that has the letter `index`.
+    pub fn run_of(&self, index: usize) -> Range<usize> {
+        let next = self.runs.partition_point(|&first| first <= index);
+        let start = next.checked_sub(1).and_then(|i| self.runs.get(i)).copied().unwrap_or(0);
+        // A zero stands behind each run.
+        let end = self.runs.get(next).copied().unwrap_or(self.letters.len()).saturating_sub(1);
+        start..end.max(start)
+    }
+
+    /// The bytes that the letter `index` stands in.
+    pub fn place(&self, index: usize) -> Range<usize> {
+        let part =
+            self.parts.partition_point(|part| part.first <= index).checked_sub(1).and_then(|i| self.parts.get(i));
+        part.map_or(0..0, |part| {
+            let at = part.at + (index - part.first);
+            at..at + part.width
+        })
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.letters.clear();
+        self.parts.clear();
+        self.runs.clear();
+    }
+
+    /// Adds the runs that have a word in `range`. Ranges come in order.
+    pub fn add(&mut self, bytes: &[u8], range: Range<usize>) {
+        let mut classes = [0; BLOCK];
+        let mut at = range.start;
+        let mut floor = at;
+        while at < range.end {
+            let end = (at + BLOCK).min(range.end);
+            classes.fill(0);
+            class(bytes.get(at..end).unwrap_or_default(), &mut classes);
+            let words = classes.chunks_exact(WORD).map(|word| word == [1; WORD]);
+            // A run that was read up to here may have its last letters in this block.
+            let first = words.enumerate().position(|(i, all)| all && at + i * WORD >= floor);
+            at = match first {
+                Some(word) => {
+                    floor = self.add_run(bytes, at + word * WORD, floor);
+                    // Words stand at multiples of their length from where the range begins.
+                    range.start + (floor - range.start).div_ceil(WORD) * WORD
+                }
+                None => end,
+            };
+        }
+    }
+
+    /// Adds the run that has the letter at `at` and begins at `floor` or behind it; tells where it ends.
+    fn add_run(&mut self, bytes: &[u8], at: usize, floor: usize) -> usize {
+        let (first, parts) = (self.letters.len(), self.parts.len());
+        let end = self.read(bytes, begin(bytes, at, floor));
+        if self.letters.len() - first < SHORTEST {
+            self.letters.truncate(first);
+            self.parts.truncate(parts);
+        } else {
+            self.letters.push(0);
+            self.runs.push(first);
+        }
+        end
+    }
+
+    fn read(&mut self, bytes: &[u8], start: usize) -> usize {
+        let mut at = start;
+        loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let plain = rest.iter().take_while(|b| is_letter(**b)).count();
+            if plain > 0 {
+                self.parts.push(Part { first: self.letters.len(), at, width: 1 });
+                self.letters.extend(rest.iter().take(plain).map(|&b| standard(b)));
+                at += plain;
+            } else if let Some((spelling, letter)) = ESCAPED.iter().find(|(spelling, _)| begins(rest, spelling)) {
+                self.parts.push(Part { first: self.letters.len(), at, width: spelling.len() });
+                self.letters.push(*letter);
+                at += spelling.len();
+            } else if let Some(len) = line_break(rest) {
+                at += len;
+            } else {
+                return at;
+            }
+        }
+    }
+}
+
+/// Where the run that has a letter at `at` begins: lines before are found by themselves, so only escapes are stepped over.
+fn begin(bytes: &[u8], at: usize, floor: usize) -> usize {
+    let mut start = at;
+    loop {
+        let before = bytes.get(floor..start).unwrap_or_default();
+        let letters = before.iter().rev().take_while(|b| is_letter(**b)).count();
+        let before = before.get(..before.len() - letters).unwrap_or_default();
+        let escape = ESCAPED.iter().find(|(spelling, _)| {
+            before
+                .len()
+                .checked_sub(spelling.len())
+                .and_then(|i| before.get(i..))
+                .is_some_and(|end| begins(end, spelling))
+        });
+        start -= letters;
+        match escape {
+            Some((spelling, _)) => start -= spelling.len(),
+            None => return skip_half_escape(bytes, start, floor),
+        }
+    }
+}
+
+/// The letter behind a backslash or a percent sign belongs to an escape that ends the run: `n` in `\nQUJD`.
+fn skip_half_escape(bytes: &[u8], start: usize, floor: usize) -> usize {
+    let before = start.checked_sub(1).filter(|&i| i >= floor).and_then(|i| bytes.get(i));
+    let len = match (before, bytes.get(start)) {
+        (Some(b'\\'), Some(b'u')) => 5,
+        (Some(b'\\'), Some(b'x')) => 3,
+        (Some(b'\\'), Some(b'n' | b'r' | b't' | b'f' | b'b' | b'v' | b'a' | b'0')) => 1,
+        (Some(b'%'), _) => 2,
+        _ => 0,
+    };
+    start + len
+}
+
+/// How long the line break at the begin of `rest` is, its indent included, where a letter follows.
+fn line_break(rest: &[u8]) -> Option<usize> {
+    let spelling = BREAKS.iter().find(|spelling| begins(rest, spelling))?;
+    let behind = rest.get(spelling.len()..)?;
+    let indent = behind.iter().take(INDENT).take_while(|b| matches!(b, b' ' | b'\t')).count();
+    behind.get(indent).is_some_and(|b| is_letter(*b)).then_some(spelling.len() + indent)
+}
+
+fn begins(rest: &[u8], spelling: &[u8]) -> bool {
+    rest.get(..spelling.len()).is_some_and(|start| start.eq_ignore_ascii_case(spelling))
+}
+
+fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+}
+
+fn standard(letter: u8) -> u8 {
+    match letter {
+        b'-' => b'+',
+        b'_' => b'/',
+        _ => letter,
+    }
+}
+
+/// Writes 1 for every letter: without branches, so that it becomes vector code.
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.2"))]
+fn class(block: &[u8], classes: &mut [u8; BLOCK]) {
+    for (class, &b) in classes.iter_mut().zip(block) {
+        let alphabetic = (b | 0x20).wrapping_sub(b'a') < 26;
+        // The digits and the slash before them.
+        let digit = b.wrapping_sub(b'/') < 11;
+        *class = u8::from(alphabetic | digit | (b == b'+') | (b == b'-') | (b == b'_'));
+    }
+}

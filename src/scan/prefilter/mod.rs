@@ -1,0 +1,304 @@
+//! One cheap look at every byte for all detectors together.
+//!
+//! The contract: a candidate may be wrong, the detector confirms; a candidate is never missing. What one pass costs does
+//! not depend on the number of rules:
+//!
+//! - pages of one repeated byte are passed over, because no literal is made of one byte only (`pages`);
+//! - literals are found by one gram of each (`grams`), those of three bytes by packed SIMD searchers (`literals`);
+//! - runs of UTF-16 are narrowed into a side buffer, which the same search goes through (`wide`);
+//! - long runs of base64 and hexadecimal digits are joined in another side buffer (`letters`), in which literals are looked for
+//!   in their encoded spellings (`encoded`);
+//! - DER headers are found by a test that the compiler vectorises (`integers`), and so are AES round keys (`aes_words`).
+
+mod aes_words;
+mod encoded;
+mod escaped;
+mod grams;
+mod integers;
+mod letters;
+mod literals;
+mod pages;
+mod rarity;
+#[cfg(test)]
+mod tests;
+mod wide;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Range, RangeInclusive};
+
+use crate::detect::{Candidate, Detector, Literal, Trigger};
+
+use aes_words::aes_words;
+use encoded::{DER_HEADS, Encoded};
+use literals::Literals;
+
+pub use encoded::Code;
+pub use integers::der_integers;
+pub use letters::Letters;
+pub use pages::busy_runs;
+pub use wide::Narrow;
+
+/// What triggers which detector.
+pub struct Prefilter {
+    literals: Literals,
+    /// What each literal triggers, by its number.
+    targets: Vec<Vec<Target>>,
+    /// The bytes that literals of text are made of.
+    alphabet: RangeInclusive<u8>,
+    der: Vec<usize>,
+    aes: Vec<usize>,
+    /// The encoded spellings of all literals, which are looked for among letters only.
+    encoded: Literals,
+    codes: Vec<Vec<(Code, usize)>>,
+}
+
+#[derive(Clone, Copy)]
+struct Target {
+    detector: Option<usize>,
+    literal: usize,
+    spelling: Spelling,
+}
+
+/// In which spellings a literal triggers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    /// As it is.
+    Plain,
+    /// As it is, and in UTF-16.
+    Both,
+    /// The literal is the UTF-16 of another one that holds a zero byte, and so cannot be narrowed.
+    Wide,
+}
+
+/// A candidate, and the index of the detector that is to look at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Triggered {
+    /// Index of the detector. None where the literal is escaped: it stands in nobody's way until it is decoded.
+    pub detector: Option<usize>,
+    /// The place.
+    pub candidate: Candidate,
+    /// Whether it is a literal of text, around which there may be escapes.
+    pub text: bool,
+}
+
+/// A place where letters stand that may be an encoded literal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Coded {
+    /// Where the group of letters begins that the first one belongs to, by its index among the letters. Below zero where
+    /// the letters begin inside of a group.
+    pub group: isize,
+    /// Index of the first letter.
+    pub letter: usize,
+    /// How they are encoded.
+    pub code: Code,
+}
+
+/// Letters of the window, and the places among them that are worth a look.
+#[derive(Default)]
+pub struct Layer {
+    /// The letters.
+    pub letters: Letters,
+    /// The places, in order.
+    pub coded: Vec<Coded>,
+}
+
+/// What a pass of the prefilter over one window came to; to be used again for the next one.
+#[derive(Default)]
+pub struct Found {
+    /// The candidates, sorted by place and detector.
+    pub triggered: Vec<Triggered>,
+    /// Bytes in pages of one repeated byte.
+    pub constant: u64,
+    /// The letters of text in UTF-16.
+    pub narrow: Narrow,
+    /// Letters of base64 and of hexadecimal digits in the window itself.
+    pub plain_layer: Layer,
+    /// The same in the narrow letters.
+    pub wide_layer: Layer,
+}
+
+impl Prefilter {
+    /// The prefilter of `detectors`. Literals shorter than three bytes are refused by name.
+    ///
+    /// # Errors
+    /// The id of the first rule of a detector whose literal is too short or made of one repeated byte.
+    pub fn new(detectors: &[Box<dyn Detector>]) -> Result<Self, String> {
+        let mut by_bytes: BTreeMap<Vec<u8>, Vec<Target>> = BTreeMap::new();
+        let (mut der, mut aes) = (Vec::new(), Vec::new());
+        let mut alphabet = u8::MAX..=1;
+        let mut spelled = BTreeSet::new();
+        for (index, detector) in detectors.iter().enumerate() {
+            match detector.trigger() {
+                Trigger::DerInteger => {
+                    der.push(index);
+                    spelled.extend(DER_HEADS.iter().flat_map(|head| encoded::spellings(&Literal::binary(head))));
+                }
+                Trigger::AesWords => aes.push(index),
+                Trigger::Literals(literals) => {
+                    for (i, literal) in literals.iter().enumerate() {
+                        check(&literal.bytes).map_err(|why| refusal(detector.as_ref(), why))?;
+                        alphabet = widened(alphabet, literal);
+                        spelled.extend(encoded::spellings(literal));
+                        for (bytes, spelling) in spellings(literal) {
+                            by_bytes.entry(bytes).or_default().push(Target {
+                                detector: Some(index),
+                                literal: i,
+                                spelling,
+                            });
+                        }
+                        let escaped = if literal.wide { escaped::spellings(&literal.bytes) } else { BTreeSet::new() };
+                        for bytes in escaped {
+                            let targets = by_bytes.entry(bytes).or_default();
+                            targets.push(Target { detector: None, literal: 0, spelling: Spelling::Both });
+                        }
+                    }
+                }
+            }
+        }
+        let (bytes, targets): (Vec<_>, Vec<_>) = by_bytes.into_iter().unzip();
+        let literals = Literals::new(bytes.into_iter().zip(0..).collect(), rarity::of_text);
+        let (encoded, codes) = search_of(spelled);
+        Ok(Self { literals, targets, alphabet, der, aes, encoded, codes })
+    }
+
+    /// Finds every candidate whose first byte lies in `owned`; and with `deeper`, what may be encoded anywhere in `bytes`.
+    pub fn candidates(&self, bytes: &[u8], owned: Range<usize>, deeper: bool, found: &mut Found) {
+        found.clear();
+        let runs = busy_runs(bytes, owned.clone(), self.literals.longest().max(2), &mut found.constant);
+        for run in runs {
+            self.plain(bytes, run.clone(), found);
+            if !self.der.is_empty() {
+                der_integers(bytes, run.clone(), |at| tell(&self.der, at, found));
+            }
+            if !self.aes.is_empty() {
+                aes_words(bytes, run.clone(), |at| tell(&self.aes, at, found));
+            }
+        }
+        // What is encoded is decoded as a whole, so the margins count too.
+        let seen = if deeper { 0..bytes.len() } else { owned.clone() };
+        for run in busy_runs(bytes, seen, self.literals.longest().max(2), &mut 0) {
+            if !self.alphabet.is_empty() {
+                found.narrow.add(bytes, run.clone(), &self.alphabet);
+            }
+            if deeper {
+                found.plain_layer.letters.add(bytes, run);
+            }
+        }
+        self.wide(&owned, found);
+        if deeper {
+            found.wide_layer.letters.add(found.narrow.letters(), 0..found.narrow.letters().len());
+            self.coded(&mut found.plain_layer);
+            self.coded(&mut found.wide_layer);
+        }
+        found.triggered.sort_by_key(|t| (t.candidate.at, t.detector, t.candidate.literal, t.candidate.wide));
+        found.triggered.dedup();
+    }
+
+    fn coded(&self, layer: &mut Layer) {
+        let (letters, coded) = (layer.letters.letters(), &mut layer.coded);
+        self.encoded.find(letters, 0..letters.len(), |number, letter| {
+            let codes = self.codes.get(number as usize).into_iter().flatten();
+            let group = |into: usize| letter.cast_signed() - into.cast_signed();
+            coded.extend(codes.map(|&(code, into)| Coded { group: group(into), letter, code }));
+        });
+        coded.sort_unstable();
+    }
+
+    fn plain(&self, bytes: &[u8], run: Range<usize>, found: &mut Found) {
+        self.literals.find(bytes, run, |number, at| {
+            let targets = self.targets.get(number as usize).into_iter().flatten();
+            found.triggered.extend(targets.map(|t| t.at(at, t.spelling == Spelling::Wide)));
+        });
+    }
+
+    /// The literals in the narrow letters. A run that begins in `owned` may go on behind it.
+    fn wide(&self, owned: &Range<usize>, found: &mut Found) {
+        let Found { triggered, narrow, .. } = found;
+        let letters = narrow.letters();
+        self.literals.find(letters, 0..letters.len(), |number, index| {
+            let at = narrow.at(index);
+            if owned.contains(&at) {
+                let targets = self.targets.get(number as usize).into_iter().flatten();
+                triggered.extend(targets.filter(|t| t.spelling == Spelling::Both).map(|t| t.at(at, true)));
+            }
+        });
+    }
+}
+
+fn tell(detectors: &[usize], at: usize, found: &mut Found) {
+    let candidate = Candidate { at, literal: 0, wide: false };
+    let told = |&detector| Triggered { detector: Some(detector), candidate, text: false };
+    found.triggered.extend(detectors.iter().map(told));
+}
+
+impl Target {
+    fn at(&self, at: usize, wide: bool) -> Triggered {
+        let candidate = Candidate { at, literal: self.literal, wide };
+        Triggered { detector: self.detector, candidate, text: self.spelling != Spelling::Plain }
+    }
+}
+
+impl Found {
+    fn clear(&mut self) {
+        self.triggered.clear();
+        self.narrow.clear();
+        self.constant = 0;
+        for layer in [&mut self.plain_layer, &mut self.wide_layer] {
+            layer.letters.clear();
+            layer.coded.clear();
+        }
+    }
+}
+
+/// The search for encoded spellings, and what each of them is.
+fn search_of(spelled: BTreeSet<Encoded>) -> (Literals, Vec<Vec<(Code, usize)>>) {
+    let mut by_letters: BTreeMap<Vec<u8>, Vec<(Code, usize)>> = BTreeMap::new();
+    for Encoded { letters, code, into } in spelled {
+        by_letters.entry(letters).or_default().push((code, into));
+    }
+    let (letters, codes): (Vec<_>, Vec<_>) = by_letters.into_iter().unzip();
+    (Literals::new(letters.into_iter().zip(0..).collect(), rarity::of_letters), codes)
+}
+
+fn check(literal: &[u8]) -> Result<(), &'static str> {
+    match literal {
+        [] | [_] | [_, _] => Err("is shorter than 3 bytes"),
+        [first, rest @ ..] if rest.iter().all(|b| b == first) => Err("is one byte repeated"),
+        _ => Ok(()),
+    }
+}
+
+fn refusal(detector: &dyn Detector, why: &str) -> String {
+    let rule = detector.rules().first().map_or_else(|| "a detector".to_owned(), |rule| rule.id.clone());
+    format!("{rule}: its trigger literal {why}")
+}
+
+/// The byte strings to look for. Narrow letters hold no zero, so what holds one is looked for in its wide form.
+fn spellings(literal: &Literal) -> Vec<(Vec<u8>, Spelling)> {
+    let plain = literal.bytes.clone();
+    match (literal.wide, plain.contains(&0)) {
+        (false, _) => vec![(plain, Spelling::Plain)],
+        (true, false) => vec![(plain, Spelling::Both)],
+        (true, true) => {
+            let wide = widen(&plain);
+            vec![(plain, Spelling::Plain), (wide, Spelling::Wide)]
+        }
+    }
+}
+
+/// `alphabet` and the letters of the literal, if it is one of text.
+fn widened(alphabet: RangeInclusive<u8>, literal: &Literal) -> RangeInclusive<u8> {
+    if !literal.wide {
+        return alphabet;
+    }
+    let letters = || literal.bytes.iter().copied().filter(|&b| b != 0);
+    let low = letters().min().map_or(*alphabet.start(), |low| low.min(*alphabet.start()));
+    low..=letters().max().map_or(*alphabet.end(), |high| high.max(*alphabet.end()))
+}
+
+/// A literal in UTF-16 without its last (LE) or first (BE) zero: what both byte orders have in common.
+fn widen(literal: &[u8]) -> Vec<u8> {
+    let mut wide: Vec<u8> = literal.iter().flat_map(|&b| [b, 0]).collect();
+    wide.pop();
+    wide
+}
