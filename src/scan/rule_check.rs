@@ -142,9 +142,11 @@ fn surroundings(text: &str, secret: &str) -> Vec<Surrounding> {
     all
 }
 
-/// The example where regions begin or end, with letters that go on behind the edge by chance: what is tried, the bytes, the
-/// edges, and where the secret stands.
-fn region_edges(example: &Example) -> [(&'static str, Vec<u8>, Vec<usize>, Range<usize>); 2] {
+/// What is tried, the bytes, the edges, and where the secret stands.
+type RegionEdge = (&'static str, Vec<u8>, Vec<usize>, Range<usize>);
+
+/// The example where regions begin or end, with letters that go on behind the edge by chance.
+fn region_edges(example: &Example) -> [RegionEdge; 2] {
     let at = example.text.find(example.secret()).unwrap_or(0);
     let end = at + example.secret().len();
     let needed = example.text.as_bytes().get(..end + example.needs.len()).unwrap_or_default();
