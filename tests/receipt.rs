@@ -1,5 +1,5 @@
 //! Receipts: written, signed, verified, refused when a byte is changed, and silent about the secrets.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests may fail loudly")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 #[expect(dead_code, reason = "these tests need a part of the builder")]
 mod synth;
@@ -20,6 +20,9 @@ use sha2::{Digest as _, Sha256};
 use synth::forms::{self, Lines};
 use synth::{Cpu, Memory, MinidumpBuilder, System, der, keys};
 use tempfile::TempDir;
+
+/// FunctionTableStream of MINIDUMP_STREAM_TYPE.
+const FUNCTION_TABLE: u32 = 13;
 
 /// Where the dump of these tests has its memory.
 const HEAP: u64 = 0x7ffe_0010_0000;
@@ -315,10 +318,10 @@ fn a_receipt_that_was_made_up_is_refused_by_the_files() {
     assert_eq!(judge(&receipt, &good), [""; 0]);
     let line = receipt.lines().find(|line| line.contains("\"width\"")).unwrap();
     assert_eq!(judge(&receipt.replace(&format!("{line}\n"), ""), &good), ["same-plan", "planned-bytes-only"]);
-    let mut other = good.clone();
-    let last = other.len() - 1;
-    other[last] ^= 1;
-    assert!(judge(&receipt, &other).contains(&"planned-bytes-only".to_owned()));
+    // A byte of the noise in the heap.
+    let edits = place.statement()["predicate"]["edits"].clone();
+    let after = edits.as_array().unwrap().last().unwrap()["offset"].as_u64().unwrap() + 0x400;
+    assert_eq!(judge(&receipt, &flipped(&good, usize::try_from(after).unwrap())), ["planned-bytes-only"]);
     assert!(judge(&receipt, &place.read("in.dmp")).contains(&"leftovers".to_owned()));
     assert_eq!(judge(&receipt.replace("\"site_count\": 2", "\"site_count\": 3"), &good), ["same-plan"]);
 }
@@ -477,6 +480,44 @@ fn the_page_says_what_whoever_signs_off_must_know() {
     ] {
         assert!(text.contains(words), "{words}:\n{text}");
     }
+}
+
+/// A secret in a stream that is never edited: the function table.
+#[test]
+fn what_stays_is_told_and_excuses_nothing_else() {
+    let place = Place::new();
+    let url = format!("postgres://app:{}@db.internal/crm", place.password);
+    let heap = Memory::noise(HEAP, 0x3000, 1).with(0x1000, &der::pkcs8_rsa(&place.rsa));
+    let builder = MinidumpBuilder {
+        memory: vec![heap],
+        streams: vec![synth::RawStream::new(FUNCTION_TABLE, url.as_bytes())],
+        ..MinidumpBuilder::new(Cpu::Amd64, System::Linux)
+    };
+    fs::write(place.path("in.dmp"), builder.build().bytes).unwrap();
+    let text = place.exits(1, &["redact", "in.dmp", "-o", "out.dmp"]);
+    assert!(text.contains("refused") && !place.path("out.dmp.receipt.json").exists(), "{text}");
+    place.good(&["redact", "in.dmp", "-o", "out.dmp", "--leave-frozen"]);
+    let text = place.good(&["verify", "out.dmp", "--original", "in.dmp"]);
+    assert!(text.contains("holds      left: 24 bytes of secrets stay"), "{text}");
+    place.good(&["verify", "out.dmp"]);
+    let told = place.statement();
+    let fates: Vec<&str> =
+        told["predicate"]["findings"].as_array().unwrap().iter().map(|f| f["fate"].as_str().unwrap()).collect();
+    assert_eq!(fates, ["redacted", "left"]);
+    let text = place.good(&["receipt", "show", "out.dmp.receipt.json"]);
+    assert!(text.contains("24 bytes of finding 2") && text.contains("the user allowed it"), "{text}");
+    // A receipt that says that something else was left is refused.
+    let edit = told["predicate"]["edits"][0]["offset"].as_u64().unwrap();
+    let (receipt, left) =
+        (String::from_utf8(place.read("out.dmp.receipt.json")).unwrap(), &told["predicate"]["left"][0]);
+    let forged = receipt.replace(
+        &format!("{{\"offset\": {}, \"length\": 24", left["offset"]),
+        &format!("{{\"offset\": {edit}, \"length\": 24"),
+    );
+    assert_ne!(forged, receipt);
+    fs::write(place.path("forged.json"), resealed(&forged, &place.read("out.dmp"))).unwrap();
+    let text = place.exits(1, &["verify", "out.dmp", "--receipt", "forged.json"]);
+    assert!(text.contains("FAILS      left") && text.contains("could have been redacted"), "{text}");
 }
 
 #[test]
