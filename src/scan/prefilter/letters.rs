@@ -96,18 +96,16 @@ impl Letters {
             let end = (at + BLOCK).min(range.end);
             classes.fill(0);
             class(bytes.get(at..end).unwrap_or_default(), &mut classes);
-            at = match classes.chunks_exact(WORD).position(|word| word == [1; WORD]) {
-                Some(word) => {
-                    let word = at + word * WORD;
-                    floor = match short(bytes, word, floor) {
-                        Some(end) => end,
-                        None => self.add_run(bytes, word, floor),
-                    };
-                    // Words stand at multiples of their length from where the range begins.
-                    range.start + (floor - range.start).div_ceil(WORD) * WORD
+            let words = classes.chunks_exact(WORD).enumerate().filter(|(_, word)| *word == [1; WORD]);
+            for word in words.map(|(i, _)| at + i * WORD) {
+                // A run that was read up to here may have more words in this block.
+                if word >= floor {
+                    let end = short(bytes, word, floor);
+                    floor = end.unwrap_or_else(|| self.add_run(bytes, word, floor));
                 }
-                None => end,
-            };
+            }
+            // Words stand at multiples of their length from where the range begins.
+            at = end.max(range.start + (floor - range.start).div_ceil(WORD) * WORD);
         }
     }
 
