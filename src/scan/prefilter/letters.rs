@@ -204,16 +204,34 @@ fn begins(rest: &[u8], spelling: &[u8]) -> bool {
     rest.get(..spelling.len()).is_some_and(|start| start.eq_ignore_ascii_case(spelling))
 }
 
-fn is_letter(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+/// Each letter in the standard alphabet, and zero for what is none: one load says both, at every byte of every run.
+const STANDARD: [u8; 256] = standard_letters();
+
+#[expect(clippy::indexing_slicing, reason = "worked out while compiling, where an index out of bounds is an error")]
+const fn standard_letters() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            b'+' | b'/' => byte,
+            _ if byte.is_ascii_alphanumeric() => byte,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
 }
 
-fn standard(letter: u8) -> u8 {
-    match letter {
-        b'-' => b'+',
-        b'_' => b'/',
-        _ => letter,
-    }
+#[inline]
+fn standard(byte: u8) -> u8 {
+    STANDARD.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+#[inline]
+fn is_letter(byte: u8) -> bool {
+    standard(byte) != 0
 }
 
 /// Writes 1 for every letter: without branches, so that it becomes vector code.
