@@ -14,9 +14,11 @@ use multiversion::multiversion;
 /// Bytes of a gram; no literal is shorter.
 pub const GRAM: usize = 4;
 
-/// Bits of the bitmap: 32 KiB, which stay in the first cache. A thousand literals take one slot in 260.
-const BITS: u32 = 18;
-const WORDS: usize = 1 << (BITS - 6);
+/// Words of a bitmap of 32 KiB, which stays in the first cache. A thousand literals take one slot in 260.
+pub const SMALL: usize = 1 << 12;
+
+/// Words of a bitmap of 256 KiB, for tens of thousands of literals that are looked for in few bytes.
+pub const LARGE: usize = 1 << 15;
 
 /// Places that are probed together: one bit tells whether any of them hits.
 const GROUP: usize = 8;
@@ -25,7 +27,7 @@ const GROUP: usize = 8;
 const BLOCK: usize = 255;
 
 /// Literals of four bytes or more, by one gram of each.
-pub struct Grams {
+pub struct Grams<const WORDS: usize> {
     bitmap: Box<[u64; WORDS]>,
     literals: HashMap<u32, Vec<Alike>, BuildHasherDefault<Multiply>>,
     /// The furthest that a gram stands behind the first byte of its literal.
@@ -40,7 +42,7 @@ struct Alike {
     literals: Vec<(Box<[u8]>, u32)>,
 }
 
-impl Grams {
+impl<const WORDS: usize> Grams<WORDS> {
     /// A table of `literals` with the numbers that they are told by; `commonness` says which gram of a literal to take.
     pub fn new(literals: &[(Vec<u8>, u32)], commonness: fn(&[u8]) -> u32) -> Self {
         let mut table = Self { bitmap: Box::new([0; WORDS]), literals: HashMap::default(), deepest: 0 };
@@ -61,7 +63,7 @@ impl Grams {
     }
 
     fn add(&mut self, into: usize, gram: u32, bytes: &[u8], number: u32) {
-        let slot = slot(gram);
+        let slot = slot::<WORDS>(gram);
         if let Some(word) = self.bitmap.get_mut(slot / 64) {
             *word |= 1 << (slot % 64);
         }
@@ -117,25 +119,25 @@ fn gram_of(bytes: &[u8]) -> u32 {
 
 /// Fibonacci hashing: the high bits of the product depend on all bits of the gram.
 #[inline]
-fn slot(gram: u32) -> usize {
-    (gram.wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as usize
+fn slot<const WORDS: usize>(gram: u32) -> usize {
+    (gram.wrapping_mul(0x9e37_79b1) >> (u32::BITS - WORDS.trailing_zeros() - 6)) as usize
 }
 
 /// 1 where the bitmap may have the gram; what the bits above say is nothing.
 #[inline]
-fn word(bitmap: &[u64; WORDS], gram: u32) -> u64 {
-    let slot = slot(gram);
+fn word<const WORDS: usize>(bitmap: &[u64; WORDS], gram: u32) -> u64 {
+    let slot = slot::<WORDS>(gram);
     bitmap.get(slot / 64).map_or(0, |word| word >> (slot % 64))
 }
 
 #[inline]
-fn bit(bitmap: &[u64; WORDS], gram: u32) -> u64 {
+fn bit<const WORDS: usize>(bitmap: &[u64; WORDS], gram: u32) -> u64 {
     word(bitmap, gram) & 1
 }
 
 /// Writes down in which groups of `block` a gram stands that the bitmap may have, and tells how many there are.
 #[multiversion(targets("x86_64+avx2+bmi1+bmi2"))]
-fn probe(block: &[u8], bitmap: &[u64; WORDS], hits: &mut [u8; 256]) -> u8 {
+fn probe<const WORDS: usize>(block: &[u8], bitmap: &[u64; WORDS], hits: &mut [u8; 256]) -> u8 {
     let (mut count, mut place) = (0_usize, 0_u8);
     for group in block.windows(GROUP + GRAM - 1).step_by(GROUP) {
         let Some(group) = group.first_chunk::<{ GROUP + GRAM - 1 }>() else { break };

@@ -96,18 +96,16 @@ impl Letters {
             let end = (at + BLOCK).min(range.end);
             classes.fill(0);
             class(bytes.get(at..end).unwrap_or_default(), &mut classes);
-            at = match classes.chunks_exact(WORD).position(|word| word == [1; WORD]) {
-                Some(word) => {
-                    let word = at + word * WORD;
-                    floor = match short(bytes, word, floor) {
-                        Some(end) => end,
-                        None => self.add_run(bytes, word, floor),
-                    };
-                    // Words stand at multiples of their length from where the range begins.
-                    range.start + (floor - range.start).div_ceil(WORD) * WORD
+            let words = classes.chunks_exact(WORD).enumerate().filter(|(_, word)| *word == [1; WORD]);
+            for word in words.map(|(i, _)| at + i * WORD) {
+                // A run that was read up to here may have more words in this block.
+                if word >= floor {
+                    let end = short(bytes, word, floor);
+                    floor = end.unwrap_or_else(|| self.add_run(bytes, word, floor));
                 }
-                None => end,
-            };
+            }
+            // Words stand at multiples of their length from where the range begins.
+            at = end.max(range.start + (floor - range.start).div_ceil(WORD) * WORD);
         }
     }
 
@@ -206,16 +204,34 @@ fn begins(rest: &[u8], spelling: &[u8]) -> bool {
     rest.get(..spelling.len()).is_some_and(|start| start.eq_ignore_ascii_case(spelling))
 }
 
-fn is_letter(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+/// Each letter in the standard alphabet, and zero for what is none: one load says both, at every byte of every run.
+const STANDARD: [u8; 256] = standard_letters();
+
+#[expect(clippy::indexing_slicing, reason = "worked out while compiling, where an index out of bounds is an error")]
+const fn standard_letters() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            b'+' | b'/' => byte,
+            _ if byte.is_ascii_alphanumeric() => byte,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
 }
 
-fn standard(letter: u8) -> u8 {
-    match letter {
-        b'-' => b'+',
-        b'_' => b'/',
-        _ => letter,
-    }
+#[inline]
+fn standard(byte: u8) -> u8 {
+    STANDARD.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+#[inline]
+fn is_letter(byte: u8) -> bool {
+    standard(byte) != 0
 }
 
 /// Writes 1 for every letter: without branches, so that it becomes vector code.

@@ -12,8 +12,8 @@ use super::grams::{GRAM, Grams};
 const GROUP: usize = 48;
 
 /// Literals, each with a number, ready to be searched.
-pub struct Literals {
-    grams: Grams,
+pub struct Literals<const WORDS: usize> {
+    grams: Grams<WORDS>,
     short: Vec<Short>,
     longest: usize,
 }
@@ -30,7 +30,7 @@ enum Search {
     OneByOne(Vec<Finder<'static>>),
 }
 
-impl Literals {
+impl<const WORDS: usize> Literals<WORDS> {
     /// A search for `literals`, which are all different and three bytes long at least.
     pub fn new(literals: Vec<(Vec<u8>, u32)>, commonness: fn(&[u8]) -> u32) -> Self {
         let longest = literals.iter().map(|(bytes, _)| bytes.len()).max().unwrap_or(0);

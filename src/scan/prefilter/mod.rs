@@ -30,6 +30,7 @@ use crate::detect::{Candidate, Detector, Literal, Trigger};
 
 use aes_words::aes_words;
 use encoded::{DER_HEADS, Encoded};
+use grams::{LARGE, SMALL};
 use literals::Literals;
 
 pub use encoded::Code;
@@ -40,7 +41,7 @@ pub use wide::Narrow;
 
 /// What triggers which detector.
 pub struct Prefilter {
-    literals: Literals,
+    literals: Literals<SMALL>,
     /// What each literal triggers, by its number.
     targets: Vec<Vec<Target>>,
     /// The bytes that text is made of; none where there is no literal of text.
@@ -48,7 +49,7 @@ pub struct Prefilter {
     der: Vec<usize>,
     aes: Vec<usize>,
     /// The encoded spellings of all literals, which are looked for among letters only.
-    encoded: Literals,
+    encoded: Literals<LARGE>,
     codes: Vec<Vec<(Code, usize)>>,
 }
 
@@ -165,7 +166,7 @@ impl Prefilter {
     pub fn candidates(&self, bytes: &[u8], owned: Range<usize>, deeper: bool, found: &mut Found) {
         found.clear();
         let runs = busy_runs(bytes, owned.clone(), self.literals.longest().max(2), &mut found.constant);
-        for run in runs {
+        for run in runs.into_iter().flat_map(tiles) {
             self.plain(bytes, run.clone(), found);
             if !self.der.is_empty() {
                 der_integers(bytes, run.clone(), |at| tell(&self.der, at, found));
@@ -251,13 +252,20 @@ impl Found {
 }
 
 /// The search for encoded spellings, and what each of them is.
-fn search_of(spelled: BTreeSet<Encoded>) -> (Literals, Vec<Vec<(Code, usize)>>) {
+fn search_of(spelled: BTreeSet<Encoded>) -> (Literals<LARGE>, Vec<Vec<(Code, usize)>>) {
     let mut by_letters: BTreeMap<Vec<u8>, Vec<(Code, usize)>> = BTreeMap::new();
     for Encoded { letters, code, into } in spelled {
         by_letters.entry(letters).or_default().push((code, into));
     }
     let (letters, codes): (Vec<_>, Vec<_>) = by_letters.into_iter().unzip();
     (Literals::new(letters.into_iter().zip(0..).collect(), rarity::of_letters), codes)
+}
+
+/// Bytes that all tests look at before the next ones: as many as stay in the first cache.
+const TILE: usize = 32 << 10;
+
+fn tiles(run: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    run.clone().step_by(TILE).map(move |start| start..(start + TILE).min(run.end))
 }
 
 fn check(literal: &[u8]) -> Result<(), &'static str> {

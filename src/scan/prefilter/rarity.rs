@@ -23,6 +23,8 @@ pub fn of_letters(gram: &[u8]) -> u32 {
 fn common(byte: u8) -> u32 {
     match byte {
         0 => 20,
+        // Small numbers.
+        1..=8 => 9,
         b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b' ' | 0xff => 10,
         b'l' | b'c' | b'd' | b'u' | b'm' | b'p' | b'h' => 8,
         b'f' | b'g' | b'y' | b'b' | b'v' | b'w' | b'_' | b'.' | b'/' => 6,
