@@ -308,3 +308,61 @@ fn completions_and_manual_pages_are_made() {
     assert!(out(&run(&["man"])).starts_with(".ie"));
     assert!(out(&run(&["man", "scan"])).contains("min\\-evidence"));
 }
+
+/// A rule of a user's, with `PATTERN` to be filled in.
+const RULE: &str = r#"
+[[rules]]
+id = "widget-token"
+title = "Widget API token"
+severity = "high"
+description = "A token for the API of Widget."
+remedy = "Revoke it in the console and issue a new one."
+literals = ["wdg_"]
+pattern = '''PATTERN'''
+examples = [{ text = "wdg_0123456789ab" }, { text = "t=wdg_ab9876543210;", secret = "wdg_ab9876543210" }]
+counter_examples = ["wdg_", "wdg_0123"]
+"#;
+
+#[test]
+fn a_users_rule_is_listed_checked_and_found() {
+    let rule = RULE.replace("PATTERN", "(?P<secret>wdg_[0-9a-f]{12})");
+    let folder = folder(&[("mine.toml", rule.as_bytes()), ("a.dmp", b"\0\0wdg_00ff17ab34cd\0\0")]);
+    let scan = run_in(folder.path(), &["scan", "--rules", "mine.toml", "a.dmp"]);
+    assert_eq!(code(&scan), 1, "{}", err(&scan));
+    assert!(out(&scan).contains("Widget API token") && !out(&scan).contains("00ff17ab34cd"), "{}", out(&scan));
+    assert_eq!(code(&run_in(folder.path(), &["scan", "a.dmp"])), 0);
+    for args in [["rules", "list", "--rules", "mine.toml"], ["rules", "--rules", "mine.toml", "list"]] {
+        assert!(out(&run_in(folder.path(), &args)).contains("widget-token"), "{args:?}");
+    }
+    let check = run_in(folder.path(), &["rules", "check", "--rules", "mine.toml"]);
+    assert_eq!(code(&check), 0, "{}{}", out(&check), err(&check));
+}
+
+#[test]
+fn a_users_rule_that_does_not_hold_is_told_and_one_that_is_wrong_ends_the_program() {
+    let asks_for_a_quote = RULE.replace("PATTERN", "(?P<secret>wdg_[0-9a-f]{12});");
+    let unbounded = RULE.replace("PATTERN", "(?P<secret>wdg_.+)");
+    let files: [(&str, &[u8]); 5] = [
+        ("weak.toml", asks_for_a_quote.as_bytes()),
+        ("wrong.toml", unbounded.as_bytes()),
+        ("no.toml", b"[[rules]]\nid = 1\n"),
+        ("taken.toml", &RULE.replace("PATTERN", "(?P<secret>wdg_.{8})").replace("widget-token", "jwt").into_bytes()),
+        ("a.dmp", b"\0\0"),
+    ];
+    let folder = folder(&files);
+    let check = run_in(folder.path(), &["rules", "check", "--rules", "weak.toml"]);
+    assert_eq!(code(&check), 1);
+    assert!(out(&check).contains("widget-token: misses the secret"), "{}", out(&check));
+    for (file, why) in [
+        ("wrong.toml", "rule widget-token: its pattern"),
+        ("no.toml", "line 2"),
+        ("taken.toml", "rule jwt: its id"),
+        ("absent.toml", "cannot open"),
+    ] {
+        for args in [&["scan", "a.dmp"][..], &["rules", "list"], &["rules", "check"]] {
+            let output = run_in(folder.path(), &[args, &["--rules", file]].concat());
+            assert_eq!(code(&output), 2, "{args:?} {file}");
+            assert!(err(&output).contains(why) && err(&output).contains(file), "{}", err(&output));
+        }
+    }
+}

@@ -94,7 +94,9 @@ fn threads_are_right(dump: &Dump, map: &DumpMap, cpu: Cpu) {
     for (i, (ip, sp)) in [(0x40_1234, 0x7000_0010), (0x40_2000, 0x7100_0020)].into_iter().enumerate() {
         let registers = map.threads[i].registers.unwrap();
         assert_eq!((registers.ip.0, registers.sp.0), (ip, address_words(cpu, sp)), "{cpu:?}");
-        assert_eq!(map.threads[i].context, Some(span(dump.place(What::Context(i)))));
+        // Of the thread that crashed, the registers are those at the crash.
+        let context = if map.threads[i].crashed { What::ExceptionContext } else { What::Context(i) };
+        assert_eq!(map.threads[i].context, Some(span(dump.place(context))));
         let stack = dump.place(What::Stack(i));
         assert_eq!(map.threads[i].stack, Some((Address(stack.address.unwrap()), stack.len as u64)));
     }

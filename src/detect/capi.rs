@@ -121,7 +121,7 @@ fn plain_header(algorithm: u16) -> [u8; 8] {
 fn cipher_key(bytes: &[u8], name: &str, lens: &Range<usize>) -> Option<Blob> {
     let mut fields = Fields::new(bytes);
     fields.take(HEADER)?;
-    let len = fields.len().filter(|len| lens.contains(len))?;
+    let len = fields.size().filter(|len| lens.contains(len))?;
     let private = fields.at()..fields.at() + len;
     let key = symmetric::symmetric_key(fields.take(len)?, name)?;
     Some(Blob { key: Some(key), piece: Piece::Whole, needs_header: false, private, clue: None })
@@ -180,7 +180,7 @@ fn v3(bytes: &[u8]) -> Option<Blob> {
     let mut fields = Fields::new(bytes);
     fields.take(HEADER + 4)?;
     let len = group_len(&mut fields)?;
-    let mut bytes_of = || fields.len().map(|bits| bits.div_ceil(8)).filter(|&bytes| bytes <= len);
+    let mut bytes_of = || fields.size().map(|bits| bits.div_ceil(8)).filter(|&bytes| bytes <= len);
     let [q, j, x] = [bytes_of()?, bytes_of()?, bytes_of()?];
     fields.take(SEED)?;
     let [p, q, g, _, y] = [fields.take(len)?, fields.take(q)?, fields.take(len)?, fields.take(j)?, fields.take(len)?];
@@ -190,7 +190,7 @@ fn v3(bytes: &[u8]) -> Option<Blob> {
 
 /// The bytes of p, whose bits come next.
 fn group_len(fields: &mut Fields<'_>) -> Option<usize> {
-    fields.len().filter(|bits| GROUP_BITS.contains(bits) && bits.is_multiple_of(8)).map(|bits| bits / 8)
+    fields.size().filter(|bits| GROUP_BITS.contains(bits) && bits.is_multiple_of(8)).map(|bits| bits / 8)
 }
 
 /// The key of p, q (empty where the format has none), g, y (too), and of x, which comes next and has `len` bytes.
@@ -294,7 +294,7 @@ pub(crate) mod tests {
         let [n, ..] = rsa_numbers(1, 1024);
         let public = [&b"\x06\x02\0\0\0\xa4\0\0RSA1"[..], &int(1024), &int(65537), &le(&n)].concat();
         let clue = Clue::RsaPublicKey { modulus: n, exponent: vec![1, 0, 1] };
-        assert_eq!(clues(&Capi, &surrounded(&public)), [clue.clone()]);
+        assert_eq!(clues(&Capi, &surrounded(&public)), std::slice::from_ref(&clue));
         assert!(hits(&Capi, &public).is_empty());
         let mut wiped = rsa_blob(&rsa_numbers(1, 1024), 0xa4);
         wiped[20 + 128..].fill(0);

@@ -123,7 +123,7 @@ impl RsaSizes {
     /// The sizes behind the magic, if they are those of a CNG blob.
     pub fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let bits = fields.u32().filter(|bits| MODULUS_BITS.contains(bits))?;
-        let [e, n, p, q] = [fields.len()?, fields.len()?, fields.len()?, fields.len()?];
+        let [e, n, p, q] = [fields.size()?, fields.size()?, fields.size()?, fields.size()?];
         let half = |len: usize| len == 0 || len.abs_diff(n.div_ceil(2)) <= n / 8;
         let fits = usize::try_from(bits.div_ceil(8)) == Ok(n) && (1..=8).contains(&e) && half(p) && half(q);
         fits.then_some(Self { e, n, p, q })
@@ -134,7 +134,7 @@ impl RsaSizes {
 fn curve(bytes: &[u8], name: &str) -> Option<Blob> {
     let mut fields = Fields::new(bytes);
     fields.take(4)?;
-    let len = fields.len().filter(|len| CURVE_BYTES.contains(len))?;
+    let len = fields.size().filter(|len| CURVE_BYTES.contains(len))?;
     curve_key(fields, len, len, name)
 }
 
@@ -144,9 +144,9 @@ fn full_curve(bytes: &[u8]) -> Option<Blob> {
     let mut fields = Fields::new(bytes);
     fields.take(4)?;
     let (1, 1..=3, _) = (fields.u32()?, fields.u32()?, fields.u32()?) else { return None };
-    let field = fields.len().filter(|len| CURVE_BYTES.contains(len))?;
-    let order = fields.len().filter(|len| CURVE_BYTES.contains(len))?;
-    let more = fields.len()?.checked_add(fields.len()?)?;
+    let field = fields.size().filter(|len| CURVE_BYTES.contains(len))?;
+    let order = fields.size().filter(|len| CURVE_BYTES.contains(len))?;
+    let more = fields.size()?.checked_add(fields.size()?)?;
     fields.take(more.checked_add(5 * field + order)?)?;
     curve_key(fields, field, order, "")
 }
@@ -162,7 +162,7 @@ fn curve_key(mut fields: Fields<'_>, coordinate: usize, scalar: usize, name: &st
 fn dsa_v1(bytes: &[u8]) -> Option<Blob> {
     let mut fields = Fields::new(bytes);
     fields.take(4)?;
-    let len = fields.len().filter(|len| GROUP_BYTES.contains(len))?;
+    let len = fields.size().filter(|len| GROUP_BYTES.contains(len))?;
     fields.take(4 + Q)?;
     let q = fields.take(Q)?;
     let group = [fields.take(len)?, q, fields.take(len)?, fields.take(len)?];
@@ -174,9 +174,9 @@ fn dsa_v1(bytes: &[u8]) -> Option<Blob> {
 fn dsa_v2(bytes: &[u8]) -> Option<Blob> {
     let mut fields = Fields::new(bytes);
     fields.take(4)?;
-    let len = fields.len().filter(|len| GROUP_BYTES.contains(len))?;
+    let len = fields.size().filter(|len| GROUP_BYTES.contains(len))?;
     fields.take(8)?;
-    let (seed, order) = (fields.len()?, fields.len().filter(|len| (Q..=64).contains(len))?);
+    let (seed, order) = (fields.size()?, fields.size().filter(|len| (Q..=64).contains(len))?);
     fields.take(seed.checked_add(4)?)?;
     let q = fields.take(order)?;
     let group = [fields.take(len)?, q, fields.take(len)?, fields.take(len)?];
@@ -187,7 +187,7 @@ fn dsa_v2(bytes: &[u8]) -> Option<Blob> {
 fn dh(bytes: &[u8]) -> Option<Blob> {
     let mut fields = Fields::new(bytes);
     fields.take(4)?;
-    let len = fields.len().filter(|len| GROUP_BYTES.contains(len))?;
+    let len = fields.size().filter(|len| GROUP_BYTES.contains(len))?;
     let group = [fields.take(len)?, &[], fields.take(len)?, fields.take(len)?];
     group_key(fields, group, len)
 }
@@ -212,7 +212,7 @@ fn group_key(mut fields: Fields<'_>, [p, q, g, y]: [&[u8]; 4], len: usize) -> Op
 fn key_data(bytes: &[u8]) -> Option<Blob> {
     let mut fields = Fields::new(bytes);
     fields.take(8)?;
-    let len = fields.len().filter(|len| (8..=64).contains(len) && len.is_multiple_of(8))?;
+    let len = fields.size().filter(|len| (8..=64).contains(len) && len.is_multiple_of(8))?;
     let (key, private) =
         private(&mut fields, len, |key| symmetric::symmetric_key(key, &format!("{}-bit key", 8 * len)))?;
     Some(Blob { key: Some((key, Piece::Whole)), private, clue: None })
@@ -240,10 +240,10 @@ mod tests {
     use super::*;
     use crate::detect::capi::Capi;
     use crate::detect::capi::tests::rsa_numbers;
-    use crate::detect::testing::{clues, hit, hits};
+    use crate::detect::testing::{clues, hit, hits, pkcs8, rsa_key};
     use crate::finding::Evidence;
     use crate::keys::dsa::tests::fresh;
-    use crate::keys::testing::noise;
+    use crate::keys::testing::{element, noise};
     use elliptic_curve::sec1::ToSec1Point as _;
 
     fn int(value: usize) -> Vec<u8> {
@@ -395,6 +395,18 @@ mod tests {
                 assert!(bytes[found.range.clone()].ends_with(&x));
             }
         }
+    }
+
+    /// NCRYPT_PKCS8_PRIVATE_KEY_BLOB: Windows adds the key's usage as an attribute.
+    #[test]
+    fn pkcs8_as_windows_writes_it_is_read_by_the_der_detector() {
+        let plain = pkcs8(&rsa_key(1, 1024));
+        let usage = b"\xa0\x0d\x30\x0b\x06\x03\x55\x1d\x0f\x31\x04\x03\x02\x00\x10";
+        let der = element(0x30, &[&plain[4..], usage]);
+        let found = asn1::private_key(&der).unwrap();
+        assert_eq!((found.len, found.key.evidence), (der.len(), Evidence::Proven));
+        let blob = hit(&Cng, &rsa_blob(b"RSA2", &rsa_numbers(1, 1024)));
+        assert_eq!(found.key.secret.identity(), blob.secret.identity());
     }
 
     #[test]

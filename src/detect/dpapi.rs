@@ -77,14 +77,14 @@ impl Blob {
         let version = fields.u32()?;
         let master_key = fields.take(16)?.try_into().ok()?;
         let is_machines = fields.u32()? & LOCAL_MACHINE != 0;
-        let description = fields.len()?;
+        let description = fields.size()?;
         fields.take(description).filter(|_| description.is_multiple_of(2) && version == 1)?;
         // Each is an algorithm, the bits of its key or hash, and two salts, of which one may be empty.
         let (cipher, _) = (fields.u32()?, fields.u32()?);
         salts(&mut fields)?;
         let (hash, _) = (fields.u32()?, fields.u32()?);
         salt(&mut fields)?;
-        let len = fields.len().filter(|len| (1..=LONGEST).contains(len))?;
+        let len = fields.size().filter(|len| (1..=LONGEST).contains(len))?;
         // The class of an algorithm stands in its upper three bits: 3 is a cipher, 4 a hash.
         let fits = cipher >> 13 == 3 && hash >> 13 == 4;
         fits.then_some(Self { master_key, is_machines, ciphertext: fields.at()..fields.at() + len })
@@ -93,7 +93,7 @@ impl Blob {
     /// Whether a MAC ends the blob, as far as it is there: what was cut off by the end of the image is a blob all the same.
     fn is_closed(&self, bytes: &[u8]) -> bool {
         let mut fields = Fields::new(bytes.get(self.ciphertext.end..).unwrap_or_default());
-        fields.len().is_none_or(|len| (16..=MOST_SALT).contains(&len))
+        fields.size().is_none_or(|len| (16..=MOST_SALT).contains(&len))
     }
 
     fn found(&self, ciphertext: &[u8]) -> FoundKey {
@@ -111,7 +111,7 @@ fn salts(fields: &mut Fields<'_>) -> Option<()> {
 }
 
 fn salt(fields: &mut Fields<'_>) -> Option<()> {
-    let len = fields.len().filter(|&len| len <= MOST_SALT)?;
+    let len = fields.size().filter(|&len| len <= MOST_SALT)?;
     fields.take(len).map(|_| ())
 }
 

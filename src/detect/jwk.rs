@@ -111,7 +111,7 @@ impl<'a> Object<'a> {
         let (more, cut_behind) = tokens.collect(at, Direction::Ahead);
         items.extend(more);
         let strings = || items.iter().filter_map(Token::string);
-        let range = strings().next().map_or(at, |s| s.start)..strings().last().map_or(at, |s| s.end);
+        let range = strings().next().map_or(at, |s| s.start)..strings().next_back().map_or(at, |s| s.end);
         let member = |three: &[Token]| match three {
             [Token::String(name), Token::Colon, Token::String(value)] => Some((name.clone(), value.clone())),
             _ => None,
@@ -366,7 +366,7 @@ mod tests {
         let text = json(&members, "\"", "");
         let behind_d = text.find("\"p\":").unwrap();
         for cut in (behind_d..text.len()).step_by(31) {
-            let found = hits(&Jwk, text[..cut].as_bytes());
+            let found = hits(&Jwk, &text.as_bytes()[..cut]);
             assert!(!found.is_empty() && found.iter().all(|hit| hit.secret.identity() == identity), "{cut}");
         }
         let mut last = members.clone();

@@ -15,6 +15,7 @@ pub mod jwk;
 pub mod key_xml;
 pub mod openssh;
 pub mod pem;
+pub mod pfx;
 pub mod public_keys;
 pub mod putty;
 pub mod shielded;
@@ -66,6 +67,7 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(dpapi::Dpapi),
         Box::new(jwk::Jwk),
         Box::new(key_xml::KeyXml),
+        Box::new(pfx::Pfx),
     ];
     all.extend(text::built_in()?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>));
     Ok(all)

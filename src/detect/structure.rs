@@ -39,7 +39,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next 32 bits as a length in bytes.
-    pub fn len(&mut self) -> Option<usize> {
+    pub fn size(&mut self) -> Option<usize> {
         usize::try_from(self.u32()?).ok()
     }
 }
@@ -61,9 +61,9 @@ mod tests {
     #[test]
     fn a_length_that_lies_ends_the_reading() {
         let mut fields = Fields::new(b"\x02\0\0\0ab\xff\xff\xff\xff");
-        assert_eq!(fields.len(), Some(2));
+        assert_eq!(fields.size(), Some(2));
         assert_eq!(fields.take(2), Some(&b"ab"[..]));
-        let len = fields.len().unwrap();
+        let len = fields.size().unwrap();
         assert_eq!((fields.take(len), fields.at()), (None, 10));
         assert_eq!(fields.take(usize::MAX), None);
     }

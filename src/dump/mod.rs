@@ -267,7 +267,7 @@ pub struct Thread {
     pub name: Option<String>,
     /// Instruction pointer and stack pointer, where the context could be read.
     pub registers: Option<Registers>,
-    /// Where its saved registers stand in the file.
+    /// Where its saved registers stand in the file; of a thread that crashed, those of the crash.
     pub context: Option<Span>,
     /// The addresses of its stack that the dump holds: start and length in bytes.
     pub stack: Option<(Address, u64)>,

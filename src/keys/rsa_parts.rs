@@ -126,8 +126,8 @@ mod tests {
     fn what_does_not_fit_is_parsed_and_what_was_wiped_is_nothing() {
         let mut parts = parts(1024);
         assert!(key(&parts, &[0, 1]).is_none(), "a public key");
-        for at in 2..8 {
-            parts[at] = [&[0xc1], &noise(parts[at].len() - 1, at as u64)[..]].concat();
+        for (at, part) in parts.iter_mut().enumerate().skip(2) {
+            *part = [&[0xc1], &noise(part.len() - 1, at as u64)[..]].concat();
         }
         let found = key(&parts, &[0, 1, 2, 3, 4, 5, 6, 7]).unwrap();
         assert_eq!((found.evidence, found.public.context.len()), (Evidence::Parsed, 1));

@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_detector_that_reaches_past_the_margin_is_refused() {
-        let rule = include_str!("../detect/rules/first.toml");
+        let rule = include_str!("../detect/rules/http.toml");
         let longest = format!("after = {}", MARGIN / 2);
         for (after, fits) in [("after = 16000", true), (longest.as_str(), false)] {
             let rules = crate::detect::text::parse("t", &rule.replace("after = 8300", after));

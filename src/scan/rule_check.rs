@@ -39,10 +39,10 @@ pub fn check(rules: Vec<TextRule>, all: &Engine) -> Result<Vec<Complaint>> {
         text.examples.iter().for_each(|example| check_example(&engine, example, &mut complain));
         text.examples.iter().for_each(|example| check_alone(all, &text, example, &mut complain));
         for counter in &text.counter_examples {
-            for Surrounding { name, bytes, .. } in surroundings(counter, counter) {
-                if !found(&engine, &bytes, 0..bytes.len(), &[]).is_empty() {
-                    complain(format!("finds a secret in the counter-example `{counter}` ({name})"));
-                }
+            let mut all = surroundings(counter, counter).into_iter();
+            let seen = all.find(|s| !found(&engine, &s.bytes, 0..s.bytes.len(), &[]).is_empty());
+            if let Some(Surrounding { name, .. }) = seen {
+                complain(format!("finds a secret in the counter-example `{counter}` ({name})"));
             }
         }
     }
@@ -54,8 +54,9 @@ fn check_example(engine: &Engine, example: &Example, complain: &mut impl FnMut(S
     if secret.is_empty() || !text.contains(secret) {
         return complain(format!("its example `{text}` does not hold the secret that it names"));
     }
+    let mut missed = Vec::new();
     for Surrounding { name, bytes, secret, cut } in surroundings(text, secret) {
-        let mut miss = |how: &str| complain(format!("misses the secret of `{text}`: {name}{how}"));
+        let mut miss = |how: &str| missed.push(format!("{name}{how}"));
         if !is_at(&found(engine, &bytes, 0..bytes.len(), &[]), &secret) {
             miss("");
         }
@@ -68,6 +69,11 @@ fn check_example(engine: &Engine, example: &Example, complain: &mut impl FnMut(S
         if cut && !(1..bytes.len()).all(holds) {
             miss(", cut by the seam of two windows");
         }
+    }
+    if let Some(first) = missed.first() {
+        let more = missed.len() - 1;
+        let more = if more > 0 { format!(", and in {more} other surroundings") } else { String::new() };
+        complain(format!("misses the secret of `{text}`: {first}{more}"));
     }
     for (name, bytes, edges, secret) in region_edges(example) {
         if !found(engine, &bytes, 0..bytes.len(), &edges).contains(&secret) {
@@ -217,14 +223,14 @@ mod tests {
 
     #[test]
     fn two_rules_of_one_id_are_told() {
-        let twice = include_str!("../detect/rules/first.toml").replace("url-credentials", "http-authorization");
+        let twice = include_str!("../detect/rules/http.toml").replace("id = \"bearer-token\"", "id = \"jwt\"");
         let complaints = complaints("t", &twice);
         assert!(complaints.iter().any(|c| c.what.contains("another rule")), "{complaints:#?}");
     }
 
     #[test]
     fn a_wrong_example_is_named() {
-        let rule = include_str!("../detect/rules/first.toml").replace("q7Jd02mXw9LbTz4K\\r\\nHost", "q7Jd02\\r\\nHost");
+        let rule = include_str!("../detect/rules/http.toml").replace("q7Jd02mXw9LbTz4K\\r\\nHost", "q7Jd02\\r\\nHost");
         let complaints = complaints("t", &rule);
         assert!(complaints.iter().any(|c| c.what.contains("does not hold the secret")), "{complaints:#?}");
     }

@@ -6,6 +6,7 @@ use memchr::memchr;
 use regex::bytes::Captures;
 use zeroize::Zeroizing;
 
+use super::checks::Checked;
 use super::file::Boundary;
 use super::rule::TextRule;
 use crate::detect::{Candidate, Detector, Hit, Hits, Literal, Reach, TextView, Trigger};
@@ -116,14 +117,14 @@ impl TextRule {
         }
         if self.text.before == 0 {
             let captures = self.pattern.is_match(behind).then(|| self.pattern.captures(behind)).flatten()?;
-            return self.judge(text, at..part.end, &captures);
+            return self.judge(text, &part, at, &captures);
         }
         let letters = text.letters.get(part.clone())?;
         let (at, mut from) = (at - part.start, 0);
         while let Some(found) = self.pattern.find_at(letters, from).filter(|found| found.start() <= at) {
             if found.end() > at {
                 let captures = self.pattern.captures_at(letters, found.start())?;
-                return self.judge(text, part, &captures);
+                return self.judge(text, &part, part.start, &captures);
             }
             from = found.start() + 1;
         }
@@ -133,7 +134,7 @@ impl TextRule {
     /// Every match in `part` of the text, each behind the one before it.
     fn find_all(&self, text: &Text<'_>, part: Range<usize>) -> Vec<Found> {
         let letters = text.letters.get(part.clone()).unwrap_or_default();
-        let all = self.pattern.captures_iter(letters).filter_map(|c| self.judge(text, part.clone(), &c));
+        let all = self.pattern.captures_iter(letters).filter_map(|c| self.judge(text, &part, part.start, &c));
         all.take(AROUND_MOST).collect()
     }
 
@@ -148,23 +149,26 @@ impl TextRule {
         start..end
     }
 
-    /// Whether what the pattern found in `part` is a secret.
-    fn judge(&self, text: &Text<'_>, part: Range<usize>, captures: &Captures<'_>) -> Option<Found> {
+    /// Whether what the pattern found in `part`, looking from the letter `from` on, is a secret.
+    fn judge(&self, text: &Text<'_>, part: &Range<usize>, from: usize, captures: &Captures<'_>) -> Option<Found> {
         let group = self.secrets.iter().find_map(|&i| captures.get(i))?;
         let value = group.as_bytes();
-        let secret = part.start + group.start()..part.start + group.end();
+        let secret = from + group.start()..from + group.end();
         let fits = self.letters_fit(value)
-            && self.is_bounded(text, &part, &secret)
+            && self.is_bounded(text, part, &secret)
             && !self.is_placeholder(value)
             && self.context_fits(captures);
+        if !fits {
+            return None;
+        }
         let checked = self.text.checksum.map(|check| check.look(value));
-        let (evidence, inner) = match checked {
-            _ if !fits => return None,
-            None => (Evidence::Matched, None),
-            Some(Some(checked)) => (Evidence::Parsed, checked.inner),
-            Some(None) if self.text.checksum_optional => (Evidence::Matched, None),
+        let (evidence, Checked { inner, part }) = match checked {
+            None => (Evidence::Matched, Checked::default()),
+            Some(Some(checked)) => (Evidence::Parsed, checked),
+            Some(None) if self.text.checksum_optional => (Evidence::Matched, Checked::default()),
             Some(None) => return None,
         };
+        let secret = part.map_or(secret.clone(), |part| secret.start + part.start..secret.start + part.end);
         if inner.as_ref().is_some_and(|(inner, _)| self.is_placeholder(inner)) {
             return None;
         }

@@ -23,8 +23,19 @@ pub use rule::TextRule;
 
 use crate::error::{Error, Result};
 
-/// The rule files that are part of the program: name and content.
-pub const BUILT_IN: &[(&str, &str)] = &[("first.toml", include_str!("../rules/first.toml"))];
+/// The rule files that are part of the program: name and content. Where two rules find the same secret and are as sure of
+/// it, the one that stands first names it: issuers before the places that any secret may stand in.
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("cloud.toml", include_str!("../rules/cloud.toml")),
+    ("forges.toml", include_str!("../rules/forges.toml")),
+    ("services.toml", include_str!("../rules/services.toml")),
+    ("payment.toml", include_str!("../rules/payment.toml")),
+    ("chat.toml", include_str!("../rules/chat.toml")),
+    ("databases.toml", include_str!("../rules/databases.toml")),
+    ("http.toml", include_str!("../rules/http.toml")),
+    ("environment.toml", include_str!("../rules/environment.toml")),
+    ("wallets.toml", include_str!("../rules/wallets.toml")),
+];
 
 /// Every rule of the files that are part of the program.
 ///

@@ -63,8 +63,10 @@ impl TextRule {
 
     fn compile(text: RuleText) -> Result<Self, String> {
         check_literals(&text.literals)?;
-        let longest = longest_match(&text.pattern)?;
-        let anchor = text.anchor.as_deref().map(|anchor| Ok::<_, String>((longest_match(anchor)?, regex(anchor)?)));
+        let reach = text.after.map(|after| after.saturating_add(text.before));
+        let longest = longest_match(&text.pattern, text.around.or(reach))?;
+        let anchor = text.anchor.as_deref();
+        let anchor = anchor.map(|anchor| Ok::<_, String>((longest_match(anchor, reach)?, regex(anchor)?)));
         let (anchor_longest, anchor) = anchor.transpose()?.unzip();
         let starts_at_literal = text.before == 0 && anchor.is_none();
         let pattern =
@@ -111,8 +113,9 @@ impl TextRule {
         refuse(self.length.is_empty(), "its least length is more than its most")?;
         refuse(*self.length.start() > self.longest, "its pattern is shorter than its least length")?;
         let (before, after) = self.reach_letters();
-        let far = before.max(after) > LONGEST_REACH;
-        refuse(far, &format!("it reaches {} letters, more than {LONGEST_REACH}", before.max(after)))?;
+        // One letter more is looked at on each side, to see whether a token ends.
+        let letters = before.max(after) - 1;
+        refuse(letters > LONGEST_REACH, &format!("it reaches {letters} letters, more than {LONGEST_REACH}"))?;
         self.check_entropy()
     }
 
@@ -150,11 +153,12 @@ fn check_literals(literals: &[String]) -> Result<(), String> {
     }
 }
 
-/// The most letters that a match takes.
-fn longest_match(pattern: &str) -> Result<usize, String> {
+/// The most letters that a match takes. A pattern that repeats without bound is refused, unless the rule says how far it may
+/// go from its literal: then nothing longer is looked at.
+fn longest_match(pattern: &str, reach: Option<usize>) -> Result<usize, String> {
     let hir = parse(pattern)?;
-    hir.properties().maximum_len().ok_or_else(|| {
-        format!("its pattern repeats without bound: write `{{0,20}}` for `*` and `{{1,20}}` for `+` in `{pattern}`")
+    hir.properties().maximum_len().or(reach).ok_or_else(|| {
+        format!("its pattern `{pattern}` repeats without bound: write `{{1,20}}` for `+`, or say `after` and `before`")
     })
 }
 

@@ -1,5 +1,7 @@
 //! Checksums that wallets made common, and that others took over: age for its keys, cards for their numbers.
 
+use std::ops::Range;
+
 use bech32::Bech32;
 use bech32::primitives::decode::CheckedHrpstring;
 use bip39::{Language, Mnemonic};
@@ -23,10 +25,27 @@ pub(super) fn is_base58check(value: &[u8]) -> bool {
     split.is_some_and(|(payload, sum)| Sha256::digest(Sha256::digest(payload)).starts_with(sum))
 }
 
-/// 12, 15, 18, 21 or 24 English words in lower case with single spaces between them, whose checksum holds.
-pub(super) fn is_bip39(value: &[u8]) -> bool {
-    let text = std::str::from_utf8(value).ok().filter(|text| text.len() <= LONGEST);
-    text.is_some_and(|text| Mnemonic::parse_in_normalized(Language::English, text).is_ok())
+/// The first 24, 21, 18, 15 or 12 English words, in lower case with single spaces between them, whose checksum holds. Other
+/// words may stand before and behind them.
+pub(super) fn bip39_phrase(value: &[u8]) -> Option<Range<usize>> {
+    let text = std::str::from_utf8(value).ok().filter(|text| text.len() <= LONGEST)?;
+    let mut at = 0;
+    let words: Vec<(usize, bool)> = text
+        .split(' ')
+        .map(|word| {
+            let start = at;
+            at += word.len() + 1;
+            (start, Language::English.find_word(word).is_some())
+        })
+        .collect();
+    words.iter().enumerate().find_map(|(first, (start, _))| {
+        let run = words.iter().skip(first).take_while(|(_, known)| *known).count();
+        [24, 21, 18, 15, 12].into_iter().filter(|words| *words <= run).find_map(|count| {
+            let end = words.get(first + count).map_or(text.len(), |(next, _)| next - 1);
+            let phrase = text.get(*start..end)?;
+            Mnemonic::parse_in_normalized(Language::English, phrase).is_ok().then_some(*start..end)
+        })
+    })
 }
 
 /// Digits, with or without spaces and hyphens, whose last makes the sum a multiple of ten (ISO/IEC 7812-1, annex B).
@@ -71,10 +90,13 @@ mod tests {
         // Entropy of zeros and of ones: the first and the last line of the published vectors for 128 bits.
         for (word, last) in [("abandon", "about"), ("zoo", "wrong")] {
             let good = format!("{}{last}", format!("{word} ").repeat(11));
-            assert!(is_bip39(good.as_bytes()), "{good}");
+            assert_eq!(bip39_phrase(good.as_bytes()), Some(0..good.len()));
+            let among = format!("my words are {good} and no others");
+            assert_eq!(bip39_phrase(among.as_bytes()), Some(13..13 + good.len()));
             let bad = format!("{}{word}", format!("{word} ").repeat(11));
-            assert!(!is_bip39(bad.as_bytes()), "{bad}");
+            assert_eq!(bip39_phrase(bad.as_bytes()), None, "{bad}");
         }
+        assert_eq!(bip39_phrase(b""), None);
     }
 
     #[test]

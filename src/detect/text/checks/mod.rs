@@ -6,6 +6,8 @@ mod coin;
 mod crc;
 mod structure;
 
+use std::ops::Range;
+
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -39,7 +41,7 @@ pub enum Check {
     Bech32,
     /// Base58 with the first 4 bytes of a double SHA-256 behind the bytes.
     Base58check,
-    /// BIP-39: English words whose last bits are a checksum.
+    /// BIP-39: English words whose last bits are a checksum. The secret is the words that hold, of all that stand there.
     Bip39,
     /// ISO/IEC 7812's digit.
     Luhn,
@@ -50,6 +52,8 @@ pub enum Check {
 pub struct Checked {
     /// The secret in the value and how it is written there, where that is not the value itself.
     pub inner: Option<(Zeroizing<Vec<u8>>, Encoding)>,
+    /// The part of the value that is the secret, where that is not all of it.
+    pub part: Option<Range<usize>>,
 }
 
 impl Check {
@@ -58,6 +62,7 @@ impl Check {
     pub fn look(self, value: &[u8]) -> Option<Checked> {
         let holds = match self {
             Self::BasicCredentials => return structure::basic_credentials(value),
+            Self::Bip39 => return coin::bip39_phrase(value).map(|part| Checked { part: Some(part), inner: None }),
             Self::Github | Self::Npm => crc::base62_behind_prefix(value),
             Self::GitlabRoutable => crc::base36(value),
             Self::Confluent => crc::base64_behind_prefix(value),
@@ -68,7 +73,6 @@ impl Check {
             Self::X25519 => structure::is_x25519(value),
             Self::Bech32 => coin::is_bech32(value),
             Self::Base58check => coin::is_base58check(value),
-            Self::Bip39 => coin::is_bip39(value),
             Self::Luhn => coin::is_luhn(value),
         };
         holds.then(Checked::default)

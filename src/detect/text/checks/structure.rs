@@ -33,7 +33,7 @@ pub(super) fn basic_credentials(value: &[u8]) -> Option<Checked> {
     let text = std::str::from_utf8(&decoded).ok()?;
     let (_, password) = text.split_once(':')?;
     let told = !password.is_empty() && !text.chars().any(char::is_control);
-    told.then(|| Checked { inner: Some((Zeroizing::new(password.as_bytes().to_vec()), Encoding::Base64)) })
+    told.then(|| Checked { inner: Some((Zeroizing::new(password.as_bytes().to_vec()), Encoding::Base64)), part: None })
 }
 
 /// 32 bytes in base64 whose lowest three bits are clear and whose highest are `01`, as RFC 7748 makes a private key of X25519.
