@@ -3,6 +3,8 @@
 //! Findings hold none of them: they refer to the vault by [`SecretId`]. What is in here is zeroed when it is dropped and
 //! cannot be printed; `--show-secrets` is the one door, and it asks the vault by name.
 
+mod fingerprint;
+
 use std::collections::HashMap;
 use std::fmt;
 
@@ -10,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::limits::{Budget, Limits};
+
+pub use fingerprint::{FingerprintKey, KEY_BYTES};
 
 /// Bytes that are zeroed on drop and do not print.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
