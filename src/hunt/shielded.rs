@@ -114,8 +114,7 @@ mod tests {
     use super::*;
     use crate::dump::{Label, Region};
     use crate::finding::Evidence;
-    use crate::keys::shield::tests::{serialized, shield};
-    use crate::keys::testing::noise;
+    use crate::keys::testing::{noise, ssh_serialized, ssh_shielded};
 
     /// An image, and where the pieces of its memory stand.
     struct Core {
@@ -172,8 +171,8 @@ mod tests {
     #[test]
     fn keys_across_two_regions_are_unshielded_and_both_halves_are_sites() {
         for ed25519 in [true, false] {
-            let (prekey, plain) = (noise(PREKEY, 1), serialized(ed25519));
-            let shielded = shield(&prekey, &plain);
+            let (prekey, plain) = (noise(PREKEY, 1), ssh_serialized(ed25519));
+            let shielded = ssh_shielded(&prekey, &plain);
             let core = core(&prekey, &shielded);
             for window in [core.bytes.len(), 1000, 77] {
                 let far = core.hunt(&clues(shielded.len() as u64), window);
@@ -194,8 +193,8 @@ mod tests {
 
     #[test]
     fn a_wrong_prekey_or_one_that_is_cut_tells_nothing() {
-        let (prekey, plain) = (noise(PREKEY, 1), serialized(true));
-        let shielded = shield(&prekey, &plain);
+        let (prekey, plain) = (noise(PREKEY, 1), ssh_serialized(true));
+        let shielded = ssh_shielded(&prekey, &plain);
         assert!(core(&noise(PREKEY, 2), &shielded).hunt(&clues(shielded.len() as u64), 4096).is_empty());
         let mut cut = core(&prekey, &shielded);
         cut.regions.remove(1);

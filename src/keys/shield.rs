@@ -31,38 +31,16 @@ pub fn unshield(prekey: &[u8], shielded: &[u8]) -> Option<FoundKey> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::finding::Evidence;
-    use crate::keys::testing::noise;
-    use ssh_key::encoding::Encode as _;
-    use ssh_key::private::KeypairData;
-    use ssh_key::{Algorithm, EcdsaCurve, PrivateKey};
-
-    /// A fresh key as OpenSSH serializes it, with its padding.
-    pub(crate) fn serialized(ed25519: bool) -> Vec<u8> {
-        let algorithm = if ed25519 { Algorithm::Ed25519 } else { Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 } };
-        let key = PrivateKey::random(&mut rand::rng(), algorithm).unwrap();
-        let data: &KeypairData = key.key_data();
-        let mut bytes = data.encode_vec().unwrap();
-        (1..=16_u8).take(15 - (bytes.len() + 15) % 16).for_each(|n| bytes.push(n));
-        bytes
-    }
-
-    /// Encryption is decryption, in counter mode.
-    pub(crate) fn shield(prekey: &[u8], plain: &[u8]) -> Vec<u8> {
-        let digest: [u8; 64] = Sha512::digest(prekey).into();
-        let mut bytes = plain.to_vec();
-        let (key, counter) = (digest.first_chunk::<32>().unwrap(), digest[32..].first_chunk::<16>().unwrap());
-        Ctr128BE::<Aes256>::new(key.into(), counter.into()).apply_keystream(&mut bytes);
-        bytes
-    }
+    use crate::keys::testing::{noise, ssh_serialized, ssh_shielded};
 
     #[test]
     fn what_is_shielded_comes_out_again() {
         for (ed25519, rule) in [(true, "ed25519-private-key"), (false, "ec-private-key")] {
-            let (prekey, plain) = (noise(PREKEY, 1), serialized(ed25519));
-            let shielded = shield(&prekey, &plain);
+            let (prekey, plain) = (noise(PREKEY, 1), ssh_serialized(ed25519));
+            let shielded = ssh_shielded(&prekey, &plain);
             let key = unshield(&prekey, &shielded).unwrap();
             assert_eq!((key.rule, key.evidence), (rule, Evidence::Proven));
             assert!(unshield(&noise(PREKEY, 2), &shielded).is_none());
