@@ -201,7 +201,11 @@ fn standard_input_and_output_carry_dumps_too() {
     let place = Place::new(64 << 10);
     let mut command = Command::new(PROGRAM);
     let receipt = place.path("r.json");
-    command.args(["redact", "-", "-o", "-", "--no-progress", "--receipt"]).arg(receipt).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .args(["redact", "-", "-o", "-", "--no-progress", "--receipt"])
+        .arg(receipt)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = command.stderr(Stdio::piped()).env("TMPDIR", place.folder.path()).spawn().unwrap();
     let bytes = fs::read(place.path("in.dmp")).unwrap();
     child.stdin.take().unwrap().write_all(&bytes).unwrap();
