@@ -32,12 +32,15 @@ pub struct Anchor {
     pub at: u32,
 }
 
-/// A sorted table of grams behind a filter that rejects nearly all.
+/// A table of grams, by their hash, behind a filter that rejects nearly all.
 #[derive(Debug)]
 pub struct Grams {
     filter: Vec<u64>,
     shift: u32,
+    /// Anchors by the hash of their gram; the hash is as good as the gram, because no two grams have the same.
     anchors: Vec<(u64, Anchor)>,
+    /// For each word of the filter the first of the anchors that are in it.
+    starts: Vec<u32>,
 }
 
 impl Grams {
@@ -48,21 +51,31 @@ impl Grams {
         for (i, spelling) in (0_u32..).zip(spellings) {
             anchors.extend(anchors_of(spelling).into_iter().filter_map(|at| entry(i, spelling, at)));
         }
-        thin_crowds(spellings, &mut anchors);
         anchors.sort_unstable();
+        if thin_crowds(spellings, &mut anchors) {
+            anchors.sort_unstable();
+        }
         Self::of(anchors)
     }
 
+    /// The table of sorted anchors.
     fn of(anchors: Vec<(u64, Anchor)>) -> Self {
-        // 64 bits for each gram, two of them set: one probe in a thousand goes on to the table. 32 KiB at least, 8 MiB at most.
-        let words = anchors.len().next_power_of_two().clamp(1 << 12, 1 << 20);
-        let mut table = Self { filter: vec![0; words], shift: 64 - words.trailing_zeros(), anchors };
-        for i in 0..table.anchors.len() {
-            let Some(&(gram, _)) = table.anchors.get(i) else { break };
-            let (word, one, two) = slot(gram, table.shift);
-            table.filter.get_mut(word).into_iter().for_each(|word| *word |= 1 << one | 1 << two);
+        // 64 bits for each gram, two of them set: one probe in a thousand goes on to the table. 32 KiB at least, 16 MiB at
+        // most.
+        let words = anchors.len().next_power_of_two().clamp(1 << 12, 1 << 21);
+        let shift = 64 - words.trailing_zeros();
+        let (mut filter, mut starts) = (vec![0; words], vec![0_u32; words + 1]);
+        for (hash, _) in &anchors {
+            let (word, one, two) = slot(*hash, shift);
+            filter.get_mut(word).into_iter().for_each(|word| *word |= 1 << one | 1 << two);
+            starts.get_mut(word + 1).into_iter().for_each(|count| *count += 1);
         }
-        table
+        let mut sum = 0;
+        starts.iter_mut().for_each(|start| {
+            sum += *start;
+            *start = sum;
+        });
+        Self { filter, shift, anchors, starts }
     }
 
     /// Whether there is no anchor.
@@ -80,23 +93,30 @@ impl Grams {
 
     /// The anchors with this gram.
     pub fn anchors(&self, gram: u64) -> impl Iterator<Item = Anchor> + '_ {
-        let from = self.anchors.partition_point(|(known, _)| *known < gram);
-        self.anchors.iter().skip(from).take_while(move |(known, _)| *known == gram).map(|(_, anchor)| *anchor)
+        let hash = hash(gram);
+        let word = slot(hash, self.shift).0;
+        let start = |word: usize| self.starts.get(word).map_or(0, |&start| start as usize);
+        let these = self.anchors.get(start(word)..start(word + 1)).unwrap_or_default();
+        these.iter().filter(move |(known, _)| *known == hash).map(|(_, anchor)| *anchor)
     }
+}
+
+/// Fibonacci hashing: the high bits of the product depend on all bits of the gram.
+#[inline(always)]
+fn hash(gram: u64) -> u64 {
+    gram.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Where in the filter a gram is: its word, and the two bits of it.
 #[inline(always)]
-fn slot(gram: u64, shift: u32) -> (usize, u64, u64) {
-    // Fibonacci hashing: the high bits of the product depend on all bits of the gram.
-    let hash = gram.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+fn slot(hash: u64, shift: u32) -> (usize, u64, u64) {
     ((hash >> shift) as usize, hash >> (shift - 6) & 63, hash >> (shift - 12) & 63)
 }
 
 /// Whether the filter has the gram. One bit says no nearly always; only where it says yes the other one is asked.
 #[inline(always)]
 fn may_have(filter: &[u64], shift: u32, gram: u64) -> bool {
-    let (word, one, two) = slot(gram, shift);
+    let (word, one, two) = slot(hash(gram), shift);
     filter.get(word).is_some_and(|word| word >> one & 1 == 1 && word >> two & 1 == 1)
 }
 
@@ -128,7 +148,7 @@ pub fn gram_at(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 fn entry(spelling: u32, of: &Spelling, at: usize) -> Option<(u64, Anchor)> {
-    Some((gram_at(&of.bytes, at)?, Anchor { spelling, at: u32::try_from(at).ok()? }))
+    Some((hash(gram_at(&of.bytes, at)?), Anchor { spelling, at: u32::try_from(at).ok()? }))
 }
 
 /// Where a spelling is anchored.
@@ -148,15 +168,17 @@ fn fragment_anchors(spelling: &Spelling, last: usize) -> Vec<usize> {
         // Two letters in four bytes: a fragment has at least twice the bytes.
         Grain::Wide => (0, if spelling.bytes.len() > 8 * GRAM { 2 * GRAM } else { GRAM }),
     };
-    let mut known = std::collections::HashSet::new();
     let all = std::iter::once(0).chain((first..last).step_by(step)).chain([last]);
-    // Where a gram recurs in the spelling the first is enough; a gram that gives nothing away is everywhere.
-    let good = |at: &usize| {
-        let bits = spelling.bits.get(*at..at + GRAM).map_or(0, sum);
-        let gram = gram_at(&spelling.bytes, *at).filter(|gram| !is_constant(*gram) && bits > 0);
-        gram.is_some_and(|gram| known.insert(gram))
+    // What gives nothing away is everywhere, and so is one letter repeated.
+    let good = |at: usize| {
+        let bits = spelling.bits.get(at..at + GRAM).map_or(0, sum);
+        gram_at(&spelling.bytes, at).filter(|gram| !is_constant(*gram) && bits > 0).map(|gram| (gram, at))
     };
-    let mut anchors: Vec<usize> = all.filter(good).collect();
+    // Where a gram recurs in the spelling the first is enough.
+    let mut grams: Vec<(u64, usize)> = all.filter_map(good).collect();
+    grams.sort_unstable();
+    grams.dedup_by_key(|(gram, _)| *gram);
+    let mut anchors: Vec<usize> = grams.into_iter().map(|(_, at)| at).collect();
     if anchors.is_empty() || spelling.bits.first() == Some(&0) {
         anchors.extend(whole_anchors(spelling, last));
     }
@@ -177,25 +199,27 @@ fn whole_anchors(spelling: &Spelling, last: usize) -> Vec<usize> {
     near.into_iter().chain(far).collect()
 }
 
+/// Whether it is one byte, or two or four bytes, over and over: as fields of small numbers are.
 fn is_constant(gram: u64) -> bool {
-    gram == gram.rotate_left(8)
+    gram == gram.rotate_left(32)
 }
 
-/// Takes the anchors away that too many spellings share. Spellings that have no other one are anchored where the fewest are
-/// like them.
-fn thin_crowds(spellings: &[Spelling], anchors: &mut Vec<(u64, Anchor)>) {
-    let mut sharing: HashMap<u64, usize> = HashMap::new();
-    anchors.iter().for_each(|(gram, _)| *sharing.entry(*gram).or_default() += 1);
-    if sharing.values().all(|&n| n <= CROWD) {
-        return;
+/// Takes the anchors away, of these sorted ones, that too many spellings share, and says whether there were such. Spellings
+/// that have no other one are anchored where the fewest are like them.
+fn thin_crowds(spellings: &[Spelling], anchors: &mut Vec<(u64, Anchor)>) -> bool {
+    let same = |a: &(u64, Anchor), b: &(u64, Anchor)| a.0 == b.0;
+    if anchors.chunk_by(same).all(|crowd| crowd.len() <= CROWD) {
+        return false;
     }
-    let crowded = |gram: &u64| sharing.get(gram).is_some_and(|&n| n > CROWD);
-    let mut anchored = vec![false; spellings.len()];
-    let mut mark = |anchor: &Anchor| anchored.get_mut(anchor.spelling as usize).into_iter().for_each(|a| *a = true);
-    anchors.iter().filter(|(gram, _)| !crowded(gram)).for_each(|(_, anchor)| mark(anchor));
-    anchors.retain(|(gram, _)| !crowded(gram));
-    let lost: Vec<u32> = (0_u32..).zip(&anchored).filter(|(_, anchored)| !**anchored).map(|(i, _)| i).collect();
+    let few: Vec<(u64, Anchor)> = anchors.chunk_by(same).filter(|c| c.len() <= CROWD).flatten().copied().collect();
+    let mut lost = vec![false; spellings.len()];
+    let mut mark = |anchor: &Anchor, is: bool| lost.get_mut(anchor.spelling as usize).into_iter().for_each(|l| *l = is);
+    anchors.iter().for_each(|(_, anchor)| mark(anchor, true));
+    few.iter().for_each(|(_, anchor)| mark(anchor, false));
+    let lost: Vec<u32> = (0_u32..).zip(&lost).filter(|(_, lost)| **lost).map(|(i, _)| i).collect();
+    *anchors = few;
     anchors.extend(rarest(spellings, &lost));
+    true
 }
 
 /// For each of these spellings its gram that is in the fewest of them.
@@ -232,7 +256,8 @@ mod tests {
             (0..len).map(|_| next()).collect::<Vec<u8>>()
         };
         let grams: Vec<u64> = noise(7, 8000).chunks(8).filter_map(|c| gram_at(c, 0)).collect();
-        let anchors = grams.iter().map(|&gram| (gram, Anchor { spelling: 0, at: 0 })).collect();
+        let mut anchors: Vec<_> = grams.iter().map(|&gram| (hash(gram), Anchor { spelling: 0, at: 0 })).collect();
+        anchors.sort_unstable();
         let table = Grams::of(anchors);
         for len in [0, 7, 8, 9, 15, 16, 17, 23, 24, 5000] {
             let mut bytes = noise(9, len);
@@ -243,6 +268,7 @@ mod tests {
                 .collect();
             assert_eq!(table.probe(&bytes), scalar, "{len} bytes");
             assert!(plants.iter().all(|at| scalar.contains(at)));
+            assert!(plants.iter().all(|&at| table.anchors(gram_at(&bytes, at).unwrap()).count() == 1));
             assert!(scalar.len() <= plants.len() + 2 + len / 100, "{} of {len}", scalar.len());
         }
     }

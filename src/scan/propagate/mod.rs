@@ -26,8 +26,8 @@ use grams::{GRAM, Grams};
 /// Bytes of a short gram: what spellings are found by that are shorter than a gram.
 const SHORT: usize = 4;
 
-/// Bytes of spellings that are searched in one pass: a few thousand RSA keys.
-const BATCH: usize = 48 << 20;
+/// Bytes of spellings that are searched in one pass: hundreds of RSA keys, thousands of tokens, and 100 MB of tables.
+const BATCH: usize = 24 << 20;
 
 /// Runs that a window remembers at least.
 const KNOWN: usize = 1 << 14;
@@ -166,9 +166,12 @@ impl Found<'_> {
             self.most_known = KNOWN.max(2 * self.known.len());
         }
         let run = run::run(spelling, self.window, at, into);
-        self.known.insert(begins(run.here.start, run.of.start), run.here.end);
-        self.known.insert(begins(at, into), run.here.end);
-        self.known.extend(run.lines.iter().map(|&(place, of)| (begins(place, of), run.here.end)));
+        // Short ones are sooner compared again than looked up.
+        if run.of.len() > 4 * GRAM {
+            self.known.insert(begins(run.here.start, run.of.start), run.here.end);
+            self.known.insert(begins(at, into), run.here.end);
+            self.known.extend(run.lines.iter().map(|&(place, of)| (begins(place, of), run.here.end)));
+        }
         let Some(range) = run.site(spelling, self.window) else { return };
         let piece = if run.is_whole(spelling) { spelling.form.piece } else { Piece::Fragment };
         self.ranges.push((spelling.finding, range, Form { piece, ..spelling.form }));

@@ -94,25 +94,28 @@ fn backward(
 }
 
 fn break_at(spelling: &Spelling, window: &Window<'_>, at: usize) -> Option<usize> {
-    breaks(spelling, |width| window.slice(at..at + width))
+    let may_begin = spelling.broken && matches!(window.byte(at), Some(b'\r' | b'\n' | b'\\' | b' '));
+    if may_begin { breaks(spelling.grain, |width| window.slice(at..at + width)) } else { None }
 }
 
 fn break_before(spelling: &Spelling, window: &Window<'_>, at: usize) -> Option<usize> {
-    breaks(spelling, |width| at.checked_sub(width).map_or(&[], |from| window.slice(from..at)))
+    let zero = usize::from(spelling.grain == Grain::Wide);
+    let last = at.checked_sub(1 + zero).and_then(|i| window.byte(i));
+    let may_end = spelling.broken && matches!(last, Some(b'\r' | b'\n' | b'r' | b'n' | b' '));
+    let before = |width| at.checked_sub(width).map_or(&[][..], |from| window.slice(from..at));
+    if may_end { breaks(spelling.grain, before) } else { None }
 }
 
 /// Bytes of the longest line break that stands there.
-fn breaks<'w>(spelling: &Spelling, slice: impl Fn(usize) -> &'w [u8]) -> Option<usize> {
-    let wide = spelling.grain == Grain::Wide;
-    let stands = |letters: &&[u8]| match wide {
-        false => slice(letters.len()) == *letters,
-        true => {
-            let seen = slice(2 * letters.len());
-            seen.len() == 2 * letters.len() && seen.chunks(2).zip(*letters).all(|(unit, b)| unit == [*b, 0])
-        }
+fn breaks<'w>(grain: Grain, slice: impl Fn(usize) -> &'w [u8]) -> Option<usize> {
+    let unit = if grain == Grain::Wide { 2 } else { 1 };
+    let stands = |letters: &&[u8]| {
+        let seen = slice(unit * letters.len());
+        let same =
+            |(seen, letter): (&[u8], &u8)| seen.first() == Some(letter) && seen.get(1).is_none_or(|&zero| zero == 0);
+        seen.len() == unit * letters.len() && seen.chunks(unit).zip(*letters).all(same)
     };
-    let widest = BREAKS.into_iter().filter(stands).map(<[u8]>::len).max();
-    widest.filter(|_| spelling.broken).map(|len| if wide { 2 * len } else { len })
+    BREAKS.into_iter().filter(stands).map(|letters| unit * letters.len()).max()
 }
 
 /// How many bytes at the beginning are the same.
