@@ -14,6 +14,7 @@ pub mod exponent;
 pub mod fragment;
 pub mod number;
 pub mod rsa;
+pub mod rsa_derived;
 pub mod rsa_parts;
 pub mod selftest;
 pub mod shield;

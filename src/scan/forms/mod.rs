@@ -176,11 +176,15 @@ fn number(bytes: &[u8], told: &mut Told<'_, impl FnMut(Spelling)>) {
     {
         told.binary(encoding, number.digits(digit, size), Grain::FromStart);
     }
-    if bytes.len() <= DECIMAL {
+    // What Montgomery arithmetic keeps beside a prime is never written as text, whose spellings would be the most of it.
+    let inner = [Piece::RrP, Piece::RrQ, Piece::QinvMont, Piece::NegP, Piece::NegQ].contains(&told.piece);
+    if bytes.len() <= DECIMAL && !inner {
         told.letters(Encoding::Decimal, number.decimal(), false);
     }
-    told.hex(&number);
-    told.base64(&number);
+    if !inner {
+        told.hex(&number);
+        told.base64(&number);
+    }
     told.binary(Encoding::Plain, number, Grain::FromEnd);
 }
 
