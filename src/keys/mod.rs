@@ -12,6 +12,7 @@ pub mod ec_parts;
 pub mod edwards;
 pub mod exponent;
 pub mod fragment;
+pub mod limbs;
 pub mod number;
 pub mod rsa;
 pub mod rsa_derived;
