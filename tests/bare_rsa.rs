@@ -78,6 +78,30 @@ fn without_the_constants_a_bare_key_needs_a_clue() {
     assert!(sites(&outcome).iter().any(|site| site.spans[0].from() == at as u64 && site.len() == len as u64));
 }
 
+/// RFC 2409's second group, the order of P-384 repeated to the length of a prime, and what compilers divide by.
+#[test]
+fn public_constants_are_no_keys() {
+    let oakley = "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DDEF9519B3CD3A\
+                  431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7EDEE386BFB5A899FA5AE9F24\
+                  117C4B1FE649286651ECE65381FFFFFFFFFFFFFFFF";
+    let order = "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973";
+    let magics = "8F5C28F5C28F5C29CCCCCCCCCCCCCCCDAAAAAAAAAAAAAAAB4924924924924925";
+    let bytes = |hex: &str| -> Vec<u8> {
+        let digits: Vec<u8> = hex.bytes().map(|b| char::from(b).to_digit(16).unwrap() as u8).collect();
+        digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+    };
+    let key = keys::rsa(1024);
+    let mut heap = Memory::zeros(0x10_0000, 0x8000).with(0x10, &synth::der::rsa_spki(&key));
+    for (i, number) in [bytes(oakley), bytes(order).repeat(4), bytes(magics).repeat(4)].iter().enumerate() {
+        let limbs: Vec<u8> = number.iter().rev().copied().collect();
+        let low = u64::from_le_bytes(*limbs.first_chunk().unwrap());
+        let at = 0x1000 * (i + 1);
+        heap = heap.with(at, &limbs).with(at + 0x400, &symcrypt::negated_inverse(low).to_le_bytes());
+        heap = heap.with(at + 0x800, number);
+    }
+    assert!(scanned(&minidump(vec![heap], 0).bytes, 1 << 20).findings.is_empty());
+}
+
 #[test]
 fn noise_holds_no_key() {
     let key = keys::rsa(2048);

@@ -1,9 +1,10 @@
 //! Where memory looks random: the few places in which a number of a key can stand.
 //!
-//! Nearly all of memory is zeros, pointers, small numbers and text. A word of eight bytes is *full* if its upper bits are
-//! neither all zeros nor all ones, which no pointer and no small number is. Of a random number all words are full but one
-//! in 2^16, wherever the grid of words lies; so a stretch of full words with a hole here and there is where numbers are
-//! looked for, on every grid and in every order of bytes. The first look is at one grid and becomes vector code.
+//! Nearly all of memory is zeros, pointers, small numbers, text and code. A word of eight bytes is *full* if its upper bits
+//! are neither all zeros nor all ones, which no pointer and no small number is; it is *dense* if besides at most one of its
+//! bytes is all zeros or all ones, which rules out UTF-16 and half of the words of code. Of a random number all words are
+//! dense but one in 600, wherever the grid of words lies; so a stretch of dense words with a hole here and there is where
+//! numbers are looked for, on every grid and in every order of bytes. The first look is at one grid and becomes vector code.
 //!
 //! [`Bits`] hold one bit for each word, so that "a run of sixteen full words that begins with an odd one and ends with a
 //! great one" is a handful of operations for 64 places at a time.
@@ -21,10 +22,10 @@ pub const WORD: usize = 8;
 const LANES: usize = 64;
 /// Full words in a row without which nothing is dense. A number of eight words with one hole has them.
 const SEED: usize = 3;
-/// Words that need not be full between two such.
-const HOLE: usize = 2;
-/// Words of the shortest number, in whole words of any grid, less a hole at either end.
-const SHORTEST: usize = 6;
+/// Words between two such that need not all be dense.
+const HOLE: usize = 4;
+/// Words that a number may lose at its ends: one to the grid, two before a hole on each side.
+const ENDS: usize = 5;
 
 /// Whether the word is none that memory is full of: no pointer, no small number of either sign.
 #[inline]
@@ -32,6 +33,17 @@ const SHORTEST: usize = 6;
 pub fn is_full(word: u64) -> bool {
     let top = word >> 47;
     top != 0 && top != 0x1_ffff
+}
+
+/// Whether the word is full and at most one of its bytes is all zeros or all ones.
+#[inline]
+#[must_use]
+pub fn is_dense(word: u64) -> bool {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    // A byte's upper bit is what remains where the byte is zero: no sum of seven bits and 7f reaches the next byte.
+    let zeros = |word: u64| !((word & LOW).wrapping_add(LOW) | word | LOW);
+    let bare = zeros(word) | zeros(!word);
+    is_full(word) & (bare & bare.wrapping_sub(1) == 0)
 }
 
 /// Whether both halves of the word may be digits of 30 bits, and neither is a small number.
@@ -47,11 +59,12 @@ pub fn is_digit(word: u32) -> bool {
     (word >> 30 == 0) & (word >> 16 != 0)
 }
 
-/// The stretches of `range` that look random: in whole words first, in digits of 30 bits second. Each may begin and end a
-/// few words early or late, so they are widened by two words where there are bytes.
+/// The stretches of `range` in which numbers of `least` words or more may stand: in whole words first, in digits of 30 bits
+/// second. Each is widened by three words where there are bytes, since a number may begin on another grid and with a hole.
 #[must_use]
-pub fn stretches(bytes: &[u8], range: Range<usize>) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
-    let (mut words, mut digits) = (Stretches::default(), Stretches::default());
+pub fn stretches(bytes: &[u8], range: Range<usize>, least: usize) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
+    let least = least.saturating_sub(ENDS).max(SEED);
+    let (mut words, mut digits) = (Stretches::new(least), Stretches::new(least));
     let seen = bytes.get(range.start..range.end.min(bytes.len())).unwrap_or_default();
     let (blocks, rest) = seen.as_chunks::<{ WORD * LANES }>();
     let mut at = range.start;
@@ -104,7 +117,7 @@ fn masks(block: &[u8; WORD * LANES]) -> (u64, u64) {
     let (mut full, mut digits) = (0, 0);
     for (i, word) in block.as_chunks::<WORD>().0.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        full |= u64::from(is_full(word)) << i;
+        full |= u64::from(is_dense(word)) << i;
         digits |= u64::from(are_digits(word)) << i;
     }
     (full, digits)
@@ -148,14 +161,19 @@ fn full_and_odd(block: &[u8; WORD * LANES]) -> (u64, u64) {
 }
 
 /// Stretches that are being put together from masks in order.
-#[derive(Default)]
 struct Stretches {
+    /// Words of the shortest that counts.
+    least: usize,
     /// The last words of the mask before.
     carry: u64,
     done: Vec<Range<usize>>,
 }
 
 impl Stretches {
+    fn new(least: usize) -> Self {
+        Self { least, carry: 0, done: Vec::new() }
+    }
+
     fn add(&mut self, at: usize, mask: u64) {
         if mask | self.carry == 0 {
             return;
@@ -177,15 +195,15 @@ impl Stretches {
         match self.done.last_mut() {
             Some(last) if range.start <= last.end + WORD * HOLE => last.end = last.end.max(range.end),
             _ => {
-                self.done.pop_if(|last| last.len() < WORD * SHORTEST);
+                self.done.pop_if(|last| last.len() < WORD * self.least);
                 self.done.push(range);
             }
         }
     }
 
     fn done(mut self, len: usize) -> Vec<Range<usize>> {
-        self.done.pop_if(|last| last.len() < WORD * SHORTEST);
-        let widened = |range: Range<usize>| range.start.saturating_sub(2 * WORD)..(range.end + 2 * WORD).min(len);
+        self.done.pop_if(|last| last.len() < WORD * self.least);
+        let widened = |range: Range<usize>| range.start.saturating_sub(3 * WORD)..(range.end + 3 * WORD).min(len);
         let mut wide: Vec<Range<usize>> = Vec::new();
         for range in self.done.into_iter().map(widened) {
             match wide.last_mut() {
@@ -206,6 +224,12 @@ impl Bits {
     pub fn of(words: &[u64], test: impl Fn(u64) -> bool) -> Self {
         let mask = |words: &[u64]| (0..).zip(words).fold(0, |mask, (i, &word)| mask | u64::from(test(word)) << i);
         Self(words.chunks(LANES).map(mask).collect())
+    }
+
+    /// Every bit of `len` words.
+    #[must_use]
+    pub fn all(len: usize) -> Self {
+        Self(vec![u64::MAX; len.div_ceil(LANES)])
     }
 
     /// Single words that are not set between two that are.
@@ -265,11 +289,11 @@ mod tests {
         for at in 0..1200 {
             let mut bytes = pointers.clone();
             bytes[at..at + 64].copy_from_slice(&noise(64, at as u64));
-            let (words, _) = stretches(&bytes, 0..bytes.len());
+            let (words, _) = stretches(&bytes, 0..bytes.len(), 8);
             assert!(words.iter().any(|range| range.start <= at && at + 64 <= range.end), "{at} {words:?}");
-            assert!(words.iter().map(|range| range.len()).sum::<usize>() < 130);
+            assert!(words.iter().map(|range| range.len()).sum::<usize>() < 140);
         }
-        assert!(stretches(&pointers, 0..pointers.len()).0.is_empty());
+        assert!(stretches(&pointers, 0..pointers.len(), 8).0.is_empty());
     }
 
     #[test]
@@ -281,9 +305,24 @@ mod tests {
                 let digit = u32::from_le_bytes(d.try_into().unwrap()) & 0x3fff_ffff | 1 << 20;
                 bytes[at + 4 * i..at + 4 * i + 4].copy_from_slice(&digit.to_le_bytes());
             });
-            let (_, digits) = stretches(&bytes, 0..bytes.len());
+            let (_, digits) = stretches(&bytes, 0..bytes.len(), 8);
             assert!(digits.iter().any(|range| range.start <= at && at + 72 <= range.end), "{at} {digits:?}");
         }
+    }
+
+    #[test]
+    fn dense_words_are_those_that_a_plain_count_finds() {
+        let picks = noise(80_000, 3);
+        let mut dense = 0;
+        for bytes in picks.chunks_exact(8) {
+            let bare = [0, 0xff, 1, 0x80, 0x7f, 0xfe];
+            let mixed: Vec<u8> = bytes.iter().map(|&b| if b < 48 { bare[usize::from(b / 8)] } else { b }).collect();
+            let word = u64::from_le_bytes(mixed.as_slice().try_into().unwrap());
+            let count = mixed.iter().filter(|b| [0, 0xff].contains(*b)).count();
+            assert_eq!(is_dense(word), is_full(word) && count < 2);
+            dense += usize::from(is_dense(u64::from_le_bytes(bytes.try_into().unwrap())));
+        }
+        assert!(dense > 9_950, "of 10000");
     }
 
     #[test]
@@ -292,7 +331,7 @@ mod tests {
             let picks = noise(700, seed);
             let words: Vec<u64> = picks.iter().map(|&b| if b < 190 { u64::MAX / 3 } else { u64::from(b) }).collect();
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            let seeds = (0..698).filter(|&i| words[i..i + 3].iter().all(|&word| is_full(word)));
+            let seeds = (0..698).filter(|&i| words[i..i + 3].iter().all(|&word| is_dense(word)));
             let mut want: Vec<Range<usize>> = Vec::new();
             for i in seeds {
                 match want.last_mut() {
@@ -300,12 +339,12 @@ mod tests {
                     _ => want.push(i..i + 3),
                 }
             }
-            want.retain(|range| range.len() >= SHORTEST);
-            let (got, _) = stretches(&bytes, 0..bytes.len());
+            want.retain(|range| range.len() >= SEED);
+            let (got, _) = stretches(&bytes, 0..bytes.len(), 8);
             for range in &want {
                 assert!(got.iter().any(|g| g.start <= 8 * range.start && 8 * range.end <= g.end), "{seed}");
             }
-            let most: usize = want.iter().map(|range| 8 * range.len() + 32).sum();
+            let most: usize = want.iter().map(|range| 8 * range.len() + 48).sum();
             assert!(got.iter().map(|range| range.len()).sum::<usize>() <= most);
         }
     }
@@ -345,9 +384,9 @@ mod tests {
     #[test]
     fn all_of_noise_is_dense_and_nothing_of_plain_memory() {
         let bytes = noise(1 << 20, 1);
-        assert_eq!(stretches(&bytes, 0..bytes.len()).0, [0..1 << 20]);
+        assert_eq!(stretches(&bytes, 0..bytes.len(), 8).0, [0..1 << 20]);
         for byte in [0, 0xff] {
-            let (words, digits) = stretches(&vec![byte; 1 << 16], 0..1 << 16);
+            let (words, digits) = stretches(&vec![byte; 1 << 16], 0..1 << 16, 8);
             assert!(words.is_empty() && digits.is_empty());
         }
     }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use super::dense::{self, Bits, WORD};
-use crate::keys::limbs::{self, Dividend, LONGEST, negated_inverse};
+use crate::keys::limbs::{self, Dividend, LONGEST, Likeness, negated_inverse};
 use crate::keys::number::Number;
 use crate::memory::AddressSpace;
 use crate::window::Window;
@@ -103,16 +103,16 @@ pub type Candidate = Zeroizing<Vec<u64>>;
 pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Vec<Candidate> {
     let owned = window.owned();
     let end = (owned.end + WORD * (LONGEST + 1)).min(window.bytes().len());
-    let (stretches, _) = dense::stretches(window.bytes(), owned.start..end);
+    let (stretches, _) = dense::stretches(window.bytes(), owned.start..end, HALVES[0]);
     let grids = dense::grids(window, memory);
     let mut seen = Vec::new();
     for stretch in stretches {
         for (grid, _) in grids.iter().enumerate().filter(|(_, on)| **on) {
             let start = stretch.start + (grid + WORD - stretch.start % WORD) % WORD;
             let words = dense::words(window.slice(start..stretch.end));
-            let full = Bits::of(&words, dense::is_full).without_holes();
+            let full = Bits::of(&words, dense::is_dense).without_holes();
             let odd = Bits::of(&words, |word| word & 1 == 1);
-            for index in full.runs(HALVES[0]).and(&odd, 0).ones() {
+            for index in odd.and(&full.runs(HALVES[0] - 2), 1).ones() {
                 let limbs = words.get(index..(index + LONGEST).min(words.len())).unwrap_or_default();
                 let known = limbs.first().is_some_and(|&low| filter.has(low));
                 if known && owned.contains(&(start + WORD * index)) {
@@ -163,9 +163,10 @@ impl Join {
 
     fn moduli_of(&self, half: usize) -> Vec<Vec<u8>> {
         let of = |len: usize| self.kept.values().filter_map(move |limbs| limbs.get(..len));
-        let great = |limbs: &&[u64]| limbs::are_balanced(limbs) && limbs.last().is_some_and(|top| top >> 63 == 1);
+        let (like, double) = (Likeness::new(half), Likeness::new(2 * half));
+        let great = |limbs: &&[u64]| like.has(limbs) && limbs.last().is_some_and(|top| top >> 63 == 1);
         let primes: Vec<&[u64]> = of(half).filter(great).collect();
-        let moduli = of(2 * half).filter(|limbs| !primes.is_empty() && limbs::are_balanced(limbs));
+        let moduli = of(2 * half).filter(|limbs| !primes.is_empty() && double.has(limbs));
         let divided = moduli.filter_map(|limbs| {
             let n = limbs::to_number(limbs);
             // The exponent plays no part in a division.

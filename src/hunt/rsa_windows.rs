@@ -19,7 +19,7 @@ use super::{Clue, Clues, Hunt, Hunter};
 use crate::detect::Hits;
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, Rule};
 use crate::image::Image;
-use crate::keys::limbs::{self, Dividend, LONGEST};
+use crate::keys::limbs::{self, Dividend, LONGEST, Likeness};
 use crate::keys::number::Number;
 use crate::keys::rsa::{self, RsaNumbers};
 use crate::keys::{asn1, exponent};
@@ -46,12 +46,14 @@ impl Hunter for RsaWindows {
     }
 
     fn prepare(&self, clues: &Clues) -> Box<dyn Hunt> {
-        let mut sizes: BTreeMap<usize, Vec<Target>> = BTreeMap::new();
+        let mut sizes: BTreeMap<usize, Size> = BTreeMap::new();
         let mut left_out = 0;
         for target in targets(clues) {
-            let known = sizes.entry(target.dividend.half()).or_default();
-            if known.len() < MOST_KEYS {
-                known.push(target);
+            let half = target.dividend.half();
+            let known =
+                sizes.entry(half).or_insert_with(|| Size { targets: Vec::new(), likeness: Likeness::new(half) });
+            if known.targets.len() < MOST_KEYS {
+                known.targets.push(target);
             } else {
                 left_out += 1;
             }
@@ -81,9 +83,16 @@ fn targets(clues: &Clues) -> impl Iterator<Item = Target> + '_ {
     })
 }
 
+/// Targets with primes of one size.
+struct Size {
+    targets: Vec<Target>,
+    /// What a prime looks like.
+    likeness: Likeness,
+}
+
 /// Targets by the limbs of their primes.
 struct Prepared {
-    sizes: BTreeMap<usize, Vec<Target>>,
+    sizes: BTreeMap<usize, Size>,
     left_out: usize,
 }
 
@@ -91,7 +100,8 @@ impl Hunt for Prepared {
     fn hunt(&self, window: &Window<'_>, memory: &AddressSpace, _image: &Image, out: &mut Hits) {
         let owned = window.owned();
         let end = (owned.end + WORD * (LONGEST + 1)).min(window.bytes().len());
-        let (words, digits) = dense::stretches(window.bytes(), owned.start..end);
+        let least = self.sizes.keys().next().copied().unwrap_or(LONGEST);
+        let (words, digits) = dense::stretches(window.bytes(), owned.start..end, least);
         let grids = dense::grids(window, memory);
         let look = Look { prepared: self, window, grids };
         words.into_iter().for_each(|stretch| look.words(stretch, out));
@@ -152,11 +162,13 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn words(&self, stretch: Range<usize>, out: &mut Hits) {
-        for grid in 0..WORD {
+        let shortest = self.prepared.sizes.keys().next().copied().unwrap_or(LONGEST);
+        for grid in (0..WORD).filter(|_| stretch.len() >= WORD * shortest) {
             let start = stretch.start + (grid + WORD - stretch.start % WORD) % WORD;
             let words = dense::words(self.window.slice(start..stretch.end));
-            let full = Bits::of(&words, dense::is_full).without_holes();
-            let runs: Vec<(usize, Bits)> = self.prepared.sizes.keys().map(|&half| (half, full.runs(half))).collect();
+            let full = Bits::of(&words, dense::is_dense).without_holes();
+            let runs = |half: usize| Bits::all(words.len()).and(&full.runs(half - 2), 1);
+            let runs: Vec<(usize, Bits)> = self.prepared.sizes.keys().map(|&half| (half, runs(half))).collect();
             for order in Order::ALL.into_iter().filter(|order| order.fits(grid, &self.grids)) {
                 let odd = Bits::of(&words, |word| order.limb(word) & 1 == 1);
                 let great = Bits::of(&words, |word| order.limb(word) >> 63 == 1);
@@ -183,7 +195,7 @@ impl Look<'_> {
     }
 
     fn exponents(&self, place: &Place<'_>, half: usize, at: &Bits, out: &mut Hits) {
-        let Some(targets) = self.prepared.sizes.get(&half) else { return };
+        let Some(Size { targets, .. }) = self.prepared.sizes.get(&half) else { return };
         let mut limbs = [0; LONGEST];
         for index in at.ones().filter(|&index| self.owns(place.start + WORD * index)) {
             let first = place.first(index, 2 * half);
@@ -206,7 +218,7 @@ impl Look<'_> {
             let words = dense::halves(self.window.slice(start..stretch.end));
             let full = Bits::of(&words, |word| dense::is_digit(word as u32)).without_holes();
             let odd = Bits::of(&words, |word| word & 1 == 1);
-            for (&half, targets) in &self.prepared.sizes {
+            for (&half, Size { targets, .. }) in &self.prepared.sizes {
                 let (prime, exponent) = (Digits::of(half), Digits::of(2 * half));
                 let at = full.runs(prime.count - 1).and(&odd, 0);
                 for index in at.ones().filter(|&index| self.owns(start + 4 * index)) {
@@ -230,10 +242,11 @@ impl Look<'_> {
     }
 
     fn prime(&self, limbs: &[u64], half: usize) -> Option<(RsaNumbers, Piece, &Target)> {
-        if !limbs::are_balanced(limbs) {
+        let Size { targets, likeness } = self.prepared.sizes.get(&half)?;
+        if !likeness.has(limbs) {
             return None;
         }
-        let mut divided = self.prepared.sizes.get(&half)?.iter().filter(|t| t.dividend.may_be_divided_by(limbs));
+        let mut divided = targets.iter().filter(|target| target.dividend.may_be_divided_by(limbs));
         divided.find_map(|target| {
             let prime = limbs::to_number(limbs);
             let numbers = target.key.with_prime(&prime, None)?;
@@ -283,7 +296,7 @@ impl Place<'_> {
     /// The limbs of the number, if no more of its words are pointers or small numbers than chance allows.
     fn limbs<'l>(&self, index: usize, len: usize, into: &'l mut [u64; LONGEST]) -> Option<&'l [u64]> {
         let (words, into) = (self.words.get(index..index + len)?, into.get_mut(..len)?);
-        if words.iter().filter(|&&word| !dense::is_full(word)).count() > 1 + len / 32 {
+        if words.iter().filter(|&&word| !dense::is_dense(word)).count() > 2 + len / 16 {
             return None;
         }
         into.iter_mut().zip(words).for_each(|(limb, &word)| *limb = self.order.limb(word));

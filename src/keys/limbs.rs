@@ -47,12 +47,40 @@ pub fn to_number(limbs: &[u64]) -> Number {
     Number::from_be(&bytes)
 }
 
-/// Whether about half of the bits are set, as in anything random: off by eight standard deviations at most.
-#[must_use]
-pub fn are_balanced(limbs: &[u64]) -> bool {
-    let ones: u64 = limbs.iter().map(|limb| u64::from(limb.count_ones())).sum();
-    let off = ones.abs_diff(32 * limbs.len() as u64);
-    off * off <= 64 * 16 * limbs.len() as u64
+/// What every random number of so many limbs looks like, next to never failed by one and nearly always by code.
+#[derive(Clone, Copy, Debug)]
+pub struct Likeness {
+    /// By how much the number of set bits may be off a half: six standard deviations.
+    bits: u64,
+    /// Different values that the bytes have at least: three quarters of the average.
+    values: u32,
+}
+
+impl Likeness {
+    /// Of numbers of `len` limbs.
+    #[must_use]
+    pub fn new(len: usize) -> Self {
+        let missing = (0..8 * len).fold(256.0_f64, |missing, _| missing * 255.0 / 256.0);
+        Self { bits: (24.0 * (len as f64).sqrt()) as u64, values: ((256.0 - missing) * 0.75) as u32 }
+    }
+
+    /// Whether `limbs` look random.
+    #[must_use]
+    pub fn has(self, limbs: &[u64]) -> bool {
+        let ones: u64 = limbs.iter().map(|limb| u64::from(limb.count_ones())).sum();
+        ones.abs_diff(32 * limbs.len() as u64) <= self.bits && different(limbs) >= self.values
+    }
+}
+
+/// How many different values the bytes have.
+fn different(limbs: &[u64]) -> u32 {
+    let mut seen = [0_u64; 4];
+    for byte in limbs.iter().flat_map(|limb| limb.to_le_bytes()) {
+        if let Some(seen) = seen.get_mut(usize::from(byte >> 6)) {
+            *seen |= 1 << (byte & 63);
+        }
+    }
+    seen.iter().map(|seen| seen.count_ones()).sum()
 }
 
 /// A modulus, ready to be divided by many windows.
@@ -159,7 +187,7 @@ mod tests {
             let key = key(bits);
             let n = Dividend::new(&key.n, &key.e).unwrap();
             assert!(n.may_be_divided_by(&of_number(&key.p)) && n.may_be_divided_by(&of_number(&key.q)));
-            assert!(are_balanced(&of_number(&key.n)));
+            assert!(Likeness::new(bits / 64).has(&of_number(&key.n)));
             assert_eq!(to_number(&of_number(&key.n)), key.n);
             let first = |d: &Number| {
                 let limbs = of_number(d);
@@ -185,12 +213,13 @@ mod tests {
             let mut prime = window.to_vec();
             prime[0] |= 1;
             divides += usize::from(n.may_be_divided_by(&prime));
-            assert!(are_balanced(&prime));
+            assert!(Likeness::new(8).has(&prime));
         }
         words.iter().for_each(|&word| exponents += usize::from(n.may_have_exponent(word)));
         assert_eq!(divides, 0);
         assert!(exponents <= 3, "{exponents} of a million");
-        assert!(!are_balanced(&[0x20_2020_2020; 16]) && !are_balanced(&[u64::MAX; 8]));
+        let like = Likeness::new(16);
+        assert!(!like.has(&[0x0123_4567_89ab_cdef; 16]) && !like.has(&[u64::MAX; 16]));
     }
 
     #[test]

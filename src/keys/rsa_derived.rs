@@ -23,16 +23,23 @@ impl RsaNumbers {
                 derived.push((piece, number));
             }
         };
+        // Which of the primes is called p is not always to be seen, and SymCrypt keeps both inverses.
+        let pinv = self.p.inverse(&self.q);
+        add(Piece::Qinv, pinv.clone());
         for limb in LIMBS {
             add(Piece::RrP, square_of_r(&self.p, limb));
             add(Piece::RrQ, square_of_r(&self.q, limb));
             add(Piece::QinvMont, self.qinv.times(&r(&self.p, limb)).rem(&self.p));
-            add(Piece::NegP, r(&self.p, limb).minus(&self.p));
-            add(Piece::NegQ, r(&self.q, limb).minus(&self.q));
+            add(Piece::QinvMont, pinv.as_ref().and_then(|pinv| pinv.times(&r(&self.q, limb)).rem(&self.q)));
         }
+        // Whatever the width, these are the low bytes; the others are all ones, which memory is full of.
+        add(Piece::NegP, r(&self.p, 8).minus(&self.p));
+        add(Piece::NegQ, r(&self.q, 8).minus(&self.q));
         add(Piece::PMinus1, self.p.minus_one());
         add(Piece::QMinus1, self.q.minus_one());
-        add(Piece::Phi, self.phi());
+        // The upper half of phi = n - (p + q - 1) is that of n, which is public and in every certificate.
+        let secret = self.p.bits().max(self.q.bits()).next_multiple_of(8) + 8;
+        add(Piece::Phi, self.phi().and_then(|phi| phi.rem(&Number::power_of_two(secret))));
         add(Piece::Lambda, self.lambda());
         // OpenSSL 3 reduces d modulo the least common multiple of p-1 and q-1, most others modulo their product.
         let exponents = [self.lambda(), self.phi()].map(|order| self.e.inverse(&order?));
@@ -88,10 +95,13 @@ mod tests {
         assert_eq!(r.times(&r).minus(rr).unwrap().gcd(&key.n), key.p);
         let [neg] = &of(&key, Piece::NegQ)[..] else { panic!() };
         assert_eq!(neg.plus(&key.q), r);
-        let [mont] = &of(&key, Piece::QinvMont)[..] else { panic!() };
+        let [mont, other] = &of(&key, Piece::QinvMont)[..] else { panic!("of q modulo p, and of p modulo q") };
         assert_eq!(mont.times(&key.q).rem(&key.p), r.rem(&key.p));
+        assert_eq!(other.times(&key.p).rem(&key.q), r.rem(&key.q));
         let [phi] = &of(&key, Piece::Phi)[..] else { panic!() };
-        assert_eq!(phi.plus(&key.p).plus(&key.q), key.n.plus(&Number::from(1)));
+        let low = |number: &Number| number.rem(&Number::power_of_two(520));
+        assert_eq!(low(&phi.plus(&key.p).plus(&key.q)), low(&key.n.plus(&Number::from(1))));
+        let phi = &key.p.minus_one().unwrap().times(&key.q.minus_one().unwrap());
         let [lambda] = &of(&key, Piece::Lambda)[..] else { panic!() };
         assert!(phi.is_multiple_of(lambda) && key.e.times(&key.d).rem(lambda).unwrap().is_one());
         // Half of all keys have the same exponent under both totients.

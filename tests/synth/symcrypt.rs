@@ -86,7 +86,7 @@ fn put(out: &mut [u8], at: usize, number: &[u8]) {
 }
 
 /// -x^-1 mod 2^64, bit by bit.
-fn negated_inverse(x: u64) -> u64 {
+pub fn negated_inverse(x: u64) -> u64 {
     (0..64).fold(0, |y: u64, bit| if x.wrapping_mul(y).wrapping_add(1) >> bit & 1 == 0 { y } else { y | 1 << bit })
 }
 
