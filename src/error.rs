@@ -84,6 +84,22 @@ pub enum Error {
     /// A redaction that must not be done.
     #[error("refused: {0}")]
     Refused(String),
+    /// A file that is not the receipt of a redaction.
+    #[error("{path} is not a receipt that this version understands: {reason}")]
+    Receipt {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A key file that is not to be used.
+    #[error("key file {path}: {reason}")]
+    Key {
+        /// The file.
+        path: String,
+        /// What is wrong with it. It names no byte of the key.
+        reason: String,
+    },
     /// A bug of this program, met while doing what the text says. It names no byte of the dump.
     #[error("internal error while {0}: this is a bug in dumpscrub; the message on standard error says where")]
     Internal(&'static str),

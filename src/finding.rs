@@ -1,12 +1,12 @@
 //! What is found, in words that can be printed: nothing here holds a byte of a secret.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::span::Span;
 use crate::vault::SecretId;
 
 /// How bad it is that this left with the dump.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Printed, never counted: public self-test keys, generator state.
@@ -20,7 +20,7 @@ pub enum Severity {
 }
 
 /// How sure it is, by what was computed. No credential is ever tried against a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
     /// A pattern fits.
@@ -56,7 +56,7 @@ impl Rule {
 }
 
 /// What wraps the secret at a site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
     /// PEM text, both lines there.
@@ -100,7 +100,7 @@ pub enum Layout {
 }
 
 /// How the bytes at a site are written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encoding {
     /// As they are: binary, ASCII or UTF-8.
@@ -136,7 +136,7 @@ pub enum Encoding {
 }
 
 /// Which part of the secret stands at a site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Piece {
     /// All of it.
@@ -249,7 +249,7 @@ const PIECES: &[Piece] = &[
 ];
 
 /// How a site holds its secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Form {
     /// What wraps it.
     pub layout: Layout,
@@ -319,7 +319,8 @@ impl Site {
 }
 
 /// What may be told of a secret: enough for a rotation ticket, nothing of the secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PublicIdentity {
     /// What it is, e.g. `RSA-2048`, `P-256`, `Ed25519`; empty for text.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -349,7 +350,7 @@ impl PublicIdentity {
 }
 
 /// A certificate that was seen in the dump.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Certificate {
     /// Subject as RFC 4514 text.
     pub subject: String,

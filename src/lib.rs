@@ -13,6 +13,7 @@ pub mod fill;
 pub mod finding;
 pub mod hunt;
 pub mod image;
+pub mod inert;
 pub mod keys;
 pub mod limits;
 pub mod memory;

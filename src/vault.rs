@@ -3,6 +3,8 @@
 //! Findings hold none of them: they refer to the vault by [`SecretId`]. What is in here is zeroed when it is dropped and
 //! cannot be printed; `--show-secrets` is the one door, and it asks the vault by name.
 
+mod fingerprint;
+
 use std::collections::HashMap;
 use std::fmt;
 
@@ -10,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::limits::{Budget, Limits};
+
+pub use fingerprint::{FingerprintKey, KEY_BYTES};
 
 /// Bytes that are zeroed on drop and do not print.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -127,6 +131,13 @@ impl Secret {
     #[must_use]
     pub fn bytes(bytes: &[u8]) -> Self {
         Self::whole(PartKind::Bytes, bytes)
+    }
+
+    /// Bytes that are public knowledge: told in the structure where they stand, and not searched for elsewhere, where they
+    /// may be anything.
+    #[must_use]
+    pub fn known(bytes: &[u8]) -> Self {
+        Self { identity: Identity::of_bytes(bytes), parts: Vec::new() }
     }
 
     fn whole(kind: PartKind, bytes: &[u8]) -> Self {

@@ -1,4 +1,5 @@
-//! What `--format json` and `--format jsonl` print is what `docs/report.schema.json` says.
+//! What `--format json` and `--format jsonl` print is what `docs/report.schema.json` says, and receipts are what
+//! `docs/receipt.schema.json` says.
 //!
 //! The checker below knows the words that the schema uses and refuses others, so that the schema cannot come to say more
 //! than is checked.
@@ -10,7 +11,11 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 fn schema() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/report.schema.json");
+    schema_of("report")
+}
+
+fn schema_of(what: &str) -> Value {
+    let path = format!("{}/docs/{what}.schema.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -52,12 +57,49 @@ fn every_line_is_what_the_schema_says() {
 }
 
 #[test]
-fn the_page_names_every_field() {
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/json.md")).unwrap();
-    let mut names = Vec::new();
-    properties(&schema(), &mut names);
-    let missing: Vec<_> = names.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
-    assert!(missing.is_empty(), "docs/json.md does not name {missing:?}");
+fn receipts_are_what_their_schema_says() {
+    use base64ct::Encoding as _;
+    let schema = schema_of("receipt");
+    let folder = tempfile::TempDir::new().unwrap();
+    let program = |args: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_dumpscrub"));
+        let output = program.current_dir(folder.path()).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}");
+    };
+    program(&["key", "new", "signing", "-o", "key"]);
+    program(&["key", "new", "fingerprint", "-o", "fingerprints"]);
+    for sample in ["full-memory", "process", "small", "clean"] {
+        let dump = format!("{}/samples/{sample}.dmp", env!("CARGO_MANIFEST_DIR"));
+        let more = ["--fail-on", "high", "--fingerprint-key", "fingerprints"];
+        for (signed, name) in [(&[][..], "plain"), (&["--sign", "key"], "signed")] {
+            let args = [&["redact", &dump, "-o", "out.dmp", "--force", "--receipt", name][..], &more, signed].concat();
+            program(&args);
+        }
+        let read = |name: &str| serde_json::from_slice::<Value>(&fs::read(folder.path().join(name)).unwrap()).unwrap();
+        check(&read("plain"), &schema, &schema).unwrap();
+        let envelope = read("signed");
+        check(&envelope, &schema["$defs"]["envelope"], &schema).unwrap();
+        let payload = base64ct::Base64::decode_vec(envelope["payload"].as_str().unwrap()).unwrap();
+        check(&serde_json::from_slice(&payload).unwrap(), &schema, &schema).unwrap();
+    }
+}
+
+#[test]
+fn the_schemas_agree_on_what_they_share() {
+    for name in ["severity", "evidence", "form", "public"] {
+        assert_eq!(schema()["$defs"][name], schema_of("receipt")["$defs"][name], "{name}");
+    }
+}
+
+#[test]
+fn the_pages_name_every_field() {
+    for (schema, page) in [(schema(), "json.md"), (schema_of("receipt"), "receipt.md")] {
+        let text = fs::read_to_string(format!("{}/docs/{page}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let mut names = Vec::new();
+        properties(&schema, &mut names);
+        let missing: Vec<_> = names.iter().filter(|name| !text.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "docs/{page} does not name {missing:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,12 @@
 //! Two kinds. A fault in the *file* is what a broken disk or a bug in the writer does: the plan is right and the file is not
 //! what it says. A fault in the *plan* is what a bug in the planner or in a fill does: file and plan agree, so comparing
 //! bytes shows nothing, and another check must see it.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests may fail loudly, and tell what they saw"
+)]
 
 #[expect(dead_code, reason = "these tests need a part of the builder")]
 mod synth;

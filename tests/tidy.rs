@@ -14,6 +14,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("span", &[]),
     ("limits", &[]),
     ("fill", &[]),
+    // Text from a dump is made inert wherever it is written down: in reports and in receipts.
+    ("inert", &[]),
     ("error", &[]),
     ("image", &["error"]),
     // A finding refers to the vault by number, and the vault names parts of secrets in a finding's words.
@@ -34,7 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("audit", BELOW_USES),
     // A report is given what it prints: findings, what is known of the dump, the outcome; the vault only opens for
     // `--show-secrets`.
-    ("report", &["error", "vault", "finding", "dump", "scan", "redact"]),
+    ("report", &["error", "vault", "finding", "inert", "dump", "scan", "redact"]),
     ("commands", BELOW_COMMANDS),
     ("lib", BELOW_COMMANDS),
     ("main", &["commands"]),
@@ -43,16 +45,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const BELOW_SCAN: &[&str] =
     &["fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys"];
 const BELOW_REDACT: &[&str] = &[
-    "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys",
-    "scan",
+    "fill", "inert", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
+    "keys", "scan",
 ];
 const BELOW_USES: &[&str] = &[
-    "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys",
-    "scan", "redact", "report",
+    "fill", "inert", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
+    "keys", "scan", "redact", "report",
 ];
 const BELOW_COMMANDS: &[&str] = &[
-    "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys",
-    "scan", "redact", "report", "policy", "hook", "audit",
+    "fill", "inert", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
+    "keys", "scan", "redact", "report", "policy", "hook", "audit",
 ];
 
 /// Each outside crate and the only places that may name it. `src` is everywhere: vocabulary, not machinery.
@@ -65,7 +67,14 @@ const HOMES: &[(&str, &[&str])] = &[
     ("async_trait", &["src/redact/unwind"]),
     (
         "base64ct",
-        &["src/detect", "src/scan/forms", "src/scan/propagate", "src/scan/forms.rs", "src/scan/prefilter/encoded.rs"],
+        &[
+            "src/detect",
+            "src/scan/forms",
+            "src/scan/propagate",
+            "src/scan/forms.rs",
+            "src/scan/prefilter/encoded.rs",
+            "src/redact/receipt/envelope.rs",
+        ],
     ),
     ("bech32", &["src/detect/text/checks"]),
     ("bip39", &["src/detect"]),
@@ -79,8 +88,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("crypto_bigint", &["src/keys/number.rs"]),
     ("ctr", &["src/keys/shield.rs"]),
     ("der", &["src/keys"]),
-    ("ed25519_dalek", &["src/keys"]),
+    // Keys that are looked for, and the key that signs receipts.
+    ("ed25519_dalek", &["src/keys", "src/redact/receipt"]),
     ("elliptic_curve", &["src/keys"]),
+    ("getrandom", &["src/redact/receipt/keys.rs"]),
     ("gimli", &["src/redact/unwind/elf.rs"]),
     (
         "goblin",
@@ -92,6 +103,8 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/redact/unwind",
         ],
     ),
+    ("hmac", &["src/vault"]),
+    ("humantime", &["src/redact/receipt"]),
     ("indicatif", &["src/report", "src/commands"]),
     ("k256", &["src/keys"]),
     ("memchr", &["src/detect", "src/fill.rs", "src/hunt", "src/keys", "src/scan"]),
@@ -111,8 +124,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("scroll", &["src/dump", "src/redact/unwind"]),
     ("sec1", &["src/keys"]),
     ("serde", &["src"]),
-    ("serde_json", &["src/report", "src/audit", "src/redact/receipt", "src/policy", "src/commands", "src/detect"]),
-    ("sha2", &["src/keys", "src/vault.rs", "src/redact", "src/report", "src/detect/text/checks"]),
+    (
+        "serde_json",
+        &["src/inert.rs", "src/report", "src/audit", "src/redact/receipt", "src/policy", "src/commands", "src/detect"],
+    ),
+    ("sha2", &["src/keys", "src/vault", "src/redact", "src/report", "src/detect/text/checks"]),
     ("regex_syntax", &["src/detect/text"]),
     ("spki", &["src/keys"]),
     ("ssh_key", &["src/keys/ssh.rs"]),

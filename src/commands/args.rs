@@ -30,6 +30,10 @@ pub struct Args {
 pub enum Command {
     Scan(ScanArgs),
     Redact(RedactArgs),
+    Verify(VerifyArgs),
+    Explain(ExplainArgs),
+    Receipt(ReceiptArgs),
+    Key(KeyArgs),
     Map(MapArgs),
     Rules(RulesArgs),
     Completions(CompletionsArgs),
@@ -112,6 +116,8 @@ pub struct ScanArgs {
     pub threads: Option<u16>,
     #[command(flatten)]
     pub user_rules: UserRules,
+    #[command(flatten)]
+    pub fingerprints: Fingerprints,
     /// Print the secrets themselves
     ///
     /// The report is then as sensitive as the dump.
@@ -145,9 +151,20 @@ pub struct RedactArgs {
     /// Print what would be redacted, and write nothing
     #[arg(short = 'n', long, group = "goal")]
     pub dry_run: bool,
-    /// Replace the output file where there is one
+    /// Replace the output file and the receipt where they are there already
     #[arg(long)]
     pub force: bool,
+    /// Write the receipt to this file [default: the name of the redacted dump and .receipt.json]
+    ///
+    /// The receipt says what was overwritten and what was checked, and holds nothing of the secrets. It must be named where
+    /// the dump goes to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub receipt: Option<PathBuf>,
+    /// Sign the receipt with this key (dumpscrub key new signing makes one)
+    #[arg(long, value_name = "KEY")]
+    pub sign: Option<PathBuf>,
+    #[command(flatten)]
+    pub fingerprints: Fingerprints,
     /// What takes the place of a secret
     ///
     /// mask: letters X for text, in UTF-16 too; a constant that points nowhere for binary bytes. constant: the constant for
@@ -177,6 +194,121 @@ pub struct RedactArgs {
     /// Show no progress bar
     #[arg(long)]
     pub no_progress: bool,
+}
+
+/// Fingerprints, which need a key.
+#[derive(Debug, Default, ClapArgs)]
+pub struct Fingerprints {
+    /// Tell each secret's fingerprint, made with this key (dumpscrub key new fingerprint makes one)
+    ///
+    /// The same secret has the same fingerprint in every dump and in every form, and nobody can guess the secret from it
+    /// who does not have the key.
+    #[arg(long, value_name = "KEY")]
+    pub fingerprint_key: Option<PathBuf>,
+}
+
+/// Check a redacted dump and its receipt again
+///
+/// From the files alone: the signature, the digest of the dump, the bytes that were overwritten, and a new scan. With the
+/// original also that nothing else was changed, that no form of any secret is left, and that every stack trace is as before.
+/// What cannot be checked is said.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = exit::VERIFY_HELP)]
+pub struct VerifyArgs {
+    /// The redacted dump
+    #[arg(value_name = "DUMP")]
+    pub dump: PathBuf,
+    /// Its receipt [default: the name of the dump and .receipt.json]
+    #[arg(long, value_name = "FILE")]
+    pub receipt: Option<PathBuf>,
+    /// The dump as it was before
+    #[arg(long, value_name = "FILE")]
+    pub original: Option<PathBuf>,
+    /// The public key (KEY.pub) whose signature the receipt must have
+    #[arg(long, value_name = "KEY")]
+    pub public_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub format: PlainFormat,
+    #[command(flatten)]
+    pub user_rules: UserRules,
+    /// Number of threads [default: one for each core]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Show no progress bar
+    #[arg(long)]
+    pub no_progress: bool,
+}
+
+/// Say of an address whether redaction changed what stands there
+///
+/// For somebody in a debugger who wonders whether a value is the program's or what redaction left.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = exit::PLAIN_HELP)]
+pub struct ExplainArgs {
+    /// The receipt
+    #[arg(value_name = "RECEIPT")]
+    pub receipt: PathBuf,
+    /// An address in the dumped process, as debuggers print it: 0x7ffe01a8 or 00007ffe`000001a8
+    #[arg(value_name = "ADDRESS")]
+    pub place: String,
+    /// It is an offset in the dump file: 4096 or 0x1000
+    #[arg(long)]
+    pub offset: bool,
+    #[command(flatten)]
+    pub format: PlainFormat,
+}
+
+/// Work with receipts
+#[derive(Debug, ClapArgs)]
+pub struct ReceiptArgs {
+    #[command(subcommand)]
+    pub action: ReceiptAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ReceiptAction {
+    /// Show a receipt on one page: what was found and redacted, what was left, what was proven
+    ///
+    /// It shows what the receipt says. Whether that is so is what dumpscrub verify checks.
+    #[command(after_help = exit::PLAIN_HELP)]
+    Show {
+        /// The receipt
+        #[arg(value_name = "RECEIPT")]
+        receipt: PathBuf,
+    },
+}
+
+/// Make keys
+#[derive(Debug, ClapArgs)]
+pub struct KeyArgs {
+    #[command(subcommand)]
+    pub action: KeyAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyAction {
+    /// Make a new key
+    New {
+        #[command(subcommand)]
+        kind: NewKey,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NewKey {
+    /// A key that signs receipts (Ed25519), and its public half in FILE.pub
+    #[command(after_help = exit::PLAIN_HELP)]
+    Signing(KeyFile),
+    /// A key that fingerprints of secrets are made with
+    #[command(after_help = exit::PLAIN_HELP)]
+    Fingerprint(KeyFile),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct KeyFile {
+    /// The file, which must not be there yet; only its owner may read it (0600)
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
 }
 
 /// Show what a dump is made of: streams, memory, threads, modules, faults
@@ -312,7 +444,7 @@ mod tests {
 
     #[test]
     fn every_command_that_can_fail_teaches_its_exit_codes() {
-        for name in ["scan", "redact", "map"] {
+        for name in ["scan", "redact", "verify", "map"] {
             let help = command().find_subcommand_mut(name).unwrap().render_long_help().to_string();
             assert!(help.contains("Exit codes:") && help.contains("2 comes before 1"), "{name}");
         }

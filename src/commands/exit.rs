@@ -30,6 +30,20 @@ Exit codes:
   3  something was not scanned (a gap): nothing was written
 Where more than one applies, 2 comes before 1, and 1 before 3.";
 
+/// The table that `verify --help` shows.
+pub const VERIFY_HELP: &str = "\
+Exit codes:
+  0  everything that could be checked holds
+  1  the dump or the receipt is rejected
+  2  wrong usage, an input that failed, or an internal error
+Where more than one applies, 2 comes before 1.";
+
+/// The table of commands that only answer or make something.
+pub const PLAIN_HELP: &str = "\
+Exit codes:
+  0  done
+  2  wrong usage, an input or output that failed, or an internal error";
+
 /// What a report comes to.
 #[must_use]
 pub fn verdict(report: &Report) -> Verdict {

@@ -7,14 +7,19 @@ mod args;
 mod completions;
 mod crash;
 mod exit;
+mod explain;
 mod inputs;
+mod key;
 mod man;
 mod map;
 mod output;
+mod paper;
 mod progress;
+mod receipt;
 mod redact;
 mod rules;
 mod scan;
+mod verify;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -45,6 +50,10 @@ fn run(args: &args::Args) -> Result<u8> {
     match &args.command {
         Command::Scan(scan) => scan::run(scan, &args.manner),
         Command::Redact(redact) => redact::run(redact, &args.manner),
+        Command::Verify(verify) => verify::run(verify, &args.manner),
+        Command::Explain(explain) => explain::run(explain),
+        Command::Receipt(receipt) => receipt::run(&receipt.action, &args.manner),
+        Command::Key(key) => key::run(&key.action),
         Command::Map(map) => map::run(map, &args.manner),
         Command::Rules(rules) => rules::run(&rules.action, &rules.files),
         Command::Completions(completions) => completions::run(completions.shell),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::commands::args::{Manner, RedactArgs};
 use crate::commands::inputs::Input;
 use crate::commands::output::{Plain, to_stdout};
+use crate::commands::paper::{self, Paper, Published};
 use crate::commands::progress::Bar;
 use crate::commands::{complain, engine, exit};
 use crate::dump;
@@ -15,6 +16,7 @@ use crate::image::Image;
 use crate::redact::draft::{self, Draft};
 use crate::redact::plan::Options;
 use crate::redact::prove::{Case, Manner as ProofManner};
+use crate::redact::receipt::Facts;
 use crate::redact::{self, Proof};
 use crate::report::redaction::{self, Redaction};
 use crate::scan;
@@ -38,16 +40,17 @@ enum Goal {
 /// When a file cannot be read or written, or changed meanwhile. A refusal and a failed proof are no errors: they are told.
 pub fn run(args: &RedactArgs, manner: &Manner) -> Result<u8> {
     let goal = Goal::of(args)?;
+    let paper = if args.dry_run { None } else { Some(Paper::of(args, goal.path())?) };
     if let Some(threads) = args.threads {
         scan::parallel::set_threads(threads.into())?;
     }
     let bar = Bar::new(!args.no_progress && !manner.quiet);
-    let done = redact(args, goal, &bar, manner);
+    let done = redact(args, &goal, paper.as_ref(), &bar, manner);
     bar.finish();
     done
 }
 
-fn redact(args: &RedactArgs, goal: Goal, bar: &Bar, manner: &Manner) -> Result<u8> {
+fn redact(args: &RedactArgs, goal: &Goal, paper: Option<&Paper>, bar: &Bar, manner: &Manner) -> Result<u8> {
     let (scan_options, options) = (scan::Options::default(), options(args));
     let origin = Input::named(&args.dump).origin();
     let image = Input::named(&args.dump).open()?;
@@ -55,7 +58,7 @@ fn redact(args: &RedactArgs, goal: Goal, bar: &Bar, manner: &Manner) -> Result<u
     let outcome = scan::scan(&image, &map, &engine(&args.user_rules)?, &scan_options, bar)?;
     let plan = redact::plan(&image, &map, &outcome, &options)?;
     let mut told = Redaction::new(&origin, &map, &outcome, &plan, &options);
-    let tell = |told: &Redaction<'_>| bar_free(bar, || print(told, &goal, manner));
+    let tell = |told: &Redaction<'_>| bar_free(bar, || print(told, goal, manner));
     if !outcome.coverage.gaps.is_empty() && !args.allow_gaps {
         tell(&told.refused("not everything could be scanned, and what was not scanned cannot be redacted"))?;
         return Ok(exit::GAP);
@@ -64,7 +67,7 @@ fn redact(args: &RedactArgs, goal: Goal, bar: &Bar, manner: &Manner) -> Result<u
         tell(&told.refused("a secret lies in bytes that a debugger cannot do without"))?;
         return Ok(exit::FINDINGS);
     }
-    let Some(draft) = goal.draft()? else {
+    let (Some(draft), Some(paper)) = (goal.draft()?, paper) else {
         tell(&told)?;
         return Ok(exit::CLEAN);
     };
@@ -80,9 +83,42 @@ fn redact(args: &RedactArgs, goal: Goal, bar: &Bar, manner: &Manner) -> Result<u
         failures(&proof);
         return Ok(exit::FINDINGS);
     }
-    goal.publish(draft)?;
+    let receipt = paper.draft(&facts(args, goal, paper, &case, &proof)?)?;
+    told.file(publish(goal, draft, paper, receipt)?.words());
     tell(&told)?;
     Ok(exit::CLEAN)
+}
+
+fn facts<'a>(
+    args: &RedactArgs,
+    goal: &Goal,
+    paper: &'a Paper,
+    case: &'a Case<'a>,
+    proof: &'a Proof,
+) -> Result<Facts<'a>> {
+    Ok(Facts {
+        case,
+        proof,
+        rules: paper::rule_set(&case.outcome.rules, &args.user_rules)?,
+        original: paper::name_of(&args.dump),
+        output: paper::name_of(Path::new(&goal.name())),
+        time: paper.time,
+        allow_gaps: args.allow_gaps,
+        stacks: !args.no_unwind,
+        fingerprints: paper.fingerprints.as_ref(),
+    })
+}
+
+/// The receipt first, so that no redacted dump is without one.
+fn publish(goal: &Goal, dump: Draft, paper: &Paper, receipt: Draft) -> Result<Published> {
+    let published = paper.publish(receipt)?;
+    match goal.publish(dump) {
+        Ok(()) => Ok(published),
+        Err(error) => {
+            published.take_back();
+            Err(error)
+        }
+    }
 }
 
 fn options(args: &RedactArgs) -> Options {
@@ -157,11 +193,15 @@ impl Goal {
         }
     }
 
-    fn name(&self) -> String {
+    fn path(&self) -> Option<&Path> {
         match self {
-            Self::File { path, .. } | Self::InPlace { path, .. } => path.display().to_string(),
-            Self::Stdout | Self::Nowhere => "-".to_owned(),
+            Self::File { path, .. } | Self::InPlace { path, .. } => Some(path),
+            Self::Stdout | Self::Nowhere => None,
         }
+    }
+
+    fn name(&self) -> String {
+        self.path().map_or("-".to_owned(), |path| path.display().to_string())
     }
 
     fn publish(&self, draft: Draft) -> Result<()> {

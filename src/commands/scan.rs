@@ -6,11 +6,12 @@ use crate::commands::args::{Manner, ScanArgs};
 use crate::commands::inputs::{self, Input};
 use crate::commands::output::{Output, Plain};
 use crate::commands::progress::Bar;
-use crate::commands::{complain, crash, engine, exit};
+use crate::commands::{complain, crash, engine, exit, paper};
 use crate::dump;
 use crate::error::Result;
 use crate::report::{Builder, Policy, Report, Scanned};
 use crate::scan::{self, Engine, Options, parallel};
+use crate::vault::FingerprintKey;
 
 /// Scans, prints, and says with which code to exit.
 ///
@@ -18,6 +19,7 @@ use crate::scan::{self, Engine, Options, parallel};
 /// When the report cannot be written. What goes wrong with an input is told in the report.
 pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
     let engine = engine(&args.user_rules)?;
+    let fingerprints = paper::fingerprint_key(&args.fingerprints)?;
     let inputs = inputs::collect(&args.paths);
     let output = Output::prepare(args.output.as_deref(), &inputs)?;
     if args.show_secrets && !manner.quiet {
@@ -27,7 +29,7 @@ pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
         parallel::set_threads(threads.into())?;
     }
     let bar = Bar::new(!args.no_progress && !manner.quiet);
-    let mut report = scan_all(inputs, args, &engine, &bar);
+    let mut report = scan_all(inputs, args, fingerprints, &engine, &bar);
     bar.finish();
     report.verdict = exit::verdict(&report);
     let (printer, detail) = (args.format.0, manner.detail());
@@ -38,9 +40,15 @@ pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
     Ok(report.verdict.exit_code)
 }
 
-fn scan_all(inputs: Vec<Input>, args: &ScanArgs, engine: &Engine, bar: &Bar) -> Report {
+fn scan_all(
+    inputs: Vec<Input>,
+    args: &ScanArgs,
+    fingerprints: Option<FingerprintKey>,
+    engine: &Engine,
+    bar: &Bar,
+) -> Report {
     let policy = Policy { fail_on: args.fail_on, min_evidence: args.min_evidence };
-    let mut report = Builder::new(engine.rules().clone(), policy);
+    let mut report = Builder::new(engine.rules().clone(), policy).with_fingerprints(fingerprints);
     let (skipped, inputs): (Vec<Input>, Vec<Input>) = inputs.into_iter().partition(|i| matches!(i, Input::Skipped(_)));
     for input in skipped {
         if let Input::Skipped(skipped) = input {

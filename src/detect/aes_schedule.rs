@@ -234,7 +234,7 @@ impl Found {
             severity: known.map(|_| Severity::Info),
             evidence: self.evidence(),
             public,
-            secret: Secret::bytes(secret),
+            secret: if known.is_some() { Secret::known(secret) } else { Secret::bytes(secret) },
             range: self.range,
             form: Form { layout: Layout::KeySchedule, encoding, piece: Piece::Schedule },
         }

@@ -42,7 +42,7 @@ impl Detector for Capi {
     }
 
     fn trigger(&self) -> Trigger {
-        let ciphers = CIPHERS.iter().map(|(algorithm, ..)| Literal::binary(&plain_header(*algorithm)));
+        let ciphers = CIPHERS.iter().map(|(algorithm, ..)| Literal::binary(&identifier(*algorithm)));
         Trigger::Literals(BLOBS.iter().map(|(magic, _)| Literal::binary(magic)).chain(ciphers).collect())
     }
 
@@ -55,13 +55,14 @@ impl Detector for Capi {
         let bytes = window.slice(at..at.saturating_add(REACH));
         let blob = match (BLOBS.get(candidate.literal), CIPHERS.get(candidate.literal.saturating_sub(BLOBS.len()))) {
             (Some((_, read)), _) => read(bytes),
-            (None, Some((_, name, lens))) => cipher_key(bytes, name, lens),
-            (None, None) => None,
+            (None, Some((_, name, lens))) if is_plain_key(window, at) => cipher_key(bytes, name, lens),
+            _ => None,
         };
         let Some(blob) = blob else { return };
         out.clues.extend(blob.clue);
         // Without its header, a magic of four letters is believed only if arithmetic says the same.
-        let known = |key: &FoundKey| !blob.needs_header || key.evidence == Evidence::Proven || has_header(window, at);
+        let is_cipher = candidate.literal >= BLOBS.len();
+        let known = |key: &FoundKey| is_cipher || key.evidence == Evidence::Proven || has_header(window, at);
         if let Some(key) = blob.key.filter(known) {
             let place = |range: Range<usize>| at + range.start..at + range.end;
             let site = site_of(window, place(0..blob.private.end), place(blob.private));
@@ -75,8 +76,6 @@ impl Detector for Capi {
 struct Blob {
     key: Option<FoundKey>,
     piece: Piece,
-    /// Whether its trigger does not include its header.
-    needs_header: bool,
     private: Range<usize>,
     clue: Option<Clue>,
 }
@@ -84,18 +83,9 @@ struct Blob {
 type Read = fn(&[u8]) -> Option<Blob>;
 type Prove = fn(&dsa::Numbers) -> Option<FoundKey>;
 
-/// What blobs begin with, and who reads what follows. Type 7 is a private key; 0x2200 is DSA, 0xAA01 and 0xAA02 are
-/// Diffie-Hellman's two kinds.
-const BLOBS: &[(&[u8], Read)] = &[
-    (b"RSA1", rsa),
-    (b"RSA2", rsa),
-    (b"\x07\x02\0\0\0\x22\0\0DSS2", dsa_v2),
-    (b"\x07\x03\0\0\0\x22\0\0DSS4", v3),
-    (b"\x07\x02\0\0\x01\xaa\0\0DH2\0", dh_v2),
-    (b"\x07\x02\0\0\x02\xaa\0\0DH2\0", dh_v2),
-    (b"\x07\x03\0\0\x01\xaa\0\0DH4\0", v3),
-    (b"\x07\x03\0\0\x02\xaa\0\0DH4\0", v3),
-];
+/// The magics, and who reads what follows.
+const BLOBS: &[(&[u8], Read)] =
+    &[(b"RSA1", rsa), (b"RSA2", rsa), (b"DSS2", dsa_v2), (b"DSS4", dsa_v3), (b"DH2\0", dh_v2), (b"DH4\0", dh_v3)];
 
 /// Algorithms of PLAINTEXTKEYBLOBs, by number and name, with the lengths that a key can have.
 const CIPHERS: &[(u16, &str, Range<usize>)] = &[
@@ -111,27 +101,31 @@ const CIPHERS: &[(u16, &str, Range<usize>)] = &[
     (0x8009, "HMAC", 8..257),
 ];
 
-/// Type 8, version 2, reserved, algorithm.
-fn plain_header(algorithm: u16) -> [u8; 8] {
-    let [low, high] = algorithm.to_le_bytes();
-    [8, 2, 0, 0, low, high, 0, 0]
+/// The algorithm as a header ends with it. It triggers, and not the type and version before it: 0x208 stands everywhere.
+fn identifier(algorithm: u16) -> [u8; 4] {
+    u32::from(algorithm).to_le_bytes()
 }
 
-/// Header, bytes of the key, the key.
+/// Algorithm, bytes of the key, the key.
 fn cipher_key(bytes: &[u8], name: &str, lens: &Range<usize>) -> Option<Blob> {
     let mut fields = Fields::new(bytes);
-    fields.take(HEADER)?;
+    fields.take(4)?;
     let len = fields.size().filter(|len| lens.contains(len))?;
     let private = fields.at()..fields.at() + len;
     let key = symmetric::symmetric_key(fields.take(len)?, name)?;
-    Some(Blob { key: Some(key), piece: Piece::Whole, needs_header: false, private, clue: None })
+    Some(Blob { key: Some(key), piece: Piece::Whole, private, clue: None })
 }
 
-/// Whether the header of an RSA key stands before the magic at `at`: type 7, version 2, for exchange (0xA400) or signatures
-/// (0x2400).
+/// Whether the header of a private key stands before the magic at `at`: type 7, version 2 or 3, and what the key is for: RSA
+/// exchange (0xA400) or signatures (0x2400), DSA (0x2200), Diffie-Hellman of two kinds (0xAA01, 0xAA02).
 fn has_header(window: &Window<'_>, at: usize) -> bool {
     let header = at.checked_sub(HEADER).map(|start| window.slice(start..at));
-    matches!(header, Some([7, 2, 0, 0, 0, 0xa4 | 0x24, 0, 0]))
+    matches!(header, Some([7, 2 | 3, 0, 0, 0, 0xa4 | 0x24 | 0x22, 0, 0] | [7, 2 | 3, 0, 0, 1 | 2, 0xaa, 0, 0]))
+}
+
+/// Whether type 8 and version 2 stand before the algorithm at `at`.
+fn is_plain_key(window: &Window<'_>, at: usize) -> bool {
+    at.checked_sub(4).map(|start| window.slice(start..at)) == Some(&[8, 2, 0, 0])
 }
 
 /// Magic, bits of n, e in 4 bytes; then n, and p, q, dp, dq, qinv and d if it is private.
@@ -154,38 +148,45 @@ fn rsa(bytes: &[u8]) -> Option<Blob> {
     let parts = RsaParts([n, be(e), d, p, q, dp, dq, qinv]);
     let key = is_private.then(|| parts.key()).flatten();
     let clue = if key.is_some() { None } else { parts.public_key() };
-    Some(Blob { key, piece: Piece::Whole, needs_header: true, private, clue })
+    Some(Blob { key, piece: Piece::Whole, private, clue })
 }
 
-/// Header, magic, bits of p; then p, q, g, x, a counter and a seed. y is not there.
+/// Magic, bits of p; then p, q, g, x, a counter and a seed. y is not there.
 fn dsa_v2(bytes: &[u8]) -> Option<Blob> {
     let mut fields = Fields::new(bytes);
-    fields.take(HEADER + 4)?;
+    fields.take(4)?;
     let len = group_len(&mut fields)?;
     let [p, q, g] = [fields.take(len)?, fields.take(Q)?, fields.take(len)?];
     group_key(fields, [p, q, g, &[]], Q, dsa::dsa_key)
 }
 
-/// Header, magic, bits of p; then p, g, x, all of that length. y is not there.
+/// Magic, bits of p; then p, g, x, all of that length. y is not there.
 fn dh_v2(bytes: &[u8]) -> Option<Blob> {
     let mut fields = Fields::new(bytes);
-    fields.take(HEADER + 4)?;
+    fields.take(4)?;
     let len = group_len(&mut fields)?;
     let [p, g] = [fields.take(len)?, fields.take(len)?];
     group_key(fields, [p, &[], g, &[]], len, dsa::dh_key)
 }
 
-/// Header, magic, bits of p, q, j and x, a counter and a seed; then p, q, g, j, y, x. Diffie-Hellman may come without q.
-fn v3(bytes: &[u8]) -> Option<Blob> {
+/// Magic, bits of p, q, j and x, a counter and a seed; then p, q, g, j, y, x. Diffie-Hellman may come without q.
+fn v3(bytes: &[u8], prove: Prove) -> Option<Blob> {
     let mut fields = Fields::new(bytes);
-    fields.take(HEADER + 4)?;
+    fields.take(4)?;
     let len = group_len(&mut fields)?;
     let mut bytes_of = || fields.size().map(|bits| bits.div_ceil(8)).filter(|&bytes| bytes <= len);
     let [q, j, x] = [bytes_of()?, bytes_of()?, bytes_of()?];
     fields.take(SEED)?;
     let [p, q, g, _, y] = [fields.take(len)?, fields.take(q)?, fields.take(len)?, fields.take(j)?, fields.take(len)?];
-    let is_dsa = bytes.get(5) == Some(&0x22);
-    group_key(fields, [p, q, g, y], x, if is_dsa { dsa::dsa_key } else { dsa::dh_key })
+    group_key(fields, [p, q, g, y], x, prove)
+}
+
+fn dsa_v3(bytes: &[u8]) -> Option<Blob> {
+    v3(bytes, dsa::dsa_key)
+}
+
+fn dh_v3(bytes: &[u8]) -> Option<Blob> {
+    v3(bytes, dsa::dh_key)
 }
 
 /// The bytes of p, whose bits come next.
@@ -204,7 +205,7 @@ fn group_key(mut fields: Fields<'_>, [p, q, g, y]: [&[u8]; 4], len: usize, prove
     let number = |bytes: &[u8]| Number::from_be(be(bytes).expose());
     let there = |bytes: &[u8]| (!bytes.is_empty()).then(|| number(bytes));
     let numbers = dsa::Numbers { p: number(p), q: there(q), g: number(g), y: there(y), x: number(x) };
-    Some(Blob { key: Some(prove(&numbers)?), piece: Piece::D, needs_header: false, private, clue: None })
+    Some(Blob { key: Some(prove(&numbers)?), piece: Piece::D, private, clue: None })
 }
 
 /// The bytes of a number, most significant first.
@@ -348,7 +349,7 @@ pub(crate) mod tests {
     fn plain_keys_of_ciphers_are_parsed() {
         for (algorithm, name, lens) in CIPHERS {
             let key = noise(lens.end - 1, 5);
-            let blob = [&plain_header(*algorithm)[..], &int(key.len()), &key].concat();
+            let blob = [&[8, 2, 0, 0], &identifier(*algorithm)[..], &int(key.len()), &key].concat();
             let found = hit(&Capi, &surrounded(&blob));
             assert_eq!((found.rule.as_str(), found.public.kind.as_str()), (symmetric::RULE, *name));
             assert_eq!((found.evidence, found.range), (Evidence::Parsed, 77 + 12..77 + blob.len()));

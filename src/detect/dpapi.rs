@@ -14,8 +14,11 @@ use crate::keys::FoundKey;
 use crate::vault::Secret;
 use crate::window::Window;
 
-/// Version 1 and the GUID of the one provider there is, df9d8cd0-1501-11d1-8c7a-00c04fc297eb.
-const MAGIC: &[u8] = b"\x01\0\0\0\xd0\x8c\x9d\xdf\x01\x15\xd1\x11\x8c\x7a\0\xc0\x4f\xc2\x97\xeb";
+/// What a blob begins with: version 1.
+const VERSION: [u8; 4] = [1, 0, 0, 0];
+/// The GUID of the one provider there is, df9d8cd0-1501-11d1-8c7a-00c04fc297eb. It triggers, and not the version before it:
+/// a one in 32 bits stands everywhere.
+const PROVIDER: &[u8] = b"\xd0\x8c\x9d\xdf\x01\x15\xd1\x11\x8c\x7a\0\xc0\x4f\xc2\x97\xeb";
 /// The rule of what this detector finds.
 const RULE: &str = "dpapi-blob";
 /// Bytes before the ciphertext; a description has some dozens.
@@ -44,15 +47,15 @@ impl Detector for Dpapi {
     }
 
     fn trigger(&self) -> Trigger {
-        Trigger::Literals(vec![Literal::binary(MAGIC)])
+        Trigger::Literals(vec![Literal::binary(PROVIDER)])
     }
 
     fn reach(&self) -> Reach {
-        Reach { before: 0, after: HEAD }
+        Reach { before: VERSION.len(), after: HEAD }
     }
 
     fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
-        let at = candidate.at;
+        let Some(at) = candidate.at.checked_sub(VERSION.len()) else { return };
         let Some(blob) = Blob::read(window.slice(at..at.saturating_add(HEAD))) else { return };
         let bytes = window.follow(at, blob.ciphertext.end.saturating_add(4 + MOST_SALT));
         let Some(ciphertext) = bytes.get(blob.ciphertext.clone()).filter(|_| blob.is_closed(&bytes)) else { return };
@@ -73,7 +76,8 @@ struct Blob {
 impl Blob {
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut fields = Fields::new(bytes);
-        fields.take(MAGIC.len())?;
+        fields.take(VERSION.len()).filter(|version| *version == VERSION)?;
+        fields.take(PROVIDER.len())?;
         let version = fields.u32()?;
         let master_key = fields.take(16)?.try_into().ok()?;
         let is_machines = fields.u32()? & LOCAL_MACHINE != 0;
@@ -137,7 +141,7 @@ mod tests {
         let sized = |bytes: &[u8]| [&(bytes.len() as u32).to_le_bytes()[..], bytes].concat();
         let wide: Vec<u8> = description.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
         let int = |value: u32| value.to_le_bytes().to_vec();
-        let head = [MAGIC.to_vec(), int(1), (0..16).collect(), int(flags), sized(&wide)].concat();
+        let head = [VERSION.to_vec(), PROVIDER.to_vec(), int(1), (0..16).collect(), int(flags), sized(&wide)].concat();
         let cipher = [int(0x6610), int(256), sized(&noise(32, 1)), sized(&[])].concat();
         let hash = [int(0x800e), int(512), sized(&noise(64, 2))].concat();
         let before = [head, cipher, hash, int(ciphertext.len() as u32)].concat();
@@ -165,7 +169,7 @@ mod tests {
             let image = Image::from_bytes("t", image.to_vec());
             let mut out = Hits::default();
             let window = Window::new(&bytes[..4096], 0..1024, &pieces, &[]).with_image(&image);
-            Dpapi.confirm(Candidate { at: 0, literal: 0, wide: false }, &window, &mut out);
+            Dpapi.confirm(Candidate { at: 4, literal: 0, wide: false }, &window, &mut out);
             out.hits
         };
         assert_eq!(look(&bytes)[0].range, start..start + 70_000);
@@ -175,7 +179,7 @@ mod tests {
 
     #[test]
     fn constants_and_lies_are_no_blobs() {
-        assert!(hits(&Dpapi, &MAGIC.repeat(20_000)).is_empty());
+        assert!(hits(&Dpapi, &[&VERSION[..], PROVIDER].concat().repeat(20_000)).is_empty());
         let (bytes, start) = blob("x", 0, &noise(64, 7));
         for at in (20..24).chain(44..start).filter(|at| at % 4 == 3) {
             let mut lie = bytes.clone();
@@ -191,7 +195,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_behind_the_magic_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = hits(&Dpapi, &[MAGIC, &bytes].concat());
+            let _ = hits(&Dpapi, &[&VERSION[..], PROVIDER, &bytes].concat());
         }
 
         #[test]

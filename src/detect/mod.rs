@@ -45,6 +45,10 @@ pub trait Detector: Sync + Send {
     fn reach(&self) -> Reach;
     /// Looks at one candidate and tells what it found.
     fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits);
+    /// Whether it is to look at what was decoded from `encoding`.
+    fn looks_under(&self, _encoding: Encoding) -> bool {
+        true
+    }
 }
 
 /// Every detector: those in code, and one for each text rule that is part of the program.

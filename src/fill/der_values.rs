@@ -86,7 +86,8 @@ mod tests {
     #[test]
     fn values_are_hidden_and_the_structure_stays() {
         let der = [0x30, 0x12, 2, 1, 0, 4, 0x0d, 0x30, 0x0b, 2, 1, 1, 4, 6, 9, 9, 9, 9, 9, 9];
-        assert_eq!(values(&der), Some(vec![14..20]));
+        let found = values(&der).unwrap_or_default();
+        assert_eq!((found.len(), found.first()), (1, Some(&(14..20))));
     }
 
     #[test]

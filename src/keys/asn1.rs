@@ -337,8 +337,8 @@ pub fn rules() -> Vec<Rule> {
             "private-key",
             "Private key of another algorithm",
             Critical,
-            "A PKCS#8 private key of an algorithm that is recognised by its identifier only: DSA, Diffie-Hellman, Ed448, \
-             a post-quantum scheme.",
+            "A DSA or Diffie-Hellman key, or a key of an algorithm that is recognised by its name only: Ed448, a \
+             post-quantum scheme.",
             replace,
         ),
         (

@@ -68,6 +68,15 @@ impl Draft {
         File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(failed)
     }
 
+    /// Lets everybody read it: for a public key.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn share(&self) -> Result<()> {
+        let shared = self.file().set_permissions(std::fs::Permissions::from_mode(0o644));
+        shared.map_err(|source| Error::Write { what: "the mode of a file".to_owned(), source })
+    }
+
     /// Gives the draft the owner, the mode and the extended attributes (access control lists are some of these) of
     /// `original`, because it will stand in its place.
     ///
@@ -102,6 +111,15 @@ pub fn is_unchanged(path: &Path, original: &Metadata) -> Result<()> {
     }
     let time = |meta: &Metadata| (meta.mtime(), meta.mtime_nsec());
     if time(&now) == time(original) { Ok(()) } else { Err(changed("it was written to")) }
+}
+
+/// The mode of a file, where others than its owner may do anything with it.
+///
+/// # Errors
+/// When the system cannot tell.
+pub fn open_to_others(file: &File) -> io::Result<Option<u32>> {
+    let mode = file.metadata()?.mode() & 0o7777;
+    Ok((mode & 0o077 != 0).then_some(mode))
 }
 
 /// How many names (hard links) a file has.

@@ -1,13 +1,13 @@
 //! What takes the place of a secret: independent of its value, and readable in a debugger.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::dump::{ByteOrder, DumpMap};
 use crate::fill::{self, LETTER, WORDS};
 use crate::span::{Cover, Span};
 
 /// How secrets are filled; the user's choice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fill {
     /// Letters X for text, the constant for binary bytes.
@@ -22,7 +22,7 @@ pub enum Fill {
 }
 
 /// What one edit writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mark {
     /// Letters X.
@@ -36,7 +36,8 @@ pub enum Mark {
 }
 
 /// How letters stand in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Width {
     /// One byte each.
     Narrow,

@@ -14,6 +14,7 @@ pub mod fill;
 mod frozen;
 pub mod plan;
 pub mod prove;
+pub mod receipt;
 pub mod unwind;
 pub mod write;
 

@@ -91,6 +91,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// A plan that was carried out, as its receipt tells of it. `edits` are sorted, disjoint and end before `len`.
+    #[must_use]
+    pub(crate) fn rebuilt(edits: Vec<Edit>, left: Vec<Left>, word: [u8; 4], labels: Vec<Vec<u8>>, len: u64) -> Self {
+        Self { edits, refusals: Vec::new(), left, word, labels, len }
+    }
+
+    /// The four bytes of the constant, in the order of the file.
+    #[must_use]
+    pub fn word(&self) -> [u8; 4] {
+        self.word
+    }
+
     /// The edits, sorted and disjoint.
     #[must_use]
     pub fn edits(&self) -> &[Edit] {

@@ -5,10 +5,10 @@
 //! one fails, so that a receipt or an error tells everything at once.
 
 mod bytes;
-mod secrets;
+pub(crate) mod secrets;
 mod stacks;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::dump::{self, DumpMap};
 use crate::error::Result;
@@ -19,7 +19,7 @@ use crate::redact::write::Written;
 use crate::scan::{Engine, Outcome, Progress};
 
 /// What a check came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// It holds.
@@ -65,7 +65,7 @@ pub struct Proof {
 }
 
 /// How many threads unwind as before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackCounts {
     /// Threads of the dump.
     pub threads: usize,
@@ -77,6 +77,8 @@ pub struct StackCounts {
     pub different: usize,
     /// Frames that were compared.
     pub frames: usize,
+    /// Unwind tables in the dump's memory that were compared, byte by byte.
+    pub tables: usize,
 }
 
 impl Proof {
@@ -132,7 +134,7 @@ pub fn prove(case: &Case<'_>, new: &Image, fresh: &Engine, manner: &Manner, prog
     checks.push(bytes::planned_only(case, new, progress)?);
     let map = dump::map(new, &manner.limits)?;
     checks.push(same_map(case.map, &map));
-    checks.push(secrets::rescan(case, new, &map, fresh, &manner.limits, progress)?);
+    checks.push(secrets::rescan((case.plan, case.options), new, &map, fresh, &manner.limits, progress)?);
     checks.push(secrets::leftovers(case, new, &map, &manner.limits, progress)?);
     let (check, stacks) = stacks::same(case, new, &map, manner)?;
     checks.push(check);

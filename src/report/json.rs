@@ -44,6 +44,8 @@ struct Document<'a> {
     schema: &'static str,
     tool: Tool,
     policy: WirePolicy,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint_key: Option<&'a str>,
     rules: &'a [Rule],
     dumps: Vec<FullDump<'a>>,
     skipped: Vec<WireSkipped<'a>>,
@@ -57,6 +59,7 @@ impl<'a> Document<'a> {
             schema: SCHEMA,
             tool: Tool::of(report),
             policy: report.policy.into(),
+            fingerprint_key: report.fingerprint_key.as_deref(),
             rules: &report.rules,
             dumps: report.dumps.iter().map(FullDump::of).collect(),
             skipped: report.skipped.iter().map(WireSkipped::of).collect(),

@@ -23,7 +23,7 @@ impl Printer for JsonLines {
     }
 
     fn print(&self, report: &Report, _detail: Detail, out: &mut dyn Write) -> io::Result<()> {
-        line(out, "start", Start { schema: SCHEMA, tool: Tool::of(report), policy: report.policy.into() })?;
+        line(out, "start", Start::of(report))?;
         report.dumps.iter().try_for_each(|dump| dump_lines(dump, out))?;
         report.skipped.iter().try_for_each(|skipped| line(out, "skipped", WireSkipped::of(skipped)))?;
         report.findings.iter().try_for_each(|finding| finding_lines(report, finding, out))?;
@@ -32,10 +32,19 @@ impl Printer for JsonLines {
 }
 
 #[derive(Serialize)]
-struct Start {
+struct Start<'a> {
     schema: &'static str,
     tool: Tool,
     policy: WirePolicy,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint_key: Option<&'a str>,
+}
+
+impl<'a> Start<'a> {
+    fn of(report: &'a Report) -> Self {
+        let (tool, policy) = (Tool::of(report), report.policy.into());
+        Self { schema: SCHEMA, tool, policy, fingerprint_key: report.fingerprint_key.as_deref() }
+    }
 }
 
 #[derive(Serialize)]

@@ -9,7 +9,7 @@ use crate::finding::{Finding, PublicIdentity, Rule};
 use crate::report::{DumpReport, Held, Places, Policy, Report, ReportFinding, Skipped, Tally, Verdict};
 use crate::scan::{Coverage, Outcome};
 use crate::span::Span;
-use crate::vault::{Identity, Secret, Vault};
+use crate::vault::{FingerprintKey, Identity, Secret, Vault};
 
 /// What a report keeps of one scan. It is made where the scan was made, so that the map and the vault can go at once.
 #[derive(Debug)]
@@ -102,6 +102,7 @@ pub struct Builder {
     skipped: Vec<Skipped>,
     findings: Vec<ReportFinding>,
     by_identity: HashMap<Identity, usize>,
+    fingerprints: Option<FingerprintKey>,
 }
 
 impl Builder {
@@ -109,7 +110,13 @@ impl Builder {
     #[must_use]
     pub fn new(rules: Arc<Vec<Rule>>, policy: Policy) -> Self {
         let (dumps, skipped, findings) = (Vec::new(), Vec::new(), Vec::new());
-        Self { policy, rules, dumps, skipped, findings, by_identity: HashMap::new() }
+        Self { policy, rules, dumps, skipped, findings, by_identity: HashMap::new(), fingerprints: None }
+    }
+
+    /// The same one, which tells fingerprints where there is a key to make them with.
+    #[must_use]
+    pub fn with_fingerprints(self, key: Option<FingerprintKey>) -> Self {
+        Self { fingerprints: key, ..self }
     }
 
     /// Adds one scan.
@@ -135,7 +142,9 @@ impl Builder {
                 if let Some(identity) = seen.identity {
                     self.by_identity.insert(identity, self.findings.len());
                 }
-                self.findings.push(first_of(held, seen));
+                let fingerprint =
+                    seen.identity.zip(self.fingerprints.as_ref()).map(|(identity, key)| key.of(&identity));
+                self.findings.push(ReportFinding { fingerprint, ..first_of(held, seen) });
             }
         }
     }
@@ -143,7 +152,7 @@ impl Builder {
     /// The report, findings worst first, without a verdict yet.
     #[must_use]
     pub fn finish(self) -> Report {
-        let Self { policy, rules, dumps, skipped, mut findings, .. } = self;
+        let Self { policy, rules, dumps, skipped, mut findings, fingerprints, .. } = self;
         let all = findings.len();
         findings.retain(|finding| finding.evidence >= policy.min_evidence);
         let below_evidence = all - findings.len();
@@ -154,14 +163,26 @@ impl Builder {
         }
         let tally = tally(&dumps, &findings, below_evidence);
         let (tool, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-        Report { tool, version, policy, rules, dumps, skipped, findings, tally, verdict: Verdict::default() }
+        let (fingerprint_key, verdict) = (fingerprints.map(|key| key.id().to_owned()), Verdict::default());
+        Report { tool, version, policy, fingerprint_key, rules, dumps, skipped, findings, tally, verdict }
     }
 }
 
 fn first_of(held: Held, seen: Seen) -> ReportFinding {
     let Finding { rule, severity, evidence, public, sites, .. } = seen.finding;
     let (held, secret) = (vec![held], seen.secret);
-    ReportFinding { number: 0, rule, severity, evidence, counted: false, public, sites, held, secret }
+    ReportFinding {
+        number: 0,
+        rule,
+        severity,
+        evidence,
+        counted: false,
+        public,
+        fingerprint: None,
+        sites,
+        held,
+        secret,
+    }
 }
 
 /// The same secret in one more dump. The best telling of it wins, whichever dump came first.

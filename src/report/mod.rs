@@ -12,11 +12,11 @@
 //! printer needs of the map to say where a site lies is kept in [`Places`], which is as small as the sites are few.
 //! Adding a printer is one file and one line in [`PRINTERS`].
 
-mod escape;
 mod json;
 mod jsonl;
 mod merge;
 mod places;
+pub mod receipt;
 pub mod redaction;
 mod text;
 pub mod units;
@@ -32,7 +32,7 @@ use crate::scan::Coverage;
 use crate::scan::sites::Sites;
 use crate::vault::Secret;
 
-pub use escape::{Inert, InertJson, Short};
+pub use crate::inert::{Inert, InertJson, Short};
 pub use json::write_document;
 pub use merge::{Builder, Scanned};
 pub use places::{Places, Spot};
@@ -89,6 +89,8 @@ pub struct Report {
     pub version: &'static str,
     /// What counts.
     pub policy: Policy,
+    /// The id of the key that fingerprints were made with.
+    pub fingerprint_key: Option<String>,
     /// The rules that were looked for.
     pub rules: Arc<Vec<Rule>>,
     /// One row for each input, in the order in which they were named; folders in order of path.
@@ -158,6 +160,8 @@ pub struct ReportFinding {
     pub counted: bool,
     /// What may be told of it.
     pub public: PublicIdentity,
+    /// Its keyed fingerprint, where there was a key to make it with.
+    pub fingerprint: Option<String>,
     /// How many sites it has, in all dumps together.
     pub sites: u64,
     /// In which dumps it is.

@@ -23,24 +23,30 @@ pub struct Redaction<'a> {
     options: &'a Options,
     refused: Option<&'static str>,
     proof: Option<(&'a Proof, &'a Written)>,
+    receipt: Option<String>,
 }
 
 impl<'a> Redaction<'a> {
     /// A redaction that is planned.
     #[must_use]
     pub fn new(origin: &'a str, map: &'a DumpMap, outcome: &'a Outcome, plan: &'a Plan, options: &'a Options) -> Self {
-        Self { origin, map, outcome, plan, options, refused: None, proof: None }
+        Self { origin, map, outcome, plan, options, refused: None, proof: None, receipt: None }
     }
 
     /// The same one, refused for a reason.
     #[must_use]
     pub fn refused(&self, reason: &'static str) -> Self {
-        Self { refused: Some(reason), ..*self }
+        Self { refused: Some(reason), receipt: self.receipt.clone(), ..*self }
     }
 
     /// Adds what the proof came to.
     pub fn prove(&mut self, proof: &'a Proof, written: &'a Written) {
         self.proof = Some((proof, written));
+    }
+
+    /// Adds where the receipt is, and who signed it.
+    pub fn file(&mut self, receipt: String) {
+        self.receipt = Some(receipt);
     }
 
     fn rule(&self, finding: u32) -> &'a str {
@@ -62,6 +68,9 @@ pub fn print(told: &Redaction<'_>, detail: Detail, out: &mut dyn Write) -> io::R
     left("cannot be edited", told, told.plan.refusals(), out)?;
     if let Some((proof, _)) = told.proof.filter(|_| detail != Detail::Quiet) {
         checks(proof, out)?;
+    }
+    if let Some(receipt) = told.receipt.as_ref().filter(|_| detail != Detail::Quiet) {
+        writeln!(out, "Receipt: {}", Inert(receipt))?;
     }
     result(told, out)
 }
@@ -104,15 +113,21 @@ fn left(why: &str, told: &Redaction<'_>, left: &[Left], out: &mut dyn Write) -> 
 
 fn checks(proof: &Proof, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Proof:")?;
-    proof.checks.iter().try_for_each(|check| {
-        let (word, color) = match check.verdict {
-            Verdict::Holds => ("holds", AnsiColor::Green),
-            Verdict::Fails => ("FAILS", AnsiColor::Red),
-            Verdict::NotShown => ("not shown", AnsiColor::Yellow),
-        };
-        let style = Style::new().fg_color(Some(color.into()));
-        writeln!(out, "  {style}{word:<9}{style:#}  {}: {}", check.name, Inert(&check.detail))
-    })
+    proof.checks.iter().try_for_each(|check| print_check(check.name, check.verdict, &check.detail, out))
+}
+
+/// Prints one check on a line.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn print_check(name: &str, verdict: Verdict, detail: &str, out: &mut dyn Write) -> io::Result<()> {
+    let (word, color) = match verdict {
+        Verdict::Holds => ("holds", AnsiColor::Green),
+        Verdict::Fails => ("FAILS", AnsiColor::Red),
+        Verdict::NotShown => ("not shown", AnsiColor::Yellow),
+    };
+    let style = Style::new().fg_color(Some(color.into()));
+    writeln!(out, "  {style}{word:<9}{style:#}  {}: {}", Inert(name), Inert(detail))
 }
 
 fn result(told: &Redaction<'_>, out: &mut dyn Write) -> io::Result<()> {

@@ -52,6 +52,9 @@ fn print_finding(report: &Report, finding: &ReportFinding, detail: Detail, out: 
     }
     writeln!(out, " ({})", words::name(finding.evidence))?;
     print_public(&finding.public, out)?;
+    if let Some(fingerprint) = &finding.fingerprint {
+        writeln!(out, "   fingerprint  {fingerprint}")?;
+    }
     for part in finding.secret.iter().flat_map(|secret| secret.parts()) {
         writeln!(out, "   {WARN}secret{WARN:#}       {}", secret_words(part))?;
     }

@@ -121,6 +121,8 @@ pub struct WireFinding<'a> {
     evidence: Evidence,
     counted: bool,
     public: &'a PublicIdentity,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<&'a str>,
     site_count: u64,
     dumps: Vec<WireHeld<'a>>,
     remedy: &'a str,
@@ -139,6 +141,7 @@ impl<'a> WireFinding<'a> {
             evidence: finding.evidence,
             counted: finding.counted,
             public: &finding.public,
+            fingerprint: finding.fingerprint.as_deref(),
             site_count: finding.sites,
             dumps: finding.held.iter().filter_map(|held| WireHeld::of(report, held)).collect(),
             remedy: rule(|rule| &rule.remedy),

@@ -37,7 +37,8 @@ impl Leftovers {
 }
 
 /// Searches every form and every fragment of `secrets` in `image`, which `map` describes, also across the seams of memory.
-/// The numbers that come with the secrets are given back with their sites.
+/// The numbers that come with the secrets are given back with their sites. `secrets` are those of [`crate::scan::Outcome::secrets`]:
+/// secrets that were no findings of their own, because better ones explain them, may hold public bytes that nobody redacts.
 ///
 /// # Errors
 /// None of today's: what cannot be read is a gap.

@@ -40,6 +40,8 @@ pub struct Look<'a> {
     /// What the prefilter needs.
     pub pool: &'a Pool<Found>,
     budget: Budget,
+    /// The encodings that the bytes now looked at were decoded from.
+    under: Vec<Encoding>,
     /// Whether more was encoded than the budget allows to decode.
     pub spent: bool,
     /// Bytes of the window in pages of one repeated byte.
@@ -55,7 +57,7 @@ impl<'a> Look<'a> {
         window: &Window<'_>,
     ) -> Self {
         let budget = Budget::new(window.bytes().len().saturating_mul(DECODED));
-        Self { detectors, prefilter, pool, budget, spent: false, constant: 0 }
+        Self { detectors, prefilter, pool, budget, under: Vec::new(), spent: false, constant: 0 }
     }
 
     /// What the detectors see.
@@ -72,7 +74,8 @@ impl<'a> Look<'a> {
                 self.constant = found.constant;
             }
             for Triggered { detector, candidate, .. } in &found.triggered {
-                if let Some(detector) = detector.and_then(|index| self.detectors.get(index)) {
+                let detector = detector.and_then(|index| self.detectors.get(index));
+                if let Some(detector) = detector.filter(|d| self.under.iter().all(|e| d.looks_under(*e))) {
                     detector.confirm(*candidate, window, &mut hits);
                 }
             }
@@ -171,7 +174,10 @@ impl<'a> Look<'a> {
         }
         let edges = window.edges_in(source.range(0..bytes.len()));
         let edges: Vec<usize> = edges.map(|edge| source.first_from(edge)).collect();
-        self.at_depth(&Window::new(bytes, owned, &[], &edges), depth - 1)
+        self.under.push(source.encoding());
+        let hits = self.at_depth(&Window::new(bytes, owned, &[], &edges), depth - 1);
+        self.under.pop();
+        hits
     }
 
     fn afford(&mut self, letters: usize) -> bool {

@@ -36,7 +36,7 @@ use crate::image::Image;
 use crate::limits::Limits;
 use crate::memory::AddressSpace;
 use crate::span::{Cover, Span};
-use crate::vault::Vault;
+use crate::vault::{Secret, Vault};
 use crate::window::Window;
 
 use collapse::{Collector, RuleIndex, Seen};
@@ -108,6 +108,14 @@ pub struct Outcome {
     pub coverage: Coverage,
     /// The secrets themselves, zeroed on drop.
     pub vault: Vault,
+}
+
+impl Outcome {
+    /// The secrets of the findings, each with the index of its finding: what [`leftovers`] is to be given.
+    pub fn secrets(&self) -> impl Iterator<Item = (usize, &Secret)> {
+        let secret = |(i, finding): (usize, &Finding)| Some((i, self.vault.get(finding.secret)?));
+        self.findings.iter().enumerate().filter_map(secret)
+    }
 }
 
 /// Detectors and their rules, worked into one prefilter; made once, used for every image.

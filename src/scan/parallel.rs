@@ -9,8 +9,9 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 
-/// Items of a batch for each thread: enough to hide that some are slower, few enough to keep the results small.
-const BATCH: usize = 6;
+/// Items of a batch for each thread: enough to hide that some are slower and that all wait for the last one (half an item of
+/// so many), few enough to keep the results small.
+const BATCH: usize = 24;
 
 /// Sets the number of threads for the whole program; 0 means one for each core.
 ///

@@ -75,8 +75,8 @@ fn check_example(engine: &Engine, example: &Example, complain: &mut impl FnMut(S
         let more = if more > 0 { format!(", and in {more} other surroundings") } else { String::new() };
         complain(format!("misses the secret of `{text}`: {first}{more}"));
     }
-    for (name, bytes, edges, secret) in region_edges(example) {
-        if !found(engine, &bytes, 0..bytes.len(), &edges).contains(&secret) {
+    for (Surrounding { name, bytes, secret, .. }, edge) in region_edges(example) {
+        if !found(engine, &bytes, 0..bytes.len(), &[edge]).contains(&secret) {
             complain(format!("misses the secret of `{text}` {name}"));
         }
     }
@@ -142,27 +142,19 @@ fn surroundings(text: &str, secret: &str) -> Vec<Surrounding> {
     all
 }
 
-/// The example where regions begin or end, with letters that go on behind the edge by chance: what is tried, the bytes, the
-/// edges, and where the secret stands.
-fn region_edges(example: &Example) -> [(&'static str, Vec<u8>, Vec<usize>, Range<usize>); 2] {
+/// The example where a region ends or begins, with letters that go on behind the edge by chance, and the edge.
+fn region_edges(example: &Example) -> [(Surrounding, usize); 2] {
     let at = example.text.find(example.secret()).unwrap_or(0);
     let end = at + example.secret().len();
     let needed = example.text.as_bytes().get(..end + example.needs.len()).unwrap_or_default();
-    let secret = 4 + at..4 + end;
-    [
-        (
-            "when a region ends behind it and letters go on",
-            [b"\0\0\0\0", needed, b"AAAA"].concat(),
-            vec![4 + needed.len()],
-            secret.clone(),
-        ),
-        (
-            "when a region begins before it and letters stand there",
-            [b"AAAA", example.text.as_bytes(), b"\0\0\0\0"].concat(),
-            vec![4],
-            secret,
-        ),
-    ]
+    let surrounding = |name: &str, parts: [&[u8]; 3]| {
+        let (name, bytes) = (name.to_owned(), parts.concat());
+        Surrounding { name, bytes, secret: 4 + at..4 + end, cut: false }
+    };
+    let ends = surrounding("when a region ends behind it and letters go on", [&[0; 4], needed, b"AAAA"]);
+    let text = example.text.as_bytes();
+    let begins = surrounding("when a region begins before it and letters stand there", [b"AAAA", text, &[0; 4]]);
+    [(ends, 4 + needed.len()), (begins, 4)]
 }
 
 fn found(engine: &Engine, bytes: &[u8], owned: Range<usize>, edges: &[usize]) -> Vec<Range<usize>> {
@@ -233,5 +225,23 @@ mod tests {
         let rule = include_str!("../detect/rules/http.toml").replace("q7Jd02mXw9LbTz4K\\r\\nHost", "q7Jd02\\r\\nHost");
         let complaints = complaints("t", &rule);
         assert!(complaints.iter().any(|c| c.what.contains("does not hold the secret")), "{complaints:#?}");
+    }
+
+    #[test]
+    fn a_rule_is_tried_under_the_encodings_that_it_names() {
+        let line = "literals = [\"wdg_\"]\npattern = '(?P<secret>wdg_[a-z0-9]{24})'\n";
+        let file = |more: &str| {
+            let head =
+                "[[rules]]\nid = \"t\"\ntitle = \"t\"\nseverity = \"low\"\ndescription = \"t\"\nremedy = \"t\"\n";
+            format!("{head}{line}{more}examples = []\ncounter_examples = []\n")
+        };
+        let token = b"wdg_0a1b2c3d4e5f6g7h8i9j0k1l, which is a token";
+        let hex: String = token.iter().map(|b| format!("{b:02x}")).collect();
+        let bytes = [b"\0\0\0\0", hex.as_bytes(), b"\0\0\0\0"].concat();
+        for (more, finds) in [("", 1), ("decoders = [\"hex\"]\n", 1), ("decoders = [\"base64\"]\n", 0)] {
+            let rule = text::parse("t", &file(more)).unwrap().remove(0);
+            let engine = Engine::new(vec![Box::new(rule)]).unwrap();
+            assert_eq!(found(&engine, &bytes, 0..bytes.len(), &[]).len(), finds, "{more}");
+        }
     }
 }

@@ -64,6 +64,91 @@ pub fn reversed(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().rev().copied().collect()
 }
 
+/// UTF-32, low byte first.
+pub fn utf32le(text: &str) -> Vec<u8> {
+    text.chars().flat_map(|letter| u32::from(letter).to_le_bytes()).collect()
+}
+
+/// Words of four bytes, most significant first, each least significant byte first: how Java keeps a BigInteger.
+pub fn words32(number: &[u8]) -> Vec<u8> {
+    let zeros = vec![0; (4 - number.len() % 4) % 4];
+    [&zeros, number].concat().chunks(4).flat_map(reversed).collect()
+}
+
+/// Digits of `bits` bits, least significant first, each in `size` bytes: CPython (30 in 4), libtommath (28 in 4, 60 in 8).
+pub fn digits(number: &[u8], bits: usize, size: usize) -> Vec<u8> {
+    let mut binary: Vec<u8> = number.iter().rev().flat_map(|byte| (0..8).map(move |i| byte >> i & 1)).collect();
+    while binary.len() > 1 && binary.last() == Some(&0) {
+        binary.pop();
+    }
+    let word = |digit: &[u8]| digit.iter().rev().fold(0_u64, |word, &bit| word * 2 + u64::from(bit));
+    binary.chunks(bits).flat_map(|digit| word(digit).to_le_bytes()[..size].to_vec()).collect()
+}
+
+/// Decimal digits, by adding up powers of two digit by digit.
+pub fn decimal(number: &[u8]) -> String {
+    let mut digits = vec![0_u32];
+    for byte in number {
+        let mut carry = u32::from(*byte);
+        for digit in &mut digits {
+            carry += *digit * 256;
+            *digit = carry % 10;
+            carry /= 10;
+        }
+        while carry > 0 {
+            digits.push(carry % 10);
+            carry /= 10;
+        }
+    }
+    digits.iter().rev().map(|&digit| char::from_digit(digit, 10).unwrap()).collect()
+}
+
+/// Percent-encoding: what RFC 3986 calls unreserved is kept, all else is `%XX`.
+pub fn percent(text: &str) -> String {
+    let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    text.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// Percent-encoding of every byte.
+pub fn percent_all(text: &str) -> String {
+    text.bytes().map(|b| format!("%{b:02x}")).collect()
+}
+
+/// The encoding of HTML forms: a space is a plus sign.
+pub fn form_encoded(text: &str) -> String {
+    percent(text).replace("%20", "+")
+}
+
+/// A JSON string as RFC 8259 needs it, without its quotes.
+pub fn json(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t")
+}
+
+/// A JSON string as Go and many web frameworks write it, so that it may stand in HTML.
+pub fn json_for_html(text: &str) -> String {
+    json(text).replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// A JSON string whose slashes are escaped, as PHP writes it.
+pub fn json_slashes(text: &str) -> String {
+    json(text).replace('/', "\\/")
+}
+
+/// A string of C with what is special in it escaped.
+pub fn c_string(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\'', "\\'").replace('\n', "\\n").replace('\t', "\\t")
+}
+
+/// A string of C with every byte as a number.
+pub fn c_bytes(text: &str) -> String {
+    text.bytes().map(|b| format!("\\x{b:02x}")).collect()
+}
+
+/// Text in XML.
+pub fn xml(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
 /// How the lines of a PEM text end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lines {

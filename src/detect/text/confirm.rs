@@ -57,6 +57,10 @@ impl Detector for TextRule {
             Some(around) => self.confirm_around(around, candidate, window, out),
         }
     }
+
+    fn looks_under(&self, encoding: Encoding) -> bool {
+        self.decoders().contains(&encoding)
+    }
 }
 
 impl TextRule {

@@ -6,7 +6,7 @@ use crate::dump::DumpMap;
 use crate::error::Result;
 use crate::image::Image;
 use crate::limits::Limits;
-use crate::redact::plan::Left;
+use crate::redact::plan::{self, Left, Plan};
 use crate::redact::prove::{Case, Check};
 use crate::scan::{self, Engine, Options, Progress};
 use crate::span::Span;
@@ -14,12 +14,12 @@ use crate::span::Span;
 /// Findings that an explanation names; all are counted.
 const NAMED: usize = 3;
 
-/// Whether a scan of the written file finds nothing that counts, except what the user allowed to stay.
+/// Whether a scan of the written file finds nothing that counts by the options, except what the plan leaves.
 ///
 /// # Errors
 /// When the file cannot be read or sites cannot be spilled.
 pub fn rescan(
-    case: &Case<'_>,
+    (plan, counting): (&Plan, &plan::Options),
     new: &Image,
     map: &DumpMap,
     fresh: &Engine,
@@ -33,10 +33,10 @@ pub fn rescan(
         return Ok(Check::fails(NAME, format!("not everything could be scanned: {}", gap.reason)));
     }
     let (mut count, mut named) = (0, Vec::new());
-    for (index, finding) in outcome.findings.iter().enumerate().filter(|(_, f)| case.options.counts(f)) {
+    for (index, finding) in outcome.findings.iter().enumerate().filter(|(_, f)| counting.counts(f)) {
         for site in outcome.sites.of(index) {
             let site = site?;
-            if is_allowed(&site.spans, case.plan.left()) {
+            if is_allowed(&site.spans, plan.left()) {
                 continue;
             }
             count += 1;

@@ -26,6 +26,9 @@ const WINDOW: usize = 12;
 const NOISY: u32 = 59;
 /// Hexadecimal digits of both kinds that a window of noise must have: words such as `deadbeef` have but letters.
 const HEX_MIX: usize = 2;
+/// What a letter of base64 counts that decodes to something readable, such as the claims of a JSON Web Token: the header that
+/// all tokens share is no evidence, but 72 letters in a row are the token's own.
+const READABLE: u8 = 2;
 /// Fixed parts of tokens that look like noise, or that are as long as words: all tokens of a kind have them.
 const FIXED: &[&str] =
     &["T3BlbkFJ", "AgEIcHlwaS5vcmc", "AgENdGVzdC5weXBpLm9yZw", "sk-ant-api03-", "AGE-SECRET-KEY-1", "AIzaSy"];
@@ -68,7 +71,7 @@ pub fn of_text(text: &[u8]) -> Surprise {
         let inner = noise_of(&decoded);
         if let Some(letters) = noise.get_mut(range) {
             let byte_of = |letter: usize| inner.get(letter * 3 / 4).copied().unwrap_or(0);
-            (0..).zip(letters).for_each(|(i, bits)| *bits = (*bits).min(byte_of(i) / 4 * 3));
+            (0..).zip(letters).for_each(|(i, bits)| *bits = (*bits).min((byte_of(i) / 4 * 3).max(READABLE)));
         }
     }
     for fixed in FIXED {

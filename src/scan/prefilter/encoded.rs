@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use base64ct::{Base64Unpadded, Encoding as _};
 
+use super::escaped;
 use super::grams::GRAM;
 use super::widen;
 use crate::detect::Literal;
@@ -64,8 +65,11 @@ pub fn spellings(literal: &Literal) -> BTreeSet<Encoded> {
     if literal.wide {
         once.extend(encode(&widen(bytes)));
     }
-    let twice: Vec<Encoded> = once.iter().flat_map(|inner| texts(inner)).flat_map(|text| encode(&text)).collect();
+    let twice: Vec<Encoded> = once.iter().flat_map(texts).flat_map(|text| encode(&text)).collect();
     once.extend(twice);
+    if literal.wide {
+        once.extend(escaped::spellings(bytes).iter().flat_map(|text| encode(text.get(..MOST).unwrap_or(text))));
+    }
     once
 }
 

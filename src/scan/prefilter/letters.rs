@@ -96,12 +96,13 @@ impl Letters {
             let end = (at + BLOCK).min(range.end);
             classes.fill(0);
             class(bytes.get(at..end).unwrap_or_default(), &mut classes);
-            let words = classes.chunks_exact(WORD).map(|word| word == [1; WORD]);
-            // A run that was read up to here may have its last letters in this block.
-            let first = words.enumerate().position(|(i, all)| all && at + i * WORD >= floor);
-            at = match first {
+            at = match classes.chunks_exact(WORD).position(|word| word == [1; WORD]) {
                 Some(word) => {
-                    floor = self.add_run(bytes, at + word * WORD, floor);
+                    let word = at + word * WORD;
+                    floor = match short(bytes, word, floor) {
+                        Some(end) => end,
+                        None => self.add_run(bytes, word, floor),
+                    };
                     // Words stand at multiples of their length from where the range begins.
                     range.start + (floor - range.start).div_ceil(WORD) * WORD
                 }
@@ -133,10 +134,10 @@ impl Letters {
                 self.parts.push(Part { first: self.letters.len(), at, width: 1 });
                 self.letters.extend(rest.iter().take(plain).map(|&b| standard(b)));
                 at += plain;
-            } else if let Some((spelling, letter)) = ESCAPED.iter().find(|(spelling, _)| begins(rest, spelling)) {
-                self.parts.push(Part { first: self.letters.len(), at, width: spelling.len() });
-                self.letters.push(*letter);
-                at += spelling.len();
+            } else if let Some((letter, width)) = escaped(bytes, at) {
+                self.parts.push(Part { first: self.letters.len(), at, width });
+                self.letters.push(letter);
+                at += width;
             } else if let Some(len) = line_break(rest) {
                 at += len;
             } else {
@@ -146,26 +147,38 @@ impl Letters {
     }
 }
 
+/// Where the letters around the word at `at` end, if they are too few for a run and nothing joins them to others. Most words
+/// of program text end here, before anything is written down.
+fn short(bytes: &[u8], at: usize, floor: usize) -> Option<usize> {
+    let before = bytes.get(floor.max(at.saturating_sub(WORD))..at).unwrap_or_default();
+    let start = before.iter().rev().take_while(|b| is_letter(**b)).count();
+    let behind = bytes.get(at + WORD..).unwrap_or_default();
+    let end = behind.iter().take(WORD).take_while(|b| is_letter(**b)).count();
+    let joins = |b: Option<&u8>| matches!(b, Some(b'\\' | b'%' | b'&' | b'\r' | b'\n'));
+    let head = before.len().checked_sub(start + 1).and_then(|i| before.get(i));
+    let is_short = start + WORD + end < SHORTEST && end < WORD && start < WORD;
+    (is_short && !joins(behind.get(end)) && !joins(head)).then_some(at + WORD + end)
+}
+
 /// Where the run that has a letter at `at` begins: lines before are found by themselves, so only escapes are stepped over.
 fn begin(bytes: &[u8], at: usize, floor: usize) -> usize {
     let mut start = at;
     loop {
         let before = bytes.get(floor..start).unwrap_or_default();
-        let letters = before.iter().rev().take_while(|b| is_letter(**b)).count();
-        let before = before.get(..before.len() - letters).unwrap_or_default();
-        let escape = ESCAPED.iter().find(|(spelling, _)| {
-            before
-                .len()
-                .checked_sub(spelling.len())
-                .and_then(|i| before.get(i..))
-                .is_some_and(|end| begins(end, spelling))
-        });
-        start -= letters;
+        start -= before.iter().rev().take_while(|b| is_letter(**b)).count();
+        // All but the first byte of an escape are letters, too.
+        let escape = start.checked_sub(1).filter(|&mark| mark >= floor && escaped(bytes, mark).is_some());
         match escape {
-            Some((spelling, _)) => start -= spelling.len(),
+            Some(mark) => start = mark,
             None => return skip_half_escape(bytes, start, floor),
         }
     }
+}
+
+/// The letter that is escaped at `at`, and the length of its spelling.
+fn escaped(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    let rest = bytes.get(at..)?;
+    ESCAPED.iter().find(|(spelling, _)| begins(rest, spelling)).map(|(spelling, letter)| (*letter, spelling.len()))
 }
 
 /// The letter behind a backslash or a percent sign belongs to an escape that ends the run: `n` in `\nQUJD`.
@@ -213,5 +226,42 @@ fn class(block: &[u8], classes: &mut [u8; BLOCK]) {
         // The digits and the slash before them.
         let digit = b.wrapping_sub(b'/') < 11;
         *class = u8::from(alphabetic | digit | (b == b'+') | (b == b'-') | (b == b'_'));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The runs of a text as they are joined, and the bytes that each letter stands in.
+    fn runs(text: &[u8]) -> Vec<String> {
+        let mut letters = Letters::default();
+        letters.add(text, 0..text.len());
+        for (i, &letter) in letters.letters().iter().enumerate().filter(|(_, b)| **b != 0) {
+            let place = &text[letters.place(i)];
+            assert!(place.len() > 1 || standard(place[0]) == letter);
+            assert!(letters.run_of(i).contains(&i));
+        }
+        let all = letters.letters().split(|b| *b == 0).filter(|run| !run.is_empty());
+        all.map(|run| String::from_utf8_lossy(run).into_owned()).collect()
+    }
+
+    #[test]
+    fn a_run_is_seen_wherever_it_stands_and_a_shorter_one_is_not() {
+        for before in 0..600 {
+            let around = |run: &str| [&vec![b'.'; before][..], run.as_bytes(), b"...................."].concat();
+            assert_eq!(runs(&around("QUJDREVGR0hJSktM")), ["QUJDREVGR0hJSktM"], "{before}");
+            assert!(runs(&around("QUJDREVGR0hJSkt")).is_empty(), "{before}");
+        }
+    }
+
+    #[test]
+    fn lines_and_escaped_letters_are_joined_and_both_alphabets_are_one() {
+        for gap in ["\n", "\r\n", "\\n", "%0A", "\\u000a", "\n   "] {
+            assert_eq!(runs(format!("!QUJDREVGR0hJSktM{gap}TU5P=").as_bytes()), ["QUJDREVGR0hJSktMTU5P"], "{gap:?}");
+        }
+        assert_eq!(runs(b"a:QU%2BREVGR0hJSktMTU5P\\/JSktM-_ab "), ["QU+REVGR0hJSktMTU5P/JSktM+/ab"]);
+        assert_eq!(runs(b"=QUJDREVGR0hJSktM=QUJDREVGR0hJSktN"), ["QUJDREVGR0hJSktM", "QUJDREVGR0hJSktN"]);
+        assert_eq!(runs(b"\\nQUJDREVGR0hJSktM"), ["QUJDREVGR0hJSktM"], "the escape's letter is none of the run");
     }
 }

@@ -43,7 +43,7 @@ pub struct Prefilter {
     literals: Literals,
     /// What each literal triggers, by its number.
     targets: Vec<Vec<Target>>,
-    /// The bytes that literals of text are made of.
+    /// The bytes that text is made of; none where there is no literal of text.
     alphabet: RangeInclusive<u8>,
     der: Vec<usize>,
     aes: Vec<usize>,
@@ -125,7 +125,7 @@ impl Prefilter {
     pub fn new(detectors: &[Box<dyn Detector>]) -> Result<Self, String> {
         let mut by_bytes: BTreeMap<Vec<u8>, Vec<Target>> = BTreeMap::new();
         let (mut der, mut aes) = (Vec::new(), Vec::new());
-        let mut alphabet = u8::MAX..=1;
+        let mut alphabet = NONE;
         let mut spelled = BTreeSet::new();
         for (index, detector) in detectors.iter().enumerate() {
             match detector.trigger() {
@@ -286,14 +286,21 @@ fn spellings(literal: &Literal) -> Vec<(Vec<u8>, Spelling)> {
     }
 }
 
-/// `alphabet` and the letters of the literal, if it is one of text.
+/// No byte at all.
+#[expect(clippy::reversed_empty_ranges, reason = "the empty range that any letter widens")]
+const NONE: RangeInclusive<u8> = u8::MAX..=1;
+
+/// What all text may be made of: from the tab to the tilde.
+const TEXT: RangeInclusive<u8> = b'\t'..=b'~';
+
+/// `alphabet` and the letters of the literal, if it is one of text; and with them what text around it is made of, because
+/// that may be encoded.
 fn widened(alphabet: RangeInclusive<u8>, literal: &Literal) -> RangeInclusive<u8> {
     if !literal.wide {
         return alphabet;
     }
-    let letters = || literal.bytes.iter().copied().filter(|&b| b != 0);
-    let low = letters().min().map_or(*alphabet.start(), |low| low.min(*alphabet.start()));
-    low..=letters().max().map_or(*alphabet.end(), |high| high.max(*alphabet.end()))
+    let letters = literal.bytes.iter().copied().filter(|&b| b != 0).chain([*TEXT.start(), *TEXT.end()]);
+    letters.fold(alphabet, |all, b| b.min(*all.start())..=b.max(*all.end()))
 }
 
 /// A literal in UTF-16 without its last (LE) or first (BE) zero: what both byte orders have in common.

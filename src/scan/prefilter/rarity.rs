@@ -11,7 +11,7 @@ const WORDS: &[&[u8]] = &[
 pub fn of_text(gram: &[u8]) -> u32 {
     let bytes: u32 = gram.iter().map(|&b| common(b)).sum();
     let in_word = |word: &&[u8]| word.windows(gram.len().min(word.len())).any(|part| gram.starts_with(part));
-    bytes + if WORDS.iter().any(|word| in_word(word)) { 40 } else { 0 }
+    bytes + if WORDS.iter().any(in_word) { 40 } else { 0 }
 }
 
 /// The same for letters of base64 and hexadecimal digits: `A` is zeros, and zeros are what binary data has most of.

@@ -29,6 +29,9 @@ const SHORT: usize = 4;
 /// Bytes of spellings that are searched in one pass: a few thousand RSA keys.
 const BATCH: usize = 48 << 20;
 
+/// Runs that a window remembers at least.
+const KNOWN: usize = 1 << 14;
+
 /// All spellings of one pass, ready to be searched.
 #[derive(Debug)]
 pub struct Propagation {
@@ -102,7 +105,8 @@ impl Propagation {
     /// one of the same finding is left out.
     #[must_use]
     pub fn search(&self, window: &Window<'_>) -> Vec<Sighted> {
-        let mut found = Found { propagation: self, window, known: HashMap::new(), ranges: Vec::new() };
+        let mut found =
+            Found { propagation: self, window, known: HashMap::new(), most_known: KNOWN, ranges: Vec::new() };
         let mut constant = 0;
         for run in prefilter::busy_runs(window.bytes(), window.owned(), self.lead, &mut constant) {
             if !self.grams.is_empty() {
@@ -145,6 +149,8 @@ struct Found<'a> {
     /// For a spelling and the place where its first byte would stand, where the run ends that was found there: its other
     /// anchors need not be compared again.
     known: HashMap<(u32, i64), usize>,
+    /// How many of those there may be before the ones are dropped that lie behind.
+    most_known: usize,
     ranges: Vec<(usize, Range<usize>, Form)>,
 }
 
@@ -154,6 +160,10 @@ impl Found<'_> {
         let begins = |place: usize, of: usize| (index, place as i64 - of as i64);
         if self.known.get(&begins(at, into)).is_some_and(|&end| at < end) {
             return;
+        }
+        if self.known.len() >= self.most_known {
+            self.known.retain(|_, end| *end > at);
+            self.most_known = KNOWN.max(2 * self.known.len());
         }
         let run = run::run(spelling, self.window, at, into);
         self.known.insert(begins(run.here.start, run.of.start), run.here.end);

@@ -66,3 +66,78 @@ fn utf_16_at_odd_offsets_is_found() {
     bytes.extend([7; 20]);
     assert_eq!(sites(&bytes, 0..bytes.len(), &[b"correct-horse"]), [(0, 33, 26)]);
 }
+
+/// What one spelling alone comes to, by comparing it with every place: the ranges of all longest equal runs that count, and
+/// whether each must be found or may be (a run too short to hold an anchor for certain).
+fn naive(spelling: &Spelling, bytes: &[u8]) -> Vec<(Range<usize>, bool)> {
+    let (len, grain) = (spelling.bytes.len(), if spelling.grain == forms::Grain::Wide { 31 } else { 15 });
+    let mut all = Vec::new();
+    for shift in -(len as i64)..bytes.len() as i64 {
+        let equal = |of: usize| {
+            let at = usize::try_from(shift + of as i64).ok();
+            at.and_then(|at| bytes.get(at)) == spelling.bytes.get(of)
+        };
+        let mut of = 0;
+        while of < len {
+            let run = (of..len).take_while(|&of| equal(of)).count();
+            let bits = forms::sum(&spelling.bits[of..of + run]);
+            let enough = run >= 8 && spelling.need.is_some_and(|need| bits >= need);
+            if run == len || enough {
+                let at = usize::try_from(shift + of as i64).unwrap();
+                all.push((at..at + run, run == len || run >= grain));
+            }
+            of += run + 1;
+        }
+    }
+    all
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 48, ..Default::default() })]
+
+    #[test]
+    fn equals_a_comparison_with_every_place(
+        secrets in proptest::collection::vec((proptest::collection::vec(proptest::prelude::any::<u8>(), 8..70), 0..3_usize), 1..4),
+        plants in proptest::collection::vec((0..1000_usize, 0..100_usize, 0..100_usize, 0..30_usize), 0..12),
+        seed in proptest::prelude::any::<u64>(),
+    ) {
+        let kept = |s: &Spelling| !s.broken && !s.word && s.form.encoding != crate::finding::Encoding::Utf16Be;
+        let mut all = Vec::new();
+        for (i, (bytes, kind)) in secrets.iter().enumerate() {
+            let letters: Vec<u8> = bytes.iter().map(|b| b"abcdefghijklmnopqrstuvwxyz012345"[usize::from(b & 31)]).collect();
+            let number = crate::vault::Part {
+                piece: Piece::P,
+                kind: crate::vault::PartKind::Number,
+                bytes: crate::vault::SecretBytes::new(bytes.clone()),
+            };
+            let secret = match kind {
+                0 => Secret::text(&letters),
+                1 => Secret::bytes(bytes),
+                _ => Secret::key_pair(&[i as u8; 32], vec![number]),
+            };
+            spellings(i, &secret, &mut |s| all.push(s));
+        }
+        all.retain(kept);
+        let mut haystack: Vec<u8> = Vec::new();
+        for (which, from, len, gap) in plants {
+            let bytes = &all[which % all.len()].bytes;
+            let from = from % bytes.len();
+            haystack.extend(&bytes[from..(from + 8 + len).min(bytes.len())]);
+            haystack.extend((0..gap).map(|i| (seed >> (i % 56)) as u8));
+        }
+        let mut expected: Vec<(usize, Range<usize>, bool)> = Vec::new();
+        for spelling in &all {
+            expected.extend(naive(spelling, &haystack).into_iter().map(|(range, must)| (spelling.finding, range, must)));
+        }
+        let told = told(&haystack, 0..haystack.len(), &Propagation::new(all));
+        let told: Vec<(usize, Range<usize>)> =
+            told.into_iter().map(|(i, at, len)| (i, at as usize..(at + len) as usize)).collect();
+        for (finding, range, must) in &expected {
+            let covers = |(by, told): &(usize, Range<usize>)| by == finding && told.start <= range.start && range.end <= told.end;
+            proptest::prop_assert!(!must || told.iter().any(covers), "{finding} {range:?} in {told:?}");
+        }
+        for (finding, range) in &told {
+            proptest::prop_assert!(expected.iter().any(|(by, known, _)| by == finding && known == range), "{finding} {range:?}");
+        }
+    }
+}

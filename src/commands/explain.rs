@@ -1,0 +1,107 @@
+//! `dumpscrub explain`: whether what stands at an address is the program's, or what redaction left.
+
+use serde::Serialize;
+
+use crate::commands::args::ExplainArgs;
+use crate::commands::output::{Plain, to_stdout};
+use crate::commands::{exit, receipt};
+use crate::error::{Error, Result};
+use crate::redact::receipt::Receipt;
+use crate::redact::receipt::wire::{Overwritten, Secret};
+use crate::report::receipt::explain;
+use crate::report::write_document;
+
+/// Explains a place.
+///
+/// # Errors
+/// When the receipt cannot be read, or the place is none.
+pub fn run(args: &ExplainArgs) -> Result<u8> {
+    let (_, receipt) = receipt::read(&args.receipt)?;
+    let place = if args.offset { offset(&args.place, &receipt)? } else { address(&args.place)? };
+    let edits: Vec<&Overwritten> = match args.offset {
+        true => receipt.at_offset(place).into_iter().collect(),
+        false => receipt.at_address(place).collect(),
+    };
+    let told = Told::of(args, place, &edits, &receipt);
+    to_stdout(|out| match args.format.json {
+        true => write_document(&told, out),
+        false => explain(&receipt, place, args.offset, &edits, &mut Plain::new(out)),
+    })?;
+    Ok(exit::CLEAN)
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    schema: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+    redacted: bool,
+    edits: &'a [&'a Overwritten],
+    findings: Vec<&'a Secret>,
+}
+
+impl<'a> Told<'a> {
+    fn of(args: &ExplainArgs, place: u64, edits: &'a [&'a Overwritten], receipt: &'a Receipt) -> Self {
+        Self {
+            schema: "dumpscrub-explain/1",
+            address: (!args.offset).then(|| format!("{place:#x}")),
+            offset: args.offset.then_some(place),
+            redacted: !edits.is_empty(),
+            edits,
+            findings: edits.iter().filter_map(|edit| receipt.finding(edit.finding)).collect(),
+        }
+    }
+}
+
+/// An address as debuggers print it: in hexadecimal, with `0x` or with digits of both halves and a backtick between them.
+fn address(text: &str) -> Result<u64> {
+    let (digits, is_hex) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => (digits.replace('`', ""), true),
+        None => (text.replace('`', ""), text.contains('`')),
+    };
+    // Without a sign that it is hexadecimal, 4096 could be meant either way.
+    if !is_hex && digits.bytes().all(|b| b.is_ascii_digit()) {
+        let text = format!("{text} can be read in two ways: write an address as 0x{text}, or use --offset");
+        return Err(Error::Usage(text));
+    }
+    let wrong = || Error::Usage(format!("{text} is no address: write it as 0x7ffe01a8 or 00007ffe`000001a8"));
+    number(&digits, 16).ok_or_else(wrong)
+}
+
+fn offset(text: &str, receipt: &Receipt) -> Result<u64> {
+    let value = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => number(digits, 16),
+        None => number(text, 10),
+    };
+    let value = value.ok_or_else(|| Error::Usage(format!("{text} is no offset: write it as 4096 or 0x1000")))?;
+    let len = receipt.told().original.bytes;
+    if value >= len {
+        return Err(Error::Usage(format!("offset {value:#x} lies outside of the dump, which has {len:#x} bytes")));
+    }
+    Ok(value)
+}
+
+fn number(digits: &str, radix: u32) -> Option<u64> {
+    // The standard library would take a sign, too.
+    let is_plain = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
+    u64::from_str_radix(digits, radix).ok().filter(|_| is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_debuggers_print_them() {
+        for (text, value) in
+            [("0x7f01", 0x7f01), ("0X7F01", 0x7f01), ("00007ff6`12345678", 0x7ff6_1234_5678), ("7ffe", 0x7ffe)]
+        {
+            assert_eq!(address(text).unwrap(), value, "{text}");
+        }
+        for text in ["", "4096", "0x", "0x+1", "-1", "0x1ffffffffffffffff", "rsp"] {
+            assert!(address(text).is_err(), "{text}");
+        }
+    }
+}

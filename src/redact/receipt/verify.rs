@@ -1,0 +1,278 @@
+//! A receipt held against the files, by nothing but the files: whoever wrote either is not trusted.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::dump::{self, Class, DumpMap};
+use crate::error::Result;
+use crate::image::Image;
+use crate::redact::plan::{Plan, plan};
+use crate::redact::prove::{self, Case, Check, Manner, Proof, secrets};
+use crate::redact::receipt::VerifyingKey;
+use crate::redact::receipt::entries::Entries;
+use crate::redact::receipt::envelope;
+use crate::redact::receipt::keys::{hex, id};
+use crate::redact::receipt::read::{Receipt, Sealed};
+use crate::redact::receipt::wire::{RuleSet, Secret};
+use crate::redact::receipt::write::{covered, tool};
+use crate::redact::write::{Written, read};
+use crate::scan::{self, Engine, Outcome, Progress};
+use crate::span::Span;
+
+/// Bytes that are looked at at once.
+const STEP: usize = 1 << 20;
+
+/// What is to be verified, and by what.
+pub struct Question<'a> {
+    /// The receipt.
+    pub receipt: &'a Sealed,
+    /// The redacted dump.
+    pub output: &'a Image,
+    /// The dump as it was, where it is at hand.
+    pub original: Option<&'a Image>,
+    /// Whose signature the receipt must have.
+    pub public_key: Option<&'a VerifyingKey>,
+    /// What scans.
+    pub engine: &'a Engine,
+    /// The rules of that engine.
+    pub rules: &'a RuleSet,
+}
+
+/// Checks all that can be checked.
+///
+/// # Errors
+/// When a dump cannot be read; what does not hold is no error, it is told in the checks.
+pub fn verify(question: &Question<'_>, progress: &dyn Progress) -> Result<Proof> {
+    let mut checks = vec![signature(question)];
+    let receipt = match question.receipt.receipt() {
+        Ok(receipt) => receipt,
+        Err(reason) => {
+            checks.push(Check::fails("receipt", reason));
+            return Ok(Proof { checks, stacks: None });
+        }
+    };
+    checks.push(well_formed(&receipt));
+    let plan = receipt.plan();
+    let content = content(question.output, &plan, progress)?;
+    checks.extend([size(&receipt, question.output), digest(&receipt, &content), fills(&receipt, &content)]);
+    match question.original {
+        None => without_original(question, &receipt, &plan, checks, progress),
+        Some(original) => with_original(question, &receipt, original, &content, checks, progress),
+    }
+}
+
+fn signature(question: &Question<'_>) -> Check {
+    const NAME: &str = "signature";
+    let Sealed { payload, signatures } = question.receipt;
+    match (signatures, question.public_key) {
+        (None, None) => Check::not_shown(NAME, "the receipt is not signed: anybody may have written it"),
+        (None, Some(_)) => Check::fails(NAME, "the receipt is not signed"),
+        (Some(signatures), None) => {
+            let by: Vec<&str> = signatures.iter().map(|signed| signed.keyid.as_str()).collect();
+            let by = by.join(", ");
+            Check::not_shown(NAME, format!("it names key {by} and was not checked: give the key with --public-key"))
+        }
+        (Some(signatures), Some(key)) => match envelope::check(payload, signatures, key) {
+            Ok(()) => Check::holds(NAME, format!("by key {}", id(key))),
+            Err(reason) => Check::fails(NAME, reason),
+        },
+    }
+}
+
+fn well_formed(receipt: &Receipt) -> Check {
+    let (told, tool) = (receipt.told(), &receipt.told().tool);
+    let (findings, edits) = (told.findings.len(), told.edits.len());
+    let detail = format!("by {} {} at {}; {findings} findings, {edits} edits", tool.name, tool.version, told.time);
+    Check::holds("receipt", detail)
+}
+
+fn size(receipt: &Receipt, output: &Image) -> Check {
+    let (told, len) = (receipt.told().original.bytes, output.len());
+    if told == len {
+        return Check::holds("size", format!("{len} bytes"));
+    }
+    Check::fails("size", format!("the dump has {len} bytes, and the receipt is for one of {told}"))
+}
+
+fn digest(receipt: &Receipt, content: &Content) -> Check {
+    let found = hex(&content.digest);
+    if found == receipt.after() {
+        return Check::holds("output-sha256", found);
+    }
+    let detail = format!("the dump is not the one that was written: its SHA-256 is {found}");
+    Check::fails("output-sha256", detail)
+}
+
+fn fills(receipt: &Receipt, content: &Content) -> Check {
+    let (edits, plan) = (receipt.told().edits.len(), receipt.plan().bytes());
+    match content.first {
+        None => Check::holds("fills", format!("all {plan} bytes of {edits} edits are what the receipt says")),
+        Some(first) => {
+            let told = receipt.at_offset(first).map_or(0, |edit| edit.finding);
+            let differ = content.different;
+            let detail = format!("{differ} bytes that were overwritten hold something else, the first at {first:#x}");
+            Check::fails("fills", format!("{detail}, of finding {told}"))
+        }
+    }
+}
+
+/// What one walk over the redacted dump tells.
+struct Content {
+    /// SHA-256.
+    digest: [u8; 32],
+    /// Bytes of edits that are not what the edits paint.
+    different: u64,
+    /// The first of them.
+    first: Option<u64>,
+}
+
+/// An edit paints over its own result without changing it, since no fill depends on what stood there but for line breaks,
+/// which stay.
+fn content(image: &Image, plan: &Plan, progress: &dyn Progress) -> Result<Content> {
+    progress.pass("verify", image.len());
+    let (mut digest, mut buffer, mut painted) = (Sha256::new(), vec![0; STEP], vec![0; STEP]);
+    let (mut different, mut first) = (0, None);
+    each_step(image, &mut buffer, |at, bytes| {
+        digest.update(bytes);
+        let ours = painted.get_mut(..bytes.len()).unwrap_or_default();
+        ours.copy_from_slice(bytes);
+        plan.paint(at, ours);
+        if ours != bytes {
+            let unlike = ours.iter().zip(bytes).enumerate().filter(|(_, (a, b))| a != b);
+            different += unlike.clone().count() as u64;
+            first = first.or(unlike.map(|(i, _)| at + i as u64).next());
+        }
+        progress.advance(bytes.len() as u64);
+    })?;
+    Ok(Content { digest: digest.finalize().into(), different, first })
+}
+
+fn each_step(image: &Image, buffer: &mut [u8], mut see: impl FnMut(u64, &[u8])) -> Result<()> {
+    let mut at = 0;
+    while at < image.len() {
+        let want = usize::try_from(image.len() - at).unwrap_or(STEP).min(buffer.len());
+        let bytes = buffer.get_mut(..want).unwrap_or_default();
+        read(image, at, bytes)?;
+        see(at, bytes);
+        at += want as u64;
+    }
+    Ok(())
+}
+
+/// Checks that ask for the original, and what they would show.
+const NEED_ORIGINAL: [(&str, &str); 6] = [
+    ("original-sha256", "the original is the one that was redacted"),
+    ("same-plan", "what was overwritten is what had to be"),
+    ("planned-bytes-only", "no other byte was changed"),
+    ("same-map", "both files are described alike"),
+    ("leftovers", "no form of any secret is left"),
+    ("stacks", "every stack unwinds as before"),
+];
+
+fn without_original(
+    question: &Question<'_>,
+    receipt: &Receipt,
+    plan: &Plan,
+    mut checks: Vec<Check>,
+    progress: &dyn Progress,
+) -> Result<Proof> {
+    let (manner, options) = (Manner::default(), receipt.options());
+    let map = dump::map(question.output, &manner.limits)?;
+    checks.extend(left(receipt, &map));
+    let counting = (plan, &options);
+    checks.push(secrets::rescan(counting, question.output, &map, question.engine, &manner.limits, progress)?);
+    checks.extend(NEED_ORIGINAL.map(|(name, what)| Check::not_shown(name, format!("that {what}: needs --original"))));
+    Ok(Proof { checks, stacks: None })
+}
+
+fn with_original(
+    question: &Question<'_>,
+    receipt: &Receipt,
+    original: &Image,
+    content: &Content,
+    mut checks: Vec<Check>,
+    progress: &dyn Progress,
+) -> Result<Proof> {
+    let (options, manner) = (receipt.options(), Manner::default());
+    let (before, plan) = (sha256(original)?, receipt.plan());
+    let map = dump::map(original, &manner.limits)?;
+    let scan_options = scan::Options { limits: manner.limits, ..scan::Options::default() };
+    let outcome = scan::scan(original, &map, question.engine, &scan_options, progress)?;
+    checks.push(original_digest(receipt, &hex(&before)));
+    checks.push(same_plan(question, receipt, original, &map, &outcome)?);
+    checks.extend(left(receipt, &map));
+    // The proof compares with what is in the files now; whether that is what was written has been told above.
+    let written = Written { bytes: question.output.len(), before, after: content.digest };
+    let case = Case { old: original, map: &map, outcome: &outcome, plan: &plan, options: &options, written: &written };
+    let proof = prove::prove(&case, question.output, question.engine, &manner, progress)?;
+    checks.extend(proof.checks.into_iter().filter(|check| check.name != "same-size"));
+    Ok(Proof { checks, stacks: proof.stacks })
+}
+
+fn sha256(image: &Image) -> Result<[u8; 32]> {
+    let mut digest = Sha256::new();
+    each_step(image, &mut vec![0; STEP], |_, bytes| digest.update(bytes))?;
+    Ok(digest.finalize().into())
+}
+
+fn original_digest(receipt: &Receipt, before: &str) -> Check {
+    const NAME: &str = "original-sha256";
+    match &receipt.told().original.sha256 {
+        Some(told) if told == before => Check::holds(NAME, before),
+        Some(_) => {
+            Check::fails(NAME, format!("the original is not the dump that was redacted: its SHA-256 is {before}"))
+        }
+        None => {
+            let why = receipt.told().original.sha256_withheld.as_deref().unwrap_or("no reason given");
+            Check::not_shown(NAME, format!("the receipt does not tell it: {why}"))
+        }
+    }
+}
+
+/// Whether this program plans the same for the original. Only the version that made the receipt, with the same rules, can
+/// be asked.
+fn same_plan(
+    question: &Question<'_>,
+    receipt: &Receipt,
+    original: &Image,
+    map: &DumpMap,
+    outcome: &Outcome,
+) -> Result<Check> {
+    const NAME: &str = "same-plan";
+    let (told, options) = (receipt.told(), receipt.options());
+    if told.tool != tool() || told.rules != *question.rules {
+        let text = "the receipt was made by another version or with other rules, which may find more or less";
+        return Ok(Check::not_shown(NAME, text));
+    }
+    let again = plan(original, map, outcome, &options)?;
+    let entries = Entries::new(map, outcome, &again);
+    let findings = entries.findings(|finding| options.counts(finding), None);
+    let bare = told.findings.iter().map(|finding| Secret { fingerprint: None, ..finding.clone() });
+    let differs = [
+        ("findings", !findings.eq(bare)),
+        ("edits", !entries.edits().eq(told.edits.iter().cloned())),
+        ("bytes that were left", !entries.left().eq(told.left.iter().cloned())),
+        ("coverage", covered(map, outcome) != told.coverage),
+        ("format", told.original.format != map.format),
+    ];
+    let differs: Vec<&str> = differs.into_iter().filter_map(|(what, differs)| differs.then_some(what)).collect();
+    if differs.is_empty() {
+        return Ok(Check::holds(NAME, "planned again from the original: the same findings and the same edits"));
+    }
+    Ok(Check::fails(NAME, format!("planned again from the original, other {} come out", differs.join(" and "))))
+}
+
+/// Whether what a receipt says was left is in bytes that are never edited: it excuses nothing else.
+fn left(receipt: &Receipt, map: &DumpMap) -> Option<Check> {
+    const NAME: &str = "left";
+    let told = &receipt.told().left;
+    let is_frozen = |span| map.classes.runs(span).into_iter().all(|(_, class)| class == Class::Frozen);
+    let wrong = told.iter().find(|left| !is_frozen(Span::new(left.offset, left.length)));
+    match wrong {
+        _ if told.is_empty() => None,
+        Some(wrong) => Some(Check::fails(NAME, format!("the bytes at {:#x} could have been redacted", wrong.offset))),
+        None => {
+            let bytes: u64 = told.iter().map(|left| left.length).sum();
+            Some(Check::holds(NAME, format!("{bytes} bytes of secrets stay, all in bytes that are never edited")))
+        }
+    }
+}

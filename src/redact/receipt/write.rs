@@ -1,0 +1,251 @@
+//! Writing a receipt: entry by entry, so that a plan of millions of edits is not held a second time.
+
+use std::cell::RefCell;
+use std::io::{self, BufWriter, Write};
+use std::time::{Duration, SystemTime};
+
+use ed25519_dalek::SigningKey;
+use serde::{Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+use crate::detect::text;
+use crate::dump::DumpMap;
+use crate::error::{Error, Gap, Result};
+use crate::finding::Rule;
+use crate::inert::InertJson;
+use crate::redact::prove::{Case, Check, Proof};
+use crate::redact::receipt::entries::Entries;
+use crate::redact::receipt::envelope::Envelope;
+use crate::redact::receipt::keys::hex;
+use crate::redact::receipt::lines::Lines;
+use crate::redact::receipt::wire::{
+    Asked, Checked, Covered, Digest, NotScanned, Original, PREDICATE, Redaction, RuleSet, STATEMENT, Statement,
+    Subject, Tool,
+};
+use crate::scan::Outcome;
+use crate::vault::{FingerprintKey, PartKind, Secret};
+
+/// What a receipt tells of.
+pub struct Facts<'a> {
+    /// The redaction.
+    pub case: &'a Case<'a>,
+    /// What its proof came to.
+    pub proof: &'a Proof,
+    /// The rules that were looked for.
+    pub rules: RuleSet,
+    /// Name of the dump as it was, without folders.
+    pub original: String,
+    /// Name of the redacted dump, without folders.
+    pub output: String,
+    /// When.
+    pub time: SystemTime,
+    /// Whether the user allowed that something was not scanned.
+    pub allow_gaps: bool,
+    /// Whether stack traces were to be compared.
+    pub stacks: bool,
+    /// What fingerprints are made with, where there shall be some.
+    pub fingerprints: Option<&'a FingerprintKey>,
+}
+
+/// Writes the receipt: the plain statement, or an envelope where it is to be signed.
+///
+/// The plain statement is streamed. To be signed it is held in memory, about 250 bytes for each edit.
+///
+/// # Errors
+/// [`Error::Usage`] where the time is none that can be written; [`Error::Write`].
+pub fn write(facts: &Facts<'_>, key: Option<&SigningKey>, out: &mut dyn Write) -> Result<()> {
+    let time = rfc3339(facts.time)?;
+    let failed = |source| Error::Write { what: "the receipt".to_owned(), source };
+    let mut out = BufWriter::new(out);
+    let written = match key {
+        None => write_statement(facts, time, &mut out),
+        Some(key) => {
+            let mut payload = Vec::new();
+            write_statement(facts, time, &mut payload).and_then(|()| Envelope::sign(&payload, key).write(&mut out))
+        }
+    };
+    written.and_then(|()| out.flush()).map_err(failed)
+}
+
+/// The rules of a scan, by number and digest: of every rule what it says of itself, and of text rules the whole definition
+/// too: those of the program and those in `files`, which the user brought. What detectors in code look for is told by the program's version.
+#[must_use]
+pub fn rule_set(rules: &[Rule], files: &[String]) -> RuleSet {
+    let mut sorted: Vec<String> = rules.iter().map(|rule| serde_json::to_string(rule).unwrap_or_default()).collect();
+    sorted.sort();
+    let mut digest = Sha256::new();
+    let built_in = text::BUILT_IN.iter().map(|(_, content)| *content);
+    // Each with its length, so that no two lists of texts are one.
+    for text in sorted.iter().map(String::as_str).chain(built_in).chain(files.iter().map(String::as_str)) {
+        digest.update((text.len() as u64).to_be_bytes());
+        digest.update(text);
+    }
+    RuleSet { count: rules.len(), sha256: hex(&digest.finalize()) }
+}
+
+/// This program.
+#[must_use]
+pub fn tool() -> Tool {
+    Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+}
+
+/// The last second of the year 9999, the last one that RFC 3339 can write.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+fn rfc3339(time: SystemTime) -> Result<String> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    if since.as_secs() > LAST_SECOND {
+        return Err(Error::Usage("the time is after the year 9999".to_owned()));
+    }
+    Ok(humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())).to_string())
+}
+
+fn write_statement(facts: &Facts<'_>, time: String, out: &mut dyn Write) -> io::Result<()> {
+    let Case { map, outcome, plan, .. } = facts.case;
+    let (entries, digest) = (Entries::new(map, outcome, plan), RefCell::new(Sha256::new()));
+    let mut out = Hashed { out, digest: &digest };
+    let format = InertJson(Lines::default());
+    statement(facts, time, &entries, &digest)
+        .serialize(&mut serde_json::Serializer::with_formatter(&mut out, format))?;
+    writeln!(out)
+}
+
+fn statement<'a>(
+    facts: &'a Facts<'a>,
+    time: String,
+    entries: &'a Entries<'a>,
+    digest: &'a RefCell<Sha256>,
+) -> impl Serialize + 'a {
+    let Case { map, outcome, plan, options, written, .. } = facts.case;
+    let predicate = Redaction {
+        tool: tool(),
+        time,
+        rules: facts.rules.clone(),
+        options: Asked {
+            fill: options.fill,
+            fail_on: options.fail_on,
+            min_evidence: options.min_evidence,
+            leave_frozen: options.leave_frozen,
+            allow_gaps: facts.allow_gaps,
+            stacks: facts.stacks,
+        },
+        original: original(facts),
+        coverage: covered(map, outcome),
+        word: hex(&plan.word()),
+        fingerprint_key: facts.fingerprints.map(|key| key.id().to_owned()),
+        checks: facts.proof.checks.iter().map(checked).collect(),
+        stacks: facts.proof.stacks,
+        left: LeftOf(entries),
+        findings: FindingsOf(facts, entries),
+        edits: EditsOf(entries),
+        checksum: Checksum(digest),
+    };
+    let subject = Subject { name: facts.output.clone(), digest: Digest { sha256: hex(&written.after) } };
+    Statement { kind: STATEMENT.to_owned(), subject: vec![subject], predicate_type: PREDICATE.to_owned(), predicate }
+}
+
+fn original(facts: &Facts<'_>) -> Original {
+    let Case { map, written, .. } = facts.case;
+    let told = tells_original(facts.case);
+    Original {
+        name: facts.original.clone(),
+        format: map.format.to_owned(),
+        bytes: written.bytes,
+        sha256: told.then(|| hex(&written.before)),
+        sha256_withheld: (!told).then(|| WITHHELD.to_owned()),
+    }
+}
+
+/// Why the SHA-256 of an original is not told.
+const WITHHELD: &str = "everything that was redacted is short: whoever has the redacted dump could try guesses against \
+                        the SHA-256 of the original";
+
+/// Whether the digest of the original gives nothing away. With the redacted dump at hand it is a test for guesses of all
+/// that was redacted at once, so that one secret too long to be guessed is enough.
+fn tells_original(case: &Case<'_>) -> bool {
+    let redacted = case.outcome.findings.iter().filter(|finding| case.options.counts(finding));
+    let mut secrets = redacted.filter_map(|finding| case.outcome.vault.get(finding.secret)).peekable();
+    secrets.peek().is_none() || secrets.any(is_beyond_guessing)
+}
+
+fn is_beyond_guessing(secret: &Secret) -> bool {
+    secret.parts().iter().any(|part| match part.kind {
+        // People choose texts, so that a byte of them is worth much less than 8 bits.
+        PartKind::Text => part.bytes.len() >= 32,
+        PartKind::Bytes | PartKind::Number => part.bytes.len() >= 16,
+    })
+}
+
+/// What was scanned of a dump, and what was not.
+pub(crate) fn covered(map: &DumpMap, outcome: &Outcome) -> Covered {
+    let coverage = &outcome.coverage;
+    let mut gaps: Vec<&Gap> = coverage.gaps.iter().chain(&map.gaps).collect();
+    gaps.sort();
+    gaps.dedup();
+    let told = |gap: &&Gap| NotScanned { offset: gap.span.from(), length: gap.span.len, reason: gap.reason.clone() };
+    Covered {
+        bytes: coverage.bytes,
+        scanned: coverage.scanned,
+        constant: coverage.constant,
+        seams: coverage.seams,
+        gaps: gaps.iter().map(told).collect(),
+    }
+}
+
+fn checked(check: &Check) -> Checked {
+    Checked { name: check.name.to_owned(), verdict: check.verdict, detail: check.detail.clone() }
+}
+
+struct LeftOf<'a>(&'a Entries<'a>);
+
+impl Serialize for LeftOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.left())
+    }
+}
+
+struct FindingsOf<'a>(&'a Facts<'a>, &'a Entries<'a>);
+
+impl Serialize for FindingsOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let Self(facts, entries) = self;
+        serializer.collect_seq(entries.findings(|finding| facts.case.options.counts(finding), facts.fingerprints))
+    }
+}
+
+struct EditsOf<'a>(&'a Entries<'a>);
+
+impl Serialize for EditsOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.edits())
+    }
+}
+
+/// The digest of what was written before it.
+struct Checksum<'a>(&'a RefCell<Sha256>);
+
+impl Serialize for Checksum<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        // What is written from here on is digested too, so the digest must not stay borrowed.
+        let so_far = self.0.borrow().clone();
+        serializer.serialize_str(&hex(&so_far.finalize()))
+    }
+}
+
+/// Digests what goes through it.
+struct Hashed<'a> {
+    out: &'a mut dyn Write,
+    digest: &'a RefCell<Sha256>,
+}
+
+impl Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.digest.borrow_mut().update(bytes.get(..written).unwrap_or_default());
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
