@@ -150,10 +150,11 @@ fn fragment_anchors(spelling: &Spelling, last: usize) -> Vec<usize> {
     };
     let mut known = std::collections::HashSet::new();
     let all = std::iter::once(0).chain((first..last).step_by(step)).chain([last]);
-    // Where a gram recurs in the spelling the first is enough; a gram that gives nothing away is everywhere.
+    // Where a gram recurs in the spelling the first is enough; a gram that gives nothing away is everywhere, and so is the
+    // last digit of a number if that is a small number by itself.
     let good = |at: &usize| {
         let bits = spelling.bits.get(*at..at + GRAM).map_or(0, sum);
-        let gram = gram_at(&spelling.bytes, *at).filter(|gram| !is_constant(*gram) && bits > 0);
+        let gram = gram_at(&spelling.bytes, *at).filter(|gram| !is_constant(*gram) && !is_small(*gram) && bits > 0);
         gram.is_some_and(|gram| known.insert(gram))
     };
     let mut anchors: Vec<usize> = all.filter(good).collect();
@@ -175,6 +176,10 @@ fn whole_anchors(spelling: &Spelling, last: usize) -> Vec<usize> {
     let near = (0..=last.min(SECOND_ANCHOR - 1)).max_by_key(unlike);
     let far = (2 * SECOND_ANCHOR..=last.min(3 * SECOND_ANCHOR)).max_by_key(unlike).filter(|_| spelling.broken);
     near.into_iter().chain(far).collect()
+}
+
+fn is_small(gram: u64) -> bool {
+    gram.min(gram.swap_bytes()) < 1 << 16
 }
 
 fn is_constant(gram: u64) -> bool {
