@@ -25,6 +25,8 @@ pub struct AddressSpace {
     /// that do not: one giant region below 100,000 small ones would make a walk quadratic.
     ends: Vec<u64>,
     leaves: usize,
+    /// Bit by bit: see [`AddressSpace::phases`].
+    phases: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,13 +75,20 @@ impl AddressSpace {
                 *end = highest;
             }
         }
-        Self { regions: mapped, ends, leaves }
+        let phases = phases(&mapped);
+        Self { regions: mapped, ends, leaves, phases }
     }
 
     /// Whether no region has an address.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.regions.is_empty()
+    }
+
+    /// What must be added to a file offset so that it is a whole number of words of 8 bytes exactly where an address is: one
+    /// or two numbers below 8 in most dumps. All of them where no region has an address.
+    pub fn phases(&self) -> impl Iterator<Item = u64> + '_ {
+        (0..8).filter(|phase| self.phases >> phase & 1 == 1)
     }
 
     /// Every file offset at which the byte of `address` stands, lowest region first, at most `most`.
@@ -244,6 +253,18 @@ impl AddressSpace {
         }
         Some(node - self.leaves)
     }
+}
+
+/// File offsets themselves count too: a map that is wrong must not hide what stands where a page would begin. Words of
+/// programs of 32 bits have 4 bytes.
+fn phases(regions: &[Mapped]) -> u8 {
+    if regions.is_empty() {
+        return u8::MAX;
+    }
+    let of = |region: &Mapped| 1_u8 << (region.address.wrapping_sub(region.file) % 8);
+    let phases = regions.iter().map(of).fold(1, |all, phase| all | phase);
+    let narrow = regions.iter().all(|region| region.end() <= 1 << 32);
+    if narrow { phases | phases.rotate_left(4) } else { phases }
 }
 
 fn mapped(region: &Region) -> Option<Mapped> {

@@ -4,8 +4,11 @@
 //! [`Hunter`] that needs such clues walks the image again and tests each place against *all* of them at once. Clues are
 //! budgeted and merge in any order with the same result. Adding a hunter is one file and one line in [`HUNTERS`].
 
+pub mod dense;
 pub mod generators;
+pub mod montgomery;
 pub mod rsa_integers;
+pub mod rsa_windows;
 pub mod shielded;
 
 use std::collections::BTreeMap;
@@ -26,6 +29,11 @@ pub enum Clue {
         modulus: Vec<u8>,
         /// e
         exponent: Vec<u8>,
+    },
+    /// An RSA modulus of which it is known that a prime of it is in memory, without its exponent.
+    RsaModulus {
+        /// n, most significant byte first, without leading zeros.
+        modulus: Vec<u8>,
     },
     /// A certificate and the SHA-256 of the public key that it certifies.
     Certificate {
@@ -50,6 +58,17 @@ pub enum Clue {
         /// Bytes of the key.
         len: usize,
     },
+}
+
+impl Clue {
+    /// The modulus of an RSA public key.
+    #[must_use]
+    pub fn modulus(&self) -> Option<&[u8]> {
+        match self {
+            Self::RsaPublicKey { modulus, .. } | Self::RsaModulus { modulus } => Some(modulus),
+            _ => None,
+        }
+    }
 }
 
 /// Everything learned in the local pass.
@@ -112,10 +131,15 @@ pub trait Hunter: Sync {
 pub trait Hunt: Sync + Send {
     /// Looks at one window; memory beyond it is read through the address space.
     fn hunt(&self, window: &Window<'_>, memory: &AddressSpace, image: &Image, out: &mut Hits);
+    /// What it does not look for because that would take too long, in words: a gap.
+    fn left_out(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Every hunter.
-pub const HUNTERS: &[&dyn Hunter] = &[&rsa_integers::RsaIntegers, &shielded::Shielded, &generators::Generators];
+pub const HUNTERS: &[&dyn Hunter] =
+    &[&rsa_integers::RsaIntegers, &rsa_windows::RsaWindows, &shielded::Shielded, &generators::Generators];
 
 #[cfg(test)]
 mod tests {

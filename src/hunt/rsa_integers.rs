@@ -54,10 +54,11 @@ impl Hunter for RsaIntegers {
     }
 }
 
+/// A public key whose private half is looked for.
 #[derive(Clone, Debug)]
-struct PublicKey {
-    n: Number,
-    e: Number,
+pub(super) struct PublicKey {
+    pub(super) n: Number,
+    pub(super) e: Number,
 }
 
 fn public_keys(clues: &Clues) -> impl Iterator<Item = PublicKey> + '_ {
@@ -146,7 +147,7 @@ impl Prepared {
 
 impl PublicKey {
     /// The private key, from one prime. The greater one is called p, as nearly every library does.
-    fn with_prime(&self, prime: &Number, d: Option<Number>) -> Option<RsaNumbers> {
+    pub(super) fn with_prime(&self, prime: &Number, d: Option<Number>) -> Option<RsaNumbers> {
         let other = self.n.div_rem(prime)?.0;
         let (p, q) = if *prime > other { (prime.clone(), other) } else { (other, prime.clone()) };
         RsaNumbers::from_primes(p, q, self.e.clone(), d).filter(RsaNumbers::prove)

@@ -40,6 +40,14 @@ impl Number {
         if bytes.is_empty() { Self::from(0) } else { Self::narrow(BoxedUint::from_be_slice_vartime(bytes)) }
     }
 
+    /// 2 ^ exponent
+    #[must_use]
+    pub fn power_of_two(exponent: u32) -> Self {
+        let mut bytes = vec![0; 1 + exponent as usize / 8];
+        bytes.first_mut().into_iter().for_each(|first| *first = 1 << (exponent % 8));
+        Self::from_be(&bytes)
+    }
+
     /// Its bytes, most significant first, without leading zeros; none for zero.
     #[must_use]
     pub fn to_be(&self) -> Vec<u8> {

@@ -52,7 +52,7 @@ impl RsaNumbers {
         let (dp, dq) = (e.inverse(&p1)?, e.inverse(&q1)?);
         let d = match d {
             Some(d) => d,
-            None => e.inverse(&lcm(&p1, &q1)?)?,
+            None => e.inverse(&p1.times(&q1).div_rem(&p1.gcd(&q1))?.0)?,
         };
         let qinv = q.inverse(&p)?;
         Some(Self { n, e, d, p, q, dp, dq, qinv })
@@ -119,24 +119,11 @@ impl RsaNumbers {
         add(Piece::P, &self.p);
         add(Piece::Q, &self.q);
         add(Piece::D, &self.d);
-        self.other_exponents().iter().for_each(|d| add(Piece::D, d));
         add(Piece::Dp, &self.dp);
         add(Piece::Dq, &self.dq);
         add(Piece::Qinv, &self.qinv);
+        self.derived().iter().for_each(|(piece, number)| add(*piece, number));
         Some(parts)
-    }
-
-    /// The private exponents that other libraries would keep for the same key: OpenSSL 3 reduces modulo the least common
-    /// multiple of p-1 and q-1, most others modulo their product.
-    fn other_exponents(&self) -> Vec<Number> {
-        let both = || {
-            let (p1, q1) = (self.p.minus_one()?, self.q.minus_one()?);
-            let (least, product) = (lcm(&p1, &q1)?, p1.times(&q1));
-            Some([self.e.inverse(&least)?, self.e.inverse(&product)?])
-        };
-        let mut others: Vec<Number> = both().into_iter().flatten().filter(|d| *d != self.d).collect();
-        others.dedup();
-        others
     }
 }
 
@@ -157,10 +144,6 @@ pub fn spki_sha256(modulus: &[u8], exponent: &[u8]) -> Option<[u8; 32]> {
     let algorithm = AlgorithmIdentifierRef { oid: pkcs1::ALGORITHM_OID, parameters: Some(null) };
     let spki = SubjectPublicKeyInfoRef { algorithm, subject_public_key: BitStringRef::from_bytes(&key).ok()? };
     Some(Sha256::digest(spki.to_der().ok()?).into())
-}
-
-fn lcm(a: &Number, b: &Number) -> Option<Number> {
-    Some(a.times(b).div_rem(&a.gcd(b))?.0)
 }
 
 #[cfg(test)]
@@ -185,7 +168,7 @@ mod tests {
         assert!(least.prove() && full.prove());
         let exponents = |key: RsaNumbers| {
             let found = key.into_found(Evidence::Proven).unwrap();
-            let parts = found.secret.parts().iter().filter(|part| part.piece == Piece::D);
+            let parts = found.secret.parts().iter().filter(|part| [Piece::D, Piece::OtherD].contains(&part.piece));
             parts.map(|part| part.bytes.expose().to_vec()).collect::<std::collections::BTreeSet<_>>()
         };
         assert_eq!(exponents(least), exponents(full));

@@ -20,6 +20,7 @@ pub mod rule_check;
 pub mod sites;
 mod walk;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -29,9 +30,11 @@ use crate::detect::{Detector, Hits};
 use crate::dump::DumpMap;
 use crate::error::{Error, Gap, Result};
 use crate::finding::{Finding, Rule};
-use crate::hunt::{Clues, HUNTERS, Hunt};
+use crate::hunt::montgomery::{self, Candidate, Filter, Join};
+use crate::hunt::{Clue, Clues, HUNTERS, Hunt};
 use crate::image::Image;
 use crate::limits::Limits;
+use crate::memory::AddressSpace;
 use crate::span::{Cover, Span};
 use crate::vault::{Secret, Vault};
 use crate::window::Window;
@@ -39,7 +42,7 @@ use crate::window::Window;
 use collapse::{Collector, RuleIndex, Seen};
 use look::Look;
 use parallel::Pool;
-use pieces::{Buffers, Pieces};
+use pieces::{Buffers, Cut, Pieces};
 use prefilter::{Found, Prefilter};
 use sites::Sites;
 use walk::Walk;
@@ -161,9 +164,9 @@ impl Engine {
         self.look(window).0.hits.into_iter().map(|hit| hit.range).collect()
     }
 
-    fn local(&self, window: &Window<'_>) -> Local {
+    fn local(&self, window: &Window<'_>, memory: &AddressSpace) -> Local {
         let (hits, Look { constant, spent, .. }) = self.look(window);
-        Local { seen: self.rules.seen(hits, window), constant, spent }
+        Local { seen: self.rules.seen(hits, window), constant, spent, wanted: montgomery::wanted(window, memory) }
     }
 
     fn look(&self, window: &Window<'_>) -> (Hits, Look<'_>) {
@@ -179,6 +182,8 @@ struct Local {
     constant: u64,
     /// Whether more was encoded in it than the budget allows to decode.
     spent: bool,
+    /// The lowest limbs of moduli whose constants it holds.
+    wanted: Vec<u64>,
 }
 
 /// Scans `image`, which `map` describes.
@@ -195,10 +200,11 @@ pub fn scan(
     let pieces = Pieces::new(image.len(), map, options.window, &options.limits);
     let gaps = map.gaps.iter().chain(&pieces.gaps).cloned().collect();
     let walk = Walk { image, pieces: &pieces, buffers: &engine.buffers, progress, gaps };
-    let mut run = Run { engine, walk, coverage: Coverage::default() };
+    let mut run = Run { engine, walk, coverage: Coverage::default(), wanted: Filter::new(image.len()) };
     let mut clues = Clues::new(options.limits.clues);
     let mut collector = Collector::new(engine.rules.clone(), options.limits);
     run.local(&mut collector, &mut clues)?;
+    run.join(&mut clues)?;
     run.hunt(&mut collector, &clues)?;
     collector.sweep()?;
     run.propagate(&mut collector)?;
@@ -220,11 +226,13 @@ struct Run<'a> {
     engine: &'a Engine,
     walk: Walk<'a>,
     coverage: Coverage,
+    /// The lowest limbs of moduli whose constants were seen.
+    wanted: Filter,
 }
 
 impl Run<'_> {
     fn local(&mut self, collector: &mut Collector, clues: &mut Clues) -> Result<()> {
-        let engine = self.engine;
+        let (engine, memory, wanted) = (self.engine, self.walk.pieces.memory(), &mut self.wanted);
         // What a sparse file does not store is zeros and is not looked at in any pass.
         let image = self.walk.image;
         let holes = self.walk.pieces.file().filter(|cut| cut.is_hole(image)).map(|cut| cut.owned_len());
@@ -232,11 +240,12 @@ impl Run<'_> {
         let mut spent = false;
         self.walk.windows(
             "scan",
-            |window| engine.local(window),
+            |window| engine.local(window, memory),
             |cut, local| {
                 constant += if cut.is_stitched() { 0 } else { local.constant };
                 spent |= local.spent;
                 local.seen.clues.into_iter().for_each(|clue| clues.add(clue));
+                local.wanted.into_iter().for_each(|word| wanted.add(word));
                 collector.add(local.seen.sightings)
             },
         )?;
@@ -249,10 +258,33 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Looks for moduli that no clue tells of, by the constants that arithmetic keeps of them.
+    fn join(&mut self, clues: &mut Clues) -> Result<()> {
+        let (memory, wanted) = (self.walk.pieces.memory(), &self.wanted);
+        let mut join = Join::default();
+        let add = |_: &Cut, seen: Vec<Candidate>| {
+            seen.into_iter().for_each(|candidate| join.add(candidate));
+            Ok(())
+        };
+        self.walk.windows("join", |window| montgomery::seen(wanted, window, memory), add)?;
+        if join.dropped() {
+            let reason = "more numbers than can be tried look like RSA moduli without a public key beside them; a key may be \
+                          missed";
+            self.walk.gaps.insert(Gap { span: Span::new(0, self.walk.image.len()), reason: reason.to_owned() });
+        }
+        let known: HashSet<Vec<u8>> = clues.iter().filter_map(|clue| clue.modulus().map(<[u8]>::to_vec)).collect();
+        let new = join.moduli().into_iter().filter(|modulus| !known.contains(modulus));
+        new.for_each(|modulus| clues.add(Clue::RsaModulus { modulus }));
+        Ok(())
+    }
+
     fn hunt(&mut self, collector: &mut Collector, clues: &Clues) -> Result<()> {
         let hunts: Vec<Box<dyn Hunt>> = HUNTERS.iter().filter(|h| h.needs(clues)).map(|h| h.prepare(clues)).collect();
         if hunts.is_empty() {
             return Ok(());
+        }
+        for reason in hunts.iter().filter_map(|hunt| hunt.left_out()) {
+            self.walk.gaps.insert(Gap { span: Span::new(0, self.walk.image.len()), reason });
         }
         let (image, memory, rules) = (self.walk.image, self.walk.pieces.memory(), &self.engine.rules);
         let look = |window: &Window<'_>| {

@@ -30,6 +30,7 @@ pub mod headers;
 pub mod keys;
 pub mod macho;
 mod records;
+pub mod symcrypt;
 pub mod windows;
 
 pub use blob::{Blob, Memory, RawStream};

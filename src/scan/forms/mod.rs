@@ -171,16 +171,20 @@ fn number(bytes: &[u8], told: &mut Told<'_, impl FnMut(Spelling)>) {
     let number = Written::plain(bytes, &bits);
     told.binary(Encoding::LittleEndian, number.reversed(), Grain::FromStart);
     told.binary(Encoding::Words32, number.words(), Grain::FromStart);
-    for (encoding, digit, size) in
-        [(Encoding::Digits30, 30, 4), (Encoding::Digits28, 28, 4), (Encoding::Digits60, 60, 8)]
-    {
-        told.binary(encoding, number.digits(digit, size), Grain::FromStart);
+    // What Montgomery arithmetic keeps beside a prime is in limbs: text would be the most of its spellings, and to digits
+    // other powers of two belong.
+    if ![Piece::RrP, Piece::RrQ, Piece::QinvMont, Piece::NegP, Piece::NegQ].contains(&told.piece) {
+        for (encoding, digit, size) in
+            [(Encoding::Digits30, 30, 4), (Encoding::Digits28, 28, 4), (Encoding::Digits60, 60, 8)]
+        {
+            told.binary(encoding, number.digits(digit, size), Grain::FromStart);
+        }
+        if bytes.len() <= DECIMAL {
+            told.letters(Encoding::Decimal, number.decimal(), false);
+        }
+        told.hex(&number);
+        told.base64(&number);
     }
-    if bytes.len() <= DECIMAL {
-        told.letters(Encoding::Decimal, number.decimal(), false);
-    }
-    told.hex(&number);
-    told.base64(&number);
     told.binary(Encoding::Plain, number, Grain::FromEnd);
 }
 

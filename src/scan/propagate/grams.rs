@@ -169,10 +169,12 @@ fn fragment_anchors(spelling: &Spelling, last: usize) -> Vec<usize> {
         Grain::Wide => (0, if spelling.bytes.len() > 8 * GRAM { 2 * GRAM } else { GRAM }),
     };
     let all = std::iter::once(0).chain((first..last).step_by(step)).chain([last]);
-    // What gives nothing away is everywhere, and so is one letter repeated.
+    // What gives nothing away is everywhere, and so is one letter repeated, and the last digit of a number if that is a small
+    // number by itself.
     let good = |at: usize| {
         let bits = spelling.bits.get(at..at + GRAM).map_or(0, sum);
-        gram_at(&spelling.bytes, at).filter(|gram| !is_constant(*gram) && bits > 0).map(|gram| (gram, at))
+        let gram = gram_at(&spelling.bytes, at).filter(|gram| !is_constant(*gram) && !is_small(*gram) && bits > 0);
+        gram.map(|gram| (gram, at))
     };
     // Where a gram recurs in the spelling the first is enough.
     let mut grams: Vec<(u64, usize)> = all.filter_map(good).collect();
@@ -197,6 +199,10 @@ fn whole_anchors(spelling: &Spelling, last: usize) -> Vec<usize> {
     let near = (0..=last.min(SECOND_ANCHOR - 1)).max_by_key(unlike);
     let far = (2 * SECOND_ANCHOR..=last.min(3 * SECOND_ANCHOR)).max_by_key(unlike).filter(|_| spelling.broken);
     near.into_iter().chain(far).collect()
+}
+
+fn is_small(gram: u64) -> bool {
+    gram.min(gram.swap_bytes()) < 1 << 16
 }
 
 /// Whether it is one byte, or two or four bytes, over and over: as fields of small numbers are.

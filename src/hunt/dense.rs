@@ -1,0 +1,393 @@
+//! Where memory looks random: the few places in which a number of a key can stand.
+//!
+//! Nearly all of memory is zeros, pointers, small numbers, text and code. A word of eight bytes is *full* if its upper bits
+//! are neither all zeros nor all ones, which no pointer and no small number is; it is *dense* if besides at most one of its
+//! bytes is all zeros or all ones, which rules out UTF-16 and half of the words of code. Of a random number all words are
+//! dense but one in 600, wherever the grid of words lies; so a stretch of dense words with a hole here and there is where
+//! numbers are looked for, on every grid and in every order of bytes. The first look is at one grid and becomes vector code.
+//!
+//! [`Bits`] hold one bit for each word, so that "a run of sixteen full words that begins with an odd one and ends with a
+//! great one" is a handful of operations for 64 places at a time.
+
+use std::ops::Range;
+
+use multiversion::multiversion;
+
+use crate::memory::AddressSpace;
+use crate::window::Window;
+
+/// Bytes of a word.
+pub const WORD: usize = 8;
+/// Words that one look takes together: one bit each.
+const LANES: usize = 64;
+/// Full words in a row without which nothing is dense. A number of eight words with one hole has them.
+const SEED: usize = 3;
+/// Words between two such that need not all be dense.
+const HOLE: usize = 4;
+/// Words that a number may lose at its ends: one to the grid, two before a hole on each side.
+const ENDS: usize = 5;
+
+/// Whether the word is none that memory is full of: no pointer, no small number of either sign.
+#[inline]
+#[must_use]
+pub fn is_full(word: u64) -> bool {
+    let top = word >> 47;
+    top != 0 && top != 0x1_ffff
+}
+
+/// Whether the word is full and at most one of its bytes is all zeros or all ones.
+#[inline]
+#[must_use]
+pub fn is_dense(word: u64) -> bool {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    // A byte's upper bit is what remains where the byte is zero: no sum of seven bits and 7f reaches the next byte.
+    let zeros = |word: u64| !((word & LOW).wrapping_add(LOW) | word | LOW);
+    let bare = zeros(word) | zeros(!word);
+    is_full(word) & (bare & bare.wrapping_sub(1) == 0)
+}
+
+/// Whether both halves of the word may be digits of 30 bits, and neither is a small number.
+#[inline]
+fn are_digits(word: u64) -> bool {
+    is_digit(word as u32) & is_digit((word >> 32) as u32)
+}
+
+/// Whether it may be a digit of 30 bits and is no small number.
+#[inline]
+#[must_use]
+pub fn is_digit(word: u32) -> bool {
+    (word >> 30 == 0) & (word >> 16 != 0)
+}
+
+/// The stretches of `range` in which numbers of `least` words or more may stand: in whole words first, in digits of 30 bits
+/// second. Each is widened by three words where there are bytes, since a number may begin on another grid and with a hole.
+#[must_use]
+pub fn stretches(bytes: &[u8], range: Range<usize>, least: usize) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
+    let least = least.saturating_sub(ENDS).max(SEED);
+    let (mut words, mut digits) = (Stretches::new(least), Stretches::new(least));
+    let seen = bytes.get(range.start..range.end.min(bytes.len())).unwrap_or_default();
+    let (blocks, rest) = seen.as_chunks::<{ WORD * LANES }>();
+    let mut at = range.start;
+    for block in blocks {
+        let (full, thirty) = masks(block);
+        words.add(at, full);
+        digits.add(at, thirty);
+        at += WORD * LANES;
+    }
+    let mut last = [0; WORD * LANES];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let (full, thirty) = masks(&last);
+    words.add(at, full);
+    digits.add(at, thirty);
+    (words.done(bytes.len()), digits.done(bytes.len()))
+}
+
+/// The places in the window, modulo the size of a word, at which words stand that are aligned by address: in a dump memory
+/// may begin at any place of the file.
+#[must_use]
+pub fn grids(window: &Window<'_>, memory: &AddressSpace) -> [bool; WORD] {
+    let mut grids = [false; WORD];
+    let mut at = 0;
+    for span in window.spans(0..window.bytes().len()) {
+        for phase in memory.phases() {
+            // Aligned is what has an address, which is its offset and the phase, of whole words.
+            let offset = span.from().wrapping_add(phase).wrapping_sub(at) % WORD as u64;
+            let grid = (WORD as u64 - offset) % WORD as u64;
+            grids.iter_mut().skip(grid as usize).take(1).for_each(|grid| *grid = true);
+        }
+        at += span.len;
+    }
+    grids
+}
+
+/// The words of `bytes`, the last one only if it is whole.
+#[must_use]
+pub fn words(bytes: &[u8]) -> Vec<u64> {
+    bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
+}
+
+/// The words of 4 bytes.
+#[must_use]
+pub fn halves(bytes: &[u8]) -> Vec<u64> {
+    bytes.as_chunks().0.iter().map(|word| u64::from(u32::from_le_bytes(*word))).collect()
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
+fn masks(block: &[u8; WORD * LANES]) -> (u64, u64) {
+    let (mut full, mut digits) = (0, 0);
+    for (i, word) in block.as_chunks::<WORD>().0.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        full |= u64::from(is_dense(word)) << i;
+        digits |= u64::from(are_digits(word)) << i;
+    }
+    (full, digits)
+}
+
+/// Calls `found` for the place of every full and odd word in `bytes` that has a neighbour which is not full. `before` is the
+/// word before the first.
+pub fn alone(before: u64, bytes: &[u8], mut found: impl FnMut(usize, u64)) {
+    let word = |at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |w| u64::from_le_bytes(*w));
+    let mut carry = u64::from(is_full(before));
+    for (block, at) in bytes.chunks(WORD * LANES).zip((0..).step_by(WORD * LANES)) {
+        let (full, odd) = match block.first_chunk() {
+            Some(block) => full_and_odd(block),
+            None => {
+                let mut last = [0; WORD * LANES];
+                last.iter_mut().zip(block).for_each(|(to, from)| *to = *from);
+                full_and_odd(&last)
+            }
+        };
+        let next = u64::from(is_full(word(at + WORD * LANES)));
+        let crowded = (full << 1 | carry) & (full >> 1 | next << (LANES - 1));
+        let mut left = full & odd & !crowded;
+        while left != 0 {
+            let here = at + WORD * left.trailing_zeros() as usize;
+            found(here, word(here));
+            left &= left - 1;
+        }
+        carry = full >> (LANES - 1);
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
+fn full_and_odd(block: &[u8; WORD * LANES]) -> (u64, u64) {
+    let (mut full, mut odd) = (0, 0);
+    for (i, word) in block.as_chunks::<WORD>().0.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        full |= u64::from(is_full(word)) << i;
+        odd |= (word & 1) << i;
+    }
+    (full, odd)
+}
+
+/// Stretches that are being put together from masks in order.
+struct Stretches {
+    /// Words of the shortest that counts.
+    least: usize,
+    /// The last words of the mask before.
+    carry: u64,
+    done: Vec<Range<usize>>,
+}
+
+impl Stretches {
+    fn new(least: usize) -> Self {
+        Self { least, carry: 0, done: Vec::new() }
+    }
+
+    fn add(&mut self, at: usize, mask: u64) {
+        if mask | self.carry == 0 {
+            return;
+        }
+        // Bit i is the word i - 2, so that runs across two masks are seen.
+        let wide = u128::from(mask) << (SEED - 1) | u128::from(self.carry);
+        self.carry = mask >> (LANES - (SEED - 1));
+        let mut seeds = wide & wide >> 1 & wide >> 2;
+        while seeds != 0 {
+            let first = seeds.trailing_zeros() as usize;
+            let len = (!(seeds >> first)).trailing_zeros() as usize;
+            seeds &= !(u128::MAX >> (128 - len) << first);
+            let start = (at + WORD * first).saturating_sub(WORD * (SEED - 1));
+            self.join(start..start + WORD * (len + SEED - 1));
+        }
+    }
+
+    fn join(&mut self, range: Range<usize>) {
+        match self.done.last_mut() {
+            Some(last) if range.start <= last.end + WORD * HOLE => last.end = last.end.max(range.end),
+            _ => {
+                self.done.pop_if(|last| last.len() < WORD * self.least);
+                self.done.push(range);
+            }
+        }
+    }
+
+    fn done(mut self, len: usize) -> Vec<Range<usize>> {
+        self.done.pop_if(|last| last.len() < WORD * self.least);
+        let widened = |range: Range<usize>| range.start.saturating_sub(3 * WORD)..(range.end + 3 * WORD).min(len);
+        let mut wide: Vec<Range<usize>> = Vec::new();
+        for range in self.done.into_iter().map(widened) {
+            match wide.last_mut() {
+                Some(last) if range.start <= last.end => last.end = range.end,
+                _ => wide.push(range),
+            }
+        }
+        wide
+    }
+}
+
+/// One bit for each word of a stretch.
+#[derive(Clone, Debug)]
+pub struct Bits(Vec<u64>);
+
+impl Bits {
+    /// The bit of each word is what `test` says.
+    pub fn of(words: &[u64], test: impl Fn(u64) -> bool) -> Self {
+        let mask = |words: &[u64]| (0..).zip(words).fold(0, |mask, (i, &word)| mask | u64::from(test(word)) << i);
+        Self(words.chunks(LANES).map(mask).collect())
+    }
+
+    /// Every bit of `len` words.
+    #[must_use]
+    pub fn all(len: usize) -> Self {
+        Self(vec![u64::MAX; len.div_ceil(LANES)])
+    }
+
+    /// Single words that are not set between two that are.
+    #[must_use]
+    pub fn without_holes(&self) -> Self {
+        let get = |i: usize| self.0.get(i).copied().unwrap_or(0);
+        let filled = |i: usize| {
+            let (here, before, behind) = (get(i), if i > 0 { get(i - 1) } else { 0 }, get(i + 1));
+            here | (here << 1 | before >> 63) & (here >> 1 | behind << 63)
+        };
+        Self((0..self.0.len()).map(filled).collect())
+    }
+
+    /// Where runs of `len` set bits begin.
+    #[must_use]
+    pub fn runs(&self, len: usize) -> Self {
+        let (mut runs, mut have) = (self.clone(), 1);
+        while have < len {
+            let step = have.min(len - have);
+            runs = runs.and(&runs, step);
+            have += step;
+        }
+        runs
+    }
+
+    /// Where this is set, and the other one is `ahead` words further on.
+    #[must_use]
+    pub fn and(&self, other: &Self, ahead: usize) -> Self {
+        let (words, bits) = (ahead / LANES, ahead % LANES);
+        let get = |i: usize| other.0.get(i).copied().unwrap_or(0);
+        // In two steps, since a shift by 64 is none.
+        let moved = |i: usize| get(i + words) >> bits | get(i + words + 1) << (LANES - 1 - bits) << 1;
+        Self(self.0.iter().enumerate().map(|(i, here)| here & moved(i)).collect())
+    }
+
+    /// The words that are set, in order.
+    pub fn ones(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().enumerate().flat_map(|(i, &mask)| {
+            let mut left = mask;
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+                left &= left - 1;
+                Some(LANES * i + bit)
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::testing::noise;
+
+    #[test]
+    fn a_number_in_plain_memory_is_dense_wherever_it_stands() {
+        let pointers: Vec<u8> = (0..300_u64).flat_map(|i| (0x7f12_3456_0000 + 16 * i).to_le_bytes()).collect();
+        for at in 0..1200 {
+            let mut bytes = pointers.clone();
+            bytes[at..at + 64].copy_from_slice(&noise(64, at as u64));
+            let (words, _) = stretches(&bytes, 0..bytes.len(), 8);
+            assert!(words.iter().any(|range| range.start <= at && at + 64 <= range.end), "{at} {words:?}");
+            assert!(words.iter().map(|range| range.len()).sum::<usize>() < 140);
+        }
+        assert!(stretches(&pointers, 0..pointers.len(), 8).0.is_empty());
+    }
+
+    #[test]
+    fn digits_of_python_are_dense_wherever_they_stand() {
+        for at in (0..600).step_by(4) {
+            let mut bytes = vec![0; 1200];
+            let digits = noise(72, 3 + at as u64);
+            digits.chunks_exact(4).enumerate().for_each(|(i, d)| {
+                let digit = u32::from_le_bytes(d.try_into().unwrap()) & 0x3fff_ffff | 1 << 20;
+                bytes[at + 4 * i..at + 4 * i + 4].copy_from_slice(&digit.to_le_bytes());
+            });
+            let (_, digits) = stretches(&bytes, 0..bytes.len(), 8);
+            assert!(digits.iter().any(|range| range.start <= at && at + 72 <= range.end), "{at} {digits:?}");
+        }
+    }
+
+    #[test]
+    fn dense_words_are_those_that_a_plain_count_finds() {
+        let picks = noise(80_000, 3);
+        let mut dense = 0;
+        for bytes in picks.chunks_exact(8) {
+            let bare = [0, 0xff, 1, 0x80, 0x7f, 0xfe];
+            let mixed: Vec<u8> = bytes.iter().map(|&b| if b < 48 { bare[usize::from(b / 8)] } else { b }).collect();
+            let word = u64::from_le_bytes(mixed.as_slice().try_into().unwrap());
+            let count = mixed.iter().filter(|b| [0, 0xff].contains(*b)).count();
+            assert_eq!(is_dense(word), is_full(word) && count < 2);
+            dense += usize::from(is_dense(u64::from_le_bytes(bytes.try_into().unwrap())));
+        }
+        assert!(dense > 9_950, "of 10000");
+    }
+
+    #[test]
+    fn stretches_equal_those_of_a_plain_walk() {
+        for seed in 0..60 {
+            let picks = noise(700, seed);
+            let words: Vec<u64> = picks.iter().map(|&b| if b < 190 { u64::MAX / 3 } else { u64::from(b) }).collect();
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let seeds = (0..698).filter(|&i| words[i..i + 3].iter().all(|&word| is_dense(word)));
+            let mut want: Vec<Range<usize>> = Vec::new();
+            for i in seeds {
+                match want.last_mut() {
+                    Some(last) if i <= last.end + HOLE => last.end = i + 3,
+                    _ => want.push(i..i + 3),
+                }
+            }
+            want.retain(|range| range.len() >= SEED);
+            let (got, _) = stretches(&bytes, 0..bytes.len(), 8);
+            for range in &want {
+                assert!(got.iter().any(|g| g.start <= 8 * range.start && 8 * range.end <= g.end), "{seed}");
+            }
+            let most: usize = want.iter().map(|range| 8 * range.len() + 48).sum();
+            assert!(got.iter().map(|range| range.len()).sum::<usize>() <= most);
+        }
+    }
+
+    #[test]
+    fn bits_equal_a_plain_walk() {
+        for seed in 0..40 {
+            let words: Vec<u64> = noise(3000, seed).chunks(8).map(|w| u64::from(w[0])).collect();
+            let set = |i: usize| words.get(i).is_some_and(|&word| word < 200);
+            let bits = Bits::of(&words, |word| word < 200);
+            for len in [1, 2, 7, 16, 64, 65, 130] {
+                let want: Vec<usize> = (0..words.len()).filter(|&i| (i..i + len).all(set)).collect();
+                assert_eq!(bits.runs(len).ones().collect::<Vec<_>>(), want);
+                let ahead: Vec<usize> = (0..words.len()).filter(|&i| set(i) && set(i + len)).collect();
+                assert_eq!(bits.and(&bits, len).ones().collect::<Vec<_>>(), ahead);
+            }
+            let filled = (0..words.len()).filter(|&i| set(i) || i > 0 && set(i - 1) && set(i + 1));
+            assert!(bits.without_holes().ones().eq(filled));
+        }
+    }
+
+    #[test]
+    fn words_alone_equal_those_of_a_plain_walk() {
+        for seed in 0..40 {
+            let picks = noise(300 + seed as usize, seed);
+            let words: Vec<u64> =
+                picks.iter().map(|&b| if b < 120 { u64::MAX / 3 + u64::from(b) } else { 7 }).collect();
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let full = |i: usize| words.get(i).is_some_and(|&word| is_full(word));
+            let want = (1..words.len()).filter(|&i| full(i) && words[i] % 2 == 1 && !(full(i - 1) && full(i + 1)));
+            let mut got = Vec::new();
+            alone(words[0], &bytes[8..], |at, word| got.push((at / 8 + 1, word)));
+            assert!(got.into_iter().eq(want.map(|i| (i, words[i]))), "{seed}");
+        }
+    }
+
+    #[test]
+    fn all_of_noise_is_dense_and_nothing_of_plain_memory() {
+        let bytes = noise(1 << 20, 1);
+        assert_eq!(stretches(&bytes, 0..bytes.len(), 8).0, [0..1 << 20]);
+        for byte in [0, 0xff] {
+            let (words, digits) = stretches(&vec![byte; 1 << 16], 0..1 << 16, 8);
+            assert!(words.is_empty() && digits.is_empty());
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The join of Montgomery pairs: moduli that give themselves away, without any clue.
+//!
+//! Arithmetic modulo m in Montgomery's form needs the constant `-m^-1 mod 2^64`, and every library keeps it: OpenSSL's
+//! `BN_MONT_CTX.n0`, BoringSSL's and Go's likewise, SymCrypt's `inv64`. A private RSA operation computes modulo p and modulo
+//! q, so both stand in memory with their constants, often with n and its constant, though no certificate is there.
+//!
+//! The join takes two walks and no memory that grows with the dump:
+//!
+//! 1. [`wanted`]: every word that may be such a constant (random, odd, and beside a word that is not random, because it is
+//!    a field of a structure) tells the lowest limb of its modulus, which goes into a [`Filter`] of fixed size.
+//! 2. [`seen`]: every stretch that looks random and begins with a limb that the filter knows is kept, up to a budget.
+//!
+//! Then [`Join::moduli`] divides: where one of what was kept is p and another one is n with `n = p * q`, that is no accident;
+//! the filter may err, the division does not. What it gives is a clue like a certificate's.
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use super::dense::{self, Bits, WORD};
+use crate::keys::limbs::{self, Dividend, LONGEST, Likeness, negated_inverse};
+use crate::keys::number::Number;
+use crate::memory::AddressSpace;
+use crate::window::Window;
+
+/// Limbs of the primes that are looked for: RSA-1024 to RSA-8192.
+const HALVES: [usize; 12] = [8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 60, 64];
+/// Candidates that are kept. Each may be divided by each, which takes a second or two.
+const MOST: usize = 2048;
+/// Different bytes that a constant has at least: of random words one in 10^7 has fewer.
+const DIFFERENT: u32 = 4;
+
+/// The lowest limbs of moduli whose constants the window may own.
+#[must_use]
+pub fn wanted(window: &Window<'_>, memory: &AddressSpace) -> Vec<u64> {
+    let mut wanted = Vec::new();
+    let owned = window.owned();
+    for (grid, _) in dense::grids(window, memory).iter().enumerate().filter(|(_, on)| **on) {
+        let start = owned.start + (grid + WORD - owned.start % WORD) % WORD;
+        let before = start.checked_sub(WORD).map(|at| window.slice(at..start));
+        let before = before.and_then(|word| word.first_chunk()).map_or(0, |word| u64::from_le_bytes(*word));
+        let seen = window.slice(start..owned.end + 2 * WORD);
+        dense::alone(before, seen, |at, word| {
+            if start + at < owned.end && has_variety(word) {
+                wanted.push(negated_inverse(word));
+            }
+        });
+    }
+    wanted
+}
+
+fn has_variety(word: u64) -> bool {
+    let mut different = 0;
+    let bytes = word.to_le_bytes();
+    for (i, byte) in bytes.iter().enumerate() {
+        different += u32::from(!bytes.iter().take(i).any(|known| known == byte));
+    }
+    different >= DIFFERENT
+}
+
+/// A set of words that never forgets one and may know some that it was not told, of a size that is fixed beforehand.
+#[derive(Debug)]
+pub struct Filter {
+    words: Vec<u64>,
+    shift: u32,
+}
+
+impl Filter {
+    /// A filter for an image of `len` bytes: one bit for each of its words, 128 KiB to 64 MiB.
+    #[must_use]
+    pub fn new(len: u64) -> Self {
+        let bits = (len / WORD as u64).next_power_of_two().clamp(1 << 20, 1 << 29);
+        let words = usize::try_from(bits / 64).unwrap_or(1 << 14);
+        Self { words: vec![0; words], shift: 64 - words.trailing_zeros() }
+    }
+
+    /// Puts a word in.
+    pub fn add(&mut self, word: u64) {
+        let (at, bits) = self.slot(word);
+        self.words.get_mut(at).into_iter().for_each(|word| *word |= bits);
+    }
+
+    /// Whether the word may be in it.
+    #[must_use]
+    pub fn has(&self, word: u64) -> bool {
+        let (at, bits) = self.slot(word);
+        self.words.get(at).is_some_and(|word| word & bits == bits)
+    }
+
+    /// The place of a word, and three bits there.
+    fn slot(&self, word: u64) -> (usize, u64) {
+        let hash = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let bit = |by: u32| 1 << (hash >> (self.shift - by) & 63);
+        ((hash >> self.shift) as usize, bit(6) | bit(12) | bit(18))
+    }
+}
+
+/// What stands from one place on and may begin with a modulus.
+pub type Candidate = Zeroizing<Vec<u64>>;
+
+/// The candidates that the window owns.
+#[must_use]
+pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Vec<Candidate> {
+    let owned = window.owned();
+    let end = (owned.end + WORD * (LONGEST + 1)).min(window.bytes().len());
+    let (stretches, _) = dense::stretches(window.bytes(), owned.start..end, HALVES[0]);
+    let grids = dense::grids(window, memory);
+    let mut seen = Vec::new();
+    for stretch in stretches {
+        for (grid, _) in grids.iter().enumerate().filter(|(_, on)| **on) {
+            let start = stretch.start + (grid + WORD - stretch.start % WORD) % WORD;
+            let words = dense::words(window.slice(start..stretch.end));
+            let full = Bits::of(&words, dense::is_dense).without_holes();
+            let odd = Bits::of(&words, |word| word & 1 == 1);
+            for index in odd.and(&full.runs(HALVES[0] - 2), 1).ones() {
+                let limbs = words.get(index..(index + LONGEST).min(words.len())).unwrap_or_default();
+                let known = limbs.first().is_some_and(|&low| filter.has(low));
+                if known && owned.contains(&(start + WORD * index)) {
+                    seen.push(Zeroizing::new(limbs.to_vec()));
+                }
+            }
+        }
+    }
+    seen
+}
+
+/// Candidates of the whole image.
+#[derive(Debug, Default)]
+pub struct Join {
+    /// By the two lowest limbs; of several the longest.
+    kept: BTreeMap<[u64; 2], Candidate>,
+    dropped: bool,
+}
+
+impl Join {
+    /// Keeps a candidate. Where there is no more room the greatest goes, so that the order does not matter.
+    pub fn add(&mut self, candidate: Candidate) {
+        let Some(key) = candidate.first_chunk::<2>().copied() else { return };
+        let kept = self.kept.entry(key).or_default();
+        if (candidate.len(), &**candidate) > (kept.len(), &**kept) {
+            *kept = candidate;
+        }
+        if self.kept.len() > MOST {
+            self.kept.pop_last();
+            self.dropped = true;
+        }
+    }
+
+    /// Whether there were more than are kept: a gap.
+    #[must_use]
+    pub fn dropped(&self) -> bool {
+        self.dropped
+    }
+
+    /// The moduli, most significant byte first, that another candidate divides into two numbers of half their size.
+    #[must_use]
+    pub fn moduli(&self) -> Vec<Vec<u8>> {
+        let mut moduli: Vec<Vec<u8>> = HALVES.iter().flat_map(|&half| self.moduli_of(half)).collect();
+        moduli.sort_unstable();
+        moduli.dedup();
+        moduli
+    }
+
+    fn moduli_of(&self, half: usize) -> Vec<Vec<u8>> {
+        let of = |len: usize| self.kept.values().filter_map(move |limbs| limbs.get(..len));
+        let (like, double) = (Likeness::new(half), Likeness::new(2 * half));
+        let great = |limbs: &&[u64]| like.has(limbs) && limbs.last().is_some_and(|top| top >> 63 == 1);
+        let primes: Vec<&[u64]> = of(half).filter(great).collect();
+        let moduli = of(2 * half).filter(|limbs| !primes.is_empty() && double.has(limbs));
+        let divided = moduli.filter_map(|limbs| {
+            let n = limbs::to_number(limbs);
+            // The exponent plays no part in a division.
+            let dividend = Dividend::new(&n, &Number::from(3))?;
+            let divides =
+                |prime: &&&[u64]| dividend.may_be_divided_by(prime) && n.is_multiple_of(&limbs::to_number(prime));
+            primes.iter().find(divides).map(|_| n.to_be())
+        });
+        divided.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::rsa::RsaNumbers;
+    use crate::keys::testing::{noise, rsa_key};
+    use crate::span::Span;
+    use ::rsa::traits::PrivateKeyParts as _;
+
+    fn key(bits: usize) -> RsaNumbers {
+        let key = rsa_key(bits);
+        let [p, q] = key.primes() else { panic!() };
+        let (p, q) = (Number::from_be(&p.to_be_bytes()), Number::from_be(&q.to_be_bytes()));
+        RsaNumbers::from_primes(p, q, Number::from(65537), None).unwrap()
+    }
+
+    /// Limbs as a library keeps them: in a chunk of their own, and the constant in a structure of pointers elsewhere.
+    fn context(number: &Number) -> (Vec<u8>, Vec<u8>) {
+        let limbs: Vec<u8> = number.to_be().into_iter().rev().collect();
+        let low = u64::from_le_bytes(*limbs.first_chunk().unwrap());
+        let structure = [0x7f00_1234_5670, 16, 0, negated_inverse(low), 0, 0x5500_0000_1230];
+        (
+            [&0x91_u64.to_le_bytes()[..], &limbs, &[0; 8]].concat(),
+            structure.iter().flat_map(|word: &u64| word.to_le_bytes()).collect(),
+        )
+    }
+
+    fn join(bytes: &[u8], window: usize) -> Join {
+        let memory = AddressSpace::new(&[]);
+        let windows: Vec<_> =
+            (0..bytes.len()).step_by(window).map(|from| from..(from + window).min(bytes.len())).collect();
+        let mut filter = Filter::new(bytes.len() as u64);
+        let pieces = [Span::new(0, bytes.len() as u64)];
+        let windows = || windows.iter().map(|owned| Window::new(bytes, owned.clone(), &pieces, &[]));
+        windows().flat_map(|window| wanted(&window, &memory)).for_each(|word| filter.add(word));
+        let mut join = Join::default();
+        windows().flat_map(|window| seen(&filter, &window, &memory)).for_each(|candidate| join.add(candidate));
+        join
+    }
+
+    #[test]
+    fn a_modulus_and_one_prime_with_their_constants_are_enough_wherever_they_stand() {
+        for bits in [1024, 1536, 2048] {
+            let key = key(bits);
+            let ((n, n_context), (p, p_context)) = (context(&key.n), context(&key.p));
+            for shift in [0, 3] {
+                let bytes = [
+                    &vec![0; shift][..],
+                    &p_context,
+                    &[0; 64],
+                    &n,
+                    &noise(4096, 1),
+                    &[0; 64],
+                    &p,
+                    &n_context,
+                    &[0; 64],
+                ];
+                let bytes = bytes.concat();
+                for window in [bytes.len(), 160, 24] {
+                    assert_eq!(join(&bytes, window).moduli(), [key.n.to_be()], "{bits} {shift} {window}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_a_modulus_does_not_matter() {
+        let key = key(1024);
+        let (limbs, constant) = context(&key.n);
+        let (prime, other) = context(&key.q);
+        let bytes = [
+            &limbs[..limbs.len() - 8],
+            &noise(512, 2),
+            &[0; 64],
+            &constant,
+            &prime[..prime.len() - 8],
+            &noise(256, 3),
+            &[0; 64],
+            &other,
+        ];
+        assert_eq!(join(&bytes.concat(), 1 << 12).moduli(), [key.n.to_be()]);
+    }
+
+    #[test]
+    fn without_constants_and_in_noise_there_is_nothing() {
+        let key = key(1024);
+        let bytes = [vec![0; 64], context(&key.n).0, vec![0; 64], context(&key.p).0, vec![0; 64]].concat();
+        assert!(join(&bytes, bytes.len()).moduli().is_empty());
+        let noise = join(&noise(1 << 22, 4), 1 << 20);
+        assert!(noise.kept.len() < 4 && noise.moduli().is_empty() && !noise.dropped());
+    }
+
+    #[test]
+    fn more_than_the_budget_are_dropped_in_any_order_alike() {
+        let candidates: Vec<Vec<u64>> = noise(32 * (MOST + 50), 1).chunks_exact(32).map(dense::words).collect();
+        let (mut one, mut two) = (Join::default(), Join::default());
+        candidates.iter().for_each(|limbs| one.add(Zeroizing::new(limbs.clone())));
+        candidates.iter().rev().for_each(|limbs| two.add(Zeroizing::new(limbs.clone())));
+        assert!(one.dropped() && one.kept == two.kept && one.kept.len() == MOST);
+    }
+
+    #[test]
+    fn the_filter_forgets_nothing_and_rejects_nearly_all() {
+        let mut filter = Filter::new(64 << 20);
+        let words = dense::words(&noise(8 * 100_000, 1));
+        words.iter().for_each(|&word| filter.add(word));
+        assert!(words.iter().all(|&word| filter.has(word)));
+        let wrong = dense::words(&noise(8 * 100_000, 2)).into_iter().filter(|&word| filter.has(word)).count();
+        assert!(wrong < 300, "{wrong}");
+    }
+}
