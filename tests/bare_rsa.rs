@@ -1,5 +1,5 @@
 //! RSA keys as libraries compute with them: no header, no certificate, nothing but limbs.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail loudly")]
 
 #[expect(dead_code, reason = "these tests need a part of the builder")]
 mod synth;

@@ -1,5 +1,5 @@
 //! Receipts: written, signed, verified, refused when a byte is changed, and silent about the secrets.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests may fail loudly")]
 
 #[expect(dead_code, reason = "these tests need a part of the builder")]
 mod synth;

@@ -24,8 +24,8 @@ const LANES: usize = 64;
 const SEED: usize = 3;
 /// Words between two such that need not all be dense.
 const HOLE: usize = 4;
-/// Words that a number may lose at its ends: one to the grid, two before a hole on each side.
-const ENDS: usize = 5;
+/// Words that a number may lose at its ends: one to the grid, a hole and two words outside of it on each side.
+const ENDS: usize = 7;
 
 /// Whether the word is none that memory is full of: no pointer, no small number of either sign.
 #[inline]
@@ -60,7 +60,8 @@ pub fn is_digit(word: u32) -> bool {
 }
 
 /// The stretches of `range` in which numbers of `least` words or more may stand: in whole words first, in digits of 30 bits
-/// second. Each is widened by three words where there are bytes, since a number may begin on another grid and with a hole.
+/// second. Each is widened by four words where there are bytes: a number may begin on another grid, and with a hole behind
+/// two words.
 #[must_use]
 pub fn stretches(bytes: &[u8], range: Range<usize>, least: usize) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
     let least = least.saturating_sub(ENDS).max(SEED);
@@ -203,7 +204,7 @@ impl Stretches {
 
     fn done(mut self, len: usize) -> Vec<Range<usize>> {
         self.done.pop_if(|last| last.len() < WORD * self.least);
-        let widened = |range: Range<usize>| range.start.saturating_sub(3 * WORD)..(range.end + 3 * WORD).min(len);
+        let widened = |range: Range<usize>| range.start.saturating_sub(4 * WORD)..(range.end + 4 * WORD).min(len);
         let mut wide: Vec<Range<usize>> = Vec::new();
         for range in self.done.into_iter().map(widened) {
             match wide.last_mut() {
@@ -344,7 +345,7 @@ mod tests {
             for range in &want {
                 assert!(got.iter().any(|g| g.start <= 8 * range.start && 8 * range.end <= g.end), "{seed}");
             }
-            let most: usize = want.iter().map(|range| 8 * range.len() + 48).sum();
+            let most: usize = want.iter().map(|range| 8 * range.len() + 64).sum();
             assert!(got.iter().map(|range| range.len()).sum::<usize>() <= most);
         }
     }
@@ -384,7 +385,8 @@ mod tests {
     #[test]
     fn all_of_noise_is_dense_and_nothing_of_plain_memory() {
         let bytes = noise(1 << 20, 1);
-        assert_eq!(stretches(&bytes, 0..bytes.len(), 8).0, [0..1 << 20]);
+        let (words, _) = stretches(&bytes, 0..bytes.len(), 8);
+        assert!(matches!(&words[..], [all] if *all == (0..1 << 20)), "{words:?}");
         for byte in [0, 0xff] {
             let (words, digits) = stretches(&vec![byte; 1 << 16], 0..1 << 16, 8);
             assert!(words.is_empty() && digits.is_empty());

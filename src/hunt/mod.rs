@@ -7,6 +7,7 @@
 pub mod dense;
 pub mod generators;
 pub mod montgomery;
+mod number_words;
 pub mod rsa_integers;
 pub mod rsa_windows;
 pub mod shielded;

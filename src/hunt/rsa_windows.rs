@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::dense::{self, Bits, WORD};
+use super::number_words::{Digits, Order, Place};
 use super::rsa_integers::PublicKey;
 use super::{Clue, Clues, Hunt, Hunter};
 use crate::detect::Hits;
@@ -30,8 +31,6 @@ use crate::window::Window;
 const MOST_KEYS: usize = 400;
 /// The exponent of nearly every key.
 const USUAL_E: u64 = 65537;
-/// Bits of a digit of CPython's integers.
-const DIGIT: usize = 30;
 
 /// Hunts for the numbers of private keys whose modulus is known.
 pub struct RsaWindows;
@@ -112,44 +111,6 @@ impl Hunt for Prepared {
         let most =
             format!("more than {MOST_KEYS} RSA moduli of one size; the private halves of {} were not", self.left_out);
         (self.left_out > 0).then(|| format!("{most} looked for as bare numbers"))
-    }
-}
-
-/// The order of the words of a number and of the bytes in them, as little-endian words of 64 bits show them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
-    Limbs,
-    Bytes,
-    Words32,
-}
-
-impl Order {
-    const ALL: [Self; 3] = [Self::Limbs, Self::Bytes, Self::Words32];
-
-    fn limb(self, word: u64) -> u64 {
-        match self {
-            Self::Limbs => word,
-            Self::Bytes => word.swap_bytes(),
-            Self::Words32 => word.rotate_left(32),
-        }
-    }
-
-    /// Whether it stands on one of the grids on which words are laid out.
-    fn fits(self, grid: usize, grids: &[bool; WORD]) -> bool {
-        let on = |grid: usize| grids.get(grid % WORD) == Some(&true);
-        match self {
-            Self::Limbs => on(grid),
-            Self::Bytes => true,
-            Self::Words32 => on(grid) || on(grid + WORD / 2),
-        }
-    }
-
-    fn encoding(self) -> Encoding {
-        match self {
-            Self::Limbs => Encoding::LittleEndian,
-            Self::Bytes => Encoding::Plain,
-            Self::Words32 => Encoding::Words32,
-        }
     }
 }
 
@@ -268,77 +229,6 @@ impl Target {
         }
         let (p, _) = exponent::factor(&self.key.n, &self.key.e, &d)?;
         self.key.with_prime(&p, Some(d))
-    }
-}
-
-/// Words on one grid, read in one order.
-struct Place<'a> {
-    start: usize,
-    words: &'a [u64],
-    order: Order,
-}
-
-impl Place<'_> {
-    /// Where a number of `len` words would have an odd lowest word and the highest bit set.
-    fn between(&self, odd: &Bits, great: &Bits, len: usize) -> Bits {
-        match self.order {
-            Order::Limbs => odd.and(great, len - 1),
-            _ => great.and(odd, len - 1),
-        }
-    }
-
-    /// The highest limb of a number of `len` words.
-    fn first(&self, index: usize, len: usize) -> u64 {
-        let at = if self.order == Order::Limbs { index + len - 1 } else { index };
-        self.words.get(at).map_or(0, |&word| self.order.limb(word))
-    }
-
-    /// The limbs of the number, if no more of its words are pointers or small numbers than chance allows.
-    fn limbs<'l>(&self, index: usize, len: usize, into: &'l mut [u64; LONGEST]) -> Option<&'l [u64]> {
-        let (words, into) = (self.words.get(index..index + len)?, into.get_mut(..len)?);
-        if words.iter().filter(|&&word| !dense::is_dense(word)).count() > 2 + len / 16 {
-            return None;
-        }
-        into.iter_mut().zip(words).for_each(|(limb, &word)| *limb = self.order.limb(word));
-        if self.order != Order::Limbs {
-            into.reverse();
-        }
-        Some(into)
-    }
-}
-
-/// The digits of 30 bits that a number of so many limbs has.
-#[derive(Clone, Copy)]
-struct Digits {
-    limbs: usize,
-    count: usize,
-}
-
-impl Digits {
-    fn of(limbs: usize) -> Self {
-        Self { limbs, count: (64 * limbs).div_ceil(DIGIT) }
-    }
-
-    /// The limbs of the number whose lowest digit is at `index`. `None` where the highest digit is too great.
-    fn limbs(self, words: &[u64], index: usize) -> Option<Vec<u64>> {
-        let digits = words.get(index..index + self.count)?;
-        let highest = 64 * self.limbs - DIGIT * (self.count - 1);
-        let small = digits.iter().filter(|&&digit| !dense::is_digit(digit as u32)).count();
-        if *digits.last()? >> highest != 0 || small > 2 + self.count / 32 {
-            return None;
-        }
-        let (mut limbs, mut low, mut have) = (Vec::with_capacity(self.limbs), 0_u128, 0);
-        for digit in digits {
-            low |= u128::from(*digit) << have;
-            have += DIGIT;
-            if have >= 64 {
-                limbs.push(low as u64);
-                low >>= 64;
-                have -= 64;
-            }
-        }
-        limbs.extend((limbs.len() < self.limbs).then_some(low as u64));
-        Some(limbs)
     }
 }
 

@@ -1,0 +1,117 @@
+//! How the words of a big number can stand in memory, and its limbs read from them.
+
+use super::dense::{self, Bits, WORD};
+use crate::finding::Encoding;
+use crate::keys::limbs::LONGEST;
+
+/// Bits of a digit of CPython's integers.
+const DIGIT: usize = 30;
+
+/// The order of the words of a number and of the bytes in them, as little-endian words of 64 bits show them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Limbs,
+    Bytes,
+    Words32,
+}
+
+impl Order {
+    pub const ALL: [Self; 3] = [Self::Limbs, Self::Bytes, Self::Words32];
+
+    pub fn limb(self, word: u64) -> u64 {
+        match self {
+            Self::Limbs => word,
+            Self::Bytes => word.swap_bytes(),
+            Self::Words32 => word.rotate_left(32),
+        }
+    }
+
+    /// Whether it stands on one of the grids on which words are laid out.
+    pub fn fits(self, grid: usize, grids: &[bool; WORD]) -> bool {
+        let on = |grid: usize| grids.get(grid % WORD) == Some(&true);
+        match self {
+            Self::Limbs => on(grid),
+            Self::Bytes => true,
+            Self::Words32 => on(grid) || on(grid + WORD / 2),
+        }
+    }
+
+    pub fn encoding(self) -> Encoding {
+        match self {
+            Self::Limbs => Encoding::LittleEndian,
+            Self::Bytes => Encoding::Plain,
+            Self::Words32 => Encoding::Words32,
+        }
+    }
+}
+
+/// Words on one grid, read in one order.
+pub struct Place<'a> {
+    pub start: usize,
+    pub words: &'a [u64],
+    pub order: Order,
+}
+
+impl Place<'_> {
+    /// Where a number of `len` words would have an odd lowest word and the highest bit set.
+    pub fn between(&self, odd: &Bits, great: &Bits, len: usize) -> Bits {
+        match self.order {
+            Order::Limbs => odd.and(great, len - 1),
+            _ => great.and(odd, len - 1),
+        }
+    }
+
+    /// The highest limb of a number of `len` words.
+    pub fn first(&self, index: usize, len: usize) -> u64 {
+        let at = if self.order == Order::Limbs { index + len - 1 } else { index };
+        self.words.get(at).map_or(0, |&word| self.order.limb(word))
+    }
+
+    /// The limbs of the number, if no more of its words are pointers or small numbers than chance allows.
+    pub fn limbs<'l>(&self, index: usize, len: usize, into: &'l mut [u64; LONGEST]) -> Option<&'l [u64]> {
+        let (words, into) = (self.words.get(index..index + len)?, into.get_mut(..len)?);
+        if words.iter().filter(|&&word| !dense::is_dense(word)).count() > 2 + len / 16 {
+            return None;
+        }
+        into.iter_mut().zip(words).for_each(|(limb, &word)| *limb = self.order.limb(word));
+        if self.order != Order::Limbs {
+            into.reverse();
+        }
+        Some(into)
+    }
+}
+
+/// The digits of 30 bits that a number of so many limbs has.
+#[derive(Clone, Copy)]
+pub struct Digits {
+    pub limbs: usize,
+    pub count: usize,
+}
+
+impl Digits {
+    pub fn of(limbs: usize) -> Self {
+        Self { limbs, count: (64 * limbs).div_ceil(DIGIT) }
+    }
+
+    /// The limbs of the number whose lowest digit is at `index`. `None` where the highest digit is too great.
+    pub fn limbs(self, words: &[u64], index: usize) -> Option<Vec<u64>> {
+        let digits = words.get(index..index + self.count)?;
+        let highest = 64 * self.limbs - DIGIT * (self.count - 1);
+        let small = digits.iter().filter(|&&digit| !dense::is_digit(digit as u32)).count();
+        if *digits.last()? >> highest != 0 || small > 2 + self.count / 32 {
+            return None;
+        }
+        let (mut limbs, mut low, mut have) = (Vec::with_capacity(self.limbs), 0_u128, 0);
+        for digit in digits {
+            low |= u128::from(*digit) << have;
+            have += DIGIT;
+            if have >= 64 {
+                limbs.push(low as u64);
+                low >>= 64;
+                have -= 64;
+            }
+        }
+        limbs.extend((limbs.len() < self.limbs).then_some(low as u64));
+        Some(limbs)
+    }
+}
