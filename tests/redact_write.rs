@@ -1,6 +1,11 @@
 //! Writing under bad conditions: killed at any moment, no space left, an input that changes while it is read. What is there
 //! afterwards is nothing or a complete and proven file, and no file with the original's bytes.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests may fail loudly, and tell what they saw")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests may fail loudly, and tell what they saw"
+)]
 
 #[expect(dead_code, reason = "these tests need a part of the builder")]
 mod synth;
