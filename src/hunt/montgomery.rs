@@ -18,14 +18,14 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use super::dense::{self, Bits, WORD};
-use crate::keys::limbs::{self, Dividend, LONGEST, Likeness, negated_inverse};
+use crate::keys::limbs::{self, Dividend, Divisor, LONGEST, Likeness, negated_inverse};
 use crate::keys::number::Number;
 use crate::memory::AddressSpace;
 use crate::window::Window;
 
 /// Limbs of the primes that are looked for: RSA-1024 to RSA-8192.
 const HALVES: [usize; 12] = [8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 60, 64];
-/// Candidates that are kept. Each may be divided by each, which takes a second or two.
+/// Candidates that are kept. Each may be divided by each, which takes a tenth of a second or two.
 const MOST: usize = 2048;
 /// Different bytes that a constant has at least: of random words one in 10^7 has fewer.
 const DIFFERENT: u32 = 4;
@@ -165,15 +165,15 @@ impl Join {
         let of = |len: usize| self.kept.values().filter_map(move |limbs| limbs.get(..len));
         let (like, double) = (Likeness::new(half), Likeness::new(2 * half));
         let great = |limbs: &&[u64]| like.has(limbs) && limbs.last().is_some_and(|top| top >> 63 == 1);
-        let primes: Vec<&[u64]> = of(half).filter(great).collect();
+        let primes = of(half).filter(great).filter(|limbs| !limbs::has_small_divisor(limbs));
+        let primes: Vec<(Divisor, &[u64])> = primes.filter_map(|limbs| Some((Divisor::new(limbs)?, limbs))).collect();
         let moduli = of(2 * half).filter(|limbs| !primes.is_empty() && double.has(limbs));
         let divided = moduli.filter_map(|limbs| {
             let n = limbs::to_number(limbs);
             // The exponent plays no part in a division.
             let dividend = Dividend::new(&n, &Number::from(3))?;
-            let divides =
-                |prime: &&&[u64]| dividend.may_be_divided_by(prime) && n.is_multiple_of(&limbs::to_number(prime));
-            primes.iter().find(divides).map(|_| n.to_be())
+            let mut divisors = primes.iter().filter(|(prime, _)| dividend.may_be_divided_by(prime));
+            divisors.any(|(_, limbs)| n.is_multiple_of(&limbs::to_number(limbs))).then(|| n.to_be())
         });
         divided.collect()
     }

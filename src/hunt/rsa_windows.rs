@@ -20,7 +20,7 @@ use super::{Clue, Clues, Hunt, Hunter};
 use crate::detect::Hits;
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, Rule};
 use crate::image::Image;
-use crate::keys::limbs::{self, Dividend, LONGEST, Likeness};
+use crate::keys::limbs::{self, Dividend, Divisor, LONGEST, Likeness};
 use crate::keys::number::Number;
 use crate::keys::rsa::{self, RsaNumbers};
 use crate::keys::{asn1, exponent};
@@ -204,10 +204,11 @@ impl Look<'_> {
 
     fn prime(&self, limbs: &[u64], half: usize) -> Option<(RsaNumbers, Piece, &Target)> {
         let Size { targets, likeness } = self.prepared.sizes.get(&half)?;
-        if !likeness.has(limbs) {
+        if !likeness.has(limbs) || limbs::has_small_divisor(limbs) {
             return None;
         }
-        let mut divided = targets.iter().filter(|target| target.dividend.may_be_divided_by(limbs));
+        let divisor = Divisor::new(limbs)?;
+        let mut divided = targets.iter().filter(|target| target.dividend.may_be_divided_by(&divisor));
         divided.find_map(|target| {
             let prime = limbs::to_number(limbs);
             let numbers = target.key.with_prime(&prime, None)?;
