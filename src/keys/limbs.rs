@@ -5,6 +5,7 @@
 //! highest limb of the quotient, which must be the one that the highest limbs of both tell. A window that may be a private
 //! exponent is judged by its first limb. What passes is proven with [`Number`] by whoever asked.
 
+use multiversion::multiversion;
 use zeroize::Zeroizing;
 
 use super::number::Number;
@@ -151,6 +152,41 @@ impl Dividend {
         let fraction = self.slope.wrapping_mul(u128::from(first));
         self.slope != 0 && fraction.wrapping_add(CLOSE / 2) < CLOSE
     }
+}
+
+/// The exponents of many moduli, to be asked for all at once.
+#[derive(Clone, Debug, Default)]
+pub struct Exponents {
+    /// For each modulus what [`Dividend::may_have_exponent`] multiplies with, by its first 64 bits, and by those from the 32nd
+    /// on: what the lower and the upper half of a limb are multiplied with, modulo 1.
+    slopes: Vec<[u64; 2]>,
+}
+
+impl Exponents {
+    /// Of these moduli.
+    #[must_use]
+    pub fn of<'a>(dividends: impl IntoIterator<Item = &'a Dividend>) -> Self {
+        let slopes = dividends.into_iter().map(|n| n.slope).filter(|slope| *slope != 0);
+        Self { slopes: slopes.map(|slope| [(slope >> 64) as u64, (slope >> 32) as u64]).collect() }
+    }
+
+    /// Whether [`Dividend::may_have_exponent`] holds for one of them, or is close to it.
+    #[must_use]
+    pub fn may_begin_with(&self, first: u64) -> bool {
+        any_close(&self.slopes, first >> 32, first & 0xffff_ffff)
+    }
+}
+
+/// Whether one of the products is all but a whole number. Two words are left of each, so it becomes vector code.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl", "x86_64+avx2"))]
+fn any_close(slopes: &[[u64; 2]], high: u64, low: u64) -> bool {
+    const WIDTH: u64 = (CLOSE >> 64) as u64;
+    // What is cut off each product is less than 2^32.
+    const ERROR: u64 = 1 << 34;
+    slopes.iter().fold(false, |any, [upper, lower]| {
+        let fraction = lower.wrapping_mul(high).wrapping_add(upper.wrapping_mul(low));
+        any | (fraction.wrapping_add(WIDTH / 2 + ERROR) < WIDTH + 2 * ERROR)
+    })
 }
 
 /// A number, ready to be divided into many moduli.
@@ -303,6 +339,27 @@ mod tests {
         assert!(exponents <= 3, "{exponents} of a million");
         let like = Likeness::new(16);
         assert!(!like.has(&[0x0123_4567_89ab_cdef; 16]) && !like.has(&[u64::MAX; 16]));
+    }
+
+    #[test]
+    fn all_exponents_at_once_are_those_of_each() {
+        let moduli: Vec<Dividend> = (0..200)
+            .map(|i| {
+                let n = [&[0xc0], &noise(126, i)[..], &[1]].concat();
+                Dividend::new(&Number::from_be(&n), &Number::from(65537)).unwrap()
+            })
+            .collect();
+        let all = Exponents::of(&moduli);
+        let (mut each, mut more) = (0, 0);
+        for bytes in noise(8 << 20, 77).chunks_exact(8) {
+            let first = u64::from_le_bytes(bytes.try_into().unwrap());
+            let one = moduli.iter().any(|n| n.may_have_exponent(first));
+            assert!(!one || all.may_begin_with(first));
+            each += usize::from(one);
+            more += usize::from(all.may_begin_with(first) && !one);
+        }
+        assert!(each > 0 && more * 4 <= each + 4, "{each} and {more}");
+        assert!(!Exponents::default().may_begin_with(0));
     }
 
     #[test]
