@@ -235,7 +235,7 @@ const SUMS: [(u32, &[u64]); 8] = [
 pub fn has_small_divisor(limbs: &[u64]) -> bool {
     let divides = |(width, primes): &(u32, &[u64])| {
         let sum = sum_of_digits(limbs, *width);
-        primes.iter().any(|prime| sum % prime == 0)
+        primes.iter().any(|prime| sum.is_multiple_of(*prime))
     };
     SUMS.iter().any(divides)
 }
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn the_widths_of_digits_fit_their_primes() {
         for (width, primes) in SUMS {
-            assert!(primes.iter().all(|prime| ((1_u64 << width) - 1) % prime == 0), "{width}");
+            assert!(primes.iter().all(|prime| ((1_u64 << width) - 1).is_multiple_of(*prime)), "{width}");
         }
     }
 
@@ -374,7 +374,7 @@ mod tests {
         // Products of any odd numbers of the right size divide, whatever their limbs.
         for (len, seed) in [(1, 1), (2, 2), (8, 3), (16, 4), (33, 5), (64, 6)] {
             for round in 0..50 {
-                let mut of = |by: u64| {
+                let of = |by: u64| {
                     let bytes = noise(8 * len, 1000 * seed + 10 * round + by);
                     let mut limbs: Vec<u64> =
                         bytes.chunks_exact(8).map(|w| u64::from_le_bytes(w.try_into().unwrap())).collect();
