@@ -109,6 +109,11 @@ pub enum Encoding {
     LittleEndian,
     /// A number in words of 4 bytes, most significant word first, each word least significant byte first: Java's `int[]`.
     Words32,
+    /// A number in words of 8 bytes, least significant word first, each word most significant byte first: limbs of a
+    /// big-endian machine.
+    Limbs64,
+    /// A number in words of 4 bytes, least significant word first, each word most significant byte first.
+    Limbs32,
     /// A number in digits of 30 bits, least significant first, each in 4 bytes: CPython's integers.
     Digits30,
     /// A number in digits of 28 bits, least significant first, each in 4 bytes: libtommath's integers.
@@ -210,6 +215,8 @@ const ENCODINGS: &[Encoding] = &[
     Encoding::Plain,
     Encoding::LittleEndian,
     Encoding::Words32,
+    Encoding::Limbs64,
+    Encoding::Limbs32,
     Encoding::Digits30,
     Encoding::Digits28,
     Encoding::Digits60,

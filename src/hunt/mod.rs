@@ -6,6 +6,7 @@
 
 pub mod dense;
 pub mod generators;
+pub mod islands;
 pub mod montgomery;
 mod number_words;
 pub mod rsa_integers;

@@ -30,7 +30,8 @@ use crate::detect::{Detector, Hits};
 use crate::dump::DumpMap;
 use crate::error::{Error, Gap, Result};
 use crate::finding::{Finding, Rule};
-use crate::hunt::montgomery::{self, Candidate, Filter, Join};
+use crate::hunt::islands::Islands;
+use crate::hunt::montgomery::{self, Filter, Join};
 use crate::hunt::{Clue, Clues, HUNTERS, Hunt};
 use crate::image::Image;
 use crate::limits::Limits;
@@ -258,22 +259,23 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Looks for moduli that no clue tells of, by the constants that arithmetic keeps of them.
+    /// Looks for moduli that no clue tells of, by the constants that arithmetic keeps of them, or because they stand alone.
     fn join(&mut self, clues: &mut Clues) -> Result<()> {
         let (memory, wanted) = (self.walk.pieces.memory(), &self.wanted);
-        let mut join = Join::default();
-        let add = |_: &Cut, seen: Vec<Candidate>| {
-            seen.into_iter().for_each(|candidate| join.add(candidate));
+        let (mut join, mut islands) = (Join::default(), Islands::default());
+        let add = |_: &Cut, seen: montgomery::Seen| {
+            seen.known.into_iter().for_each(|candidate| join.add(candidate));
+            seen.alone.into_iter().for_each(|island| islands.add(island));
             Ok(())
         };
         self.walk.windows("join", |window| montgomery::seen(wanted, window, memory), add)?;
-        if join.dropped() {
+        if join.dropped() || islands.dropped() {
             let reason = "more numbers than can be tried look like RSA moduli without a public key beside them; a key may be \
                           missed";
             self.walk.gaps.insert(Gap { span: Span::new(0, self.walk.image.len()), reason: reason.to_owned() });
         }
         let known: HashSet<Vec<u8>> = clues.iter().filter_map(|clue| clue.modulus().map(<[u8]>::to_vec)).collect();
-        let new = join.moduli().into_iter().filter(|modulus| !known.contains(modulus));
+        let new = join.moduli().into_iter().chain(islands.moduli()).filter(|modulus| !known.contains(modulus));
         new.for_each(|modulus| clues.add(Clue::RsaModulus { modulus }));
         Ok(())
     }
