@@ -6,6 +6,9 @@
 //! certificate nor the constants of Montgomery arithmetic ([`super::montgomery`]). Parts of a key that stand in a row
 //! without anything between them are an island of several lengths, and are looked at one by one.
 //!
+//! Where one border is missing, because the bytes beside a number were used for something else before, numbers are looked
+//! for near each other ([`super::neighbours`]).
+//!
 //! CPython's integers say how many digits they have, which is as good.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,27 +35,42 @@ const ROOM: usize = 1;
 /// What a random number looks like, by its limbs.
 static LIKENESS: LazyLock<Vec<Likeness>> = LazyLock::new(|| (0..=LONGEST).map(Likeness::new).collect());
 
-/// Adds the islands that begin among `owned` of the words on one grid, which begin at `start` in the window.
-pub fn in_words(
-    window: &Window<'_>,
-    start: usize,
-    words: &[u64],
-    owned: &Range<usize>,
-    orders: &[Order],
-    seen: &mut Vec<Candidate>,
-) {
+/// Words on one grid of a window, in the orders in which numbers may stand on it.
+pub struct Words<'a> {
+    /// The window.
+    pub window: &'a Window<'a>,
+    /// Where the first of the words stands in the window.
+    pub start: usize,
+    /// The words.
+    pub words: &'a [u64],
+    /// The orders.
+    pub orders: &'a [Order],
+}
+
+impl Words<'_> {
+    /// The words that are none of a number, and those at which memory begins or ends: sorted.
+    pub fn borders(&self) -> (Vec<usize>, BTreeSet<usize>) {
+        let big_endian = self.orders.contains(&Order::BigLimbs64);
+        let is_full = |word: u64| dense::is_full(word) && (!big_endian || dense::is_full(word.swap_bytes()));
+        let borders = self.words.iter().enumerate().filter(|(_, word)| !is_full(**word)).map(|(i, _)| i);
+        let (start, end, last) = (self.start, self.start + WORD * self.words.len(), self.window.bytes().len());
+        let edges = self.window.edges_in(start..end).filter(|edge| (edge - start).is_multiple_of(WORD));
+        let mut edges: BTreeSet<usize> = edges.map(|edge| (edge - start) / WORD).collect();
+        edges.extend((start < WORD).then_some(0));
+        edges.extend((last - end.min(last) < WORD).then_some(self.words.len()));
+        (borders.collect(), edges)
+    }
+}
+
+/// Adds the islands among the words that the window owns.
+pub fn in_words(words: &Words<'_>, seen: &mut Vec<Candidate>) {
     let mut limbs = Zeroizing::new([0; LONGEST]);
-    let (end, last) = (start + WORD * words.len(), window.bytes().len());
-    let edges = window.edges_in(start..end).filter(|edge| (edge - start).is_multiple_of(WORD));
-    let mut edges: BTreeSet<usize> = edges.map(|edge| (edge - start) / WORD).collect();
-    edges.extend((start < WORD).then_some(0));
-    edges.extend((last - end.min(last) < WORD).then_some(words.len()));
-    for (index, len) in lone(words, &edges, orders.contains(&Order::BigLimbs64)) {
-        if !owned.contains(&(start + WORD * index)) {
-            continue;
-        }
-        for &order in orders {
-            let place = Place { start, words, order };
+    let owned = words.window.owned();
+    let (borders, edges) = words.borders();
+    let lone = lone(&borders, &edges).into_iter().filter(|(index, _)| owned.contains(&(words.start + WORD * index)));
+    for (index, len) in lone {
+        for &order in words.orders {
+            let place = Place { start: words.start, words: words.words, order };
             let limbs = place.limbs(index, len, &mut limbs);
             seen.extend(limbs.filter(|limbs| is_likely(limbs)).map(|limbs| Zeroizing::new(limbs.to_vec())));
         }
@@ -76,13 +94,11 @@ pub fn in_digits(window: &Window<'_>, stretches: &[Range<usize>], owned: &Range<
 }
 
 /// Lengths of primes and of moduli, in limbs.
-static LENGTHS: LazyLock<BTreeSet<usize>> =
+pub static LENGTHS: LazyLock<BTreeSet<usize>> =
     LazyLock::new(|| HALVES.iter().flat_map(|half| [*half, 2 * half]).collect());
 
-/// Where a number may stand alone, and how many words it then has. `edges` are where memory begins or ends.
-fn lone(words: &[u64], edges: &BTreeSet<usize>, big_endian: bool) -> BTreeSet<(usize, usize)> {
-    let is_full = |word: u64| dense::is_full(word) && (!big_endian || dense::is_full(word.swap_bytes()));
-    let borders: Vec<usize> = words.iter().enumerate().filter(|(_, word)| !is_full(**word)).map(|(i, _)| i).collect();
+/// Where a number may stand alone, and how many words it then has.
+fn lone(borders: &[usize], edges: &BTreeSet<usize>) -> BTreeSet<(usize, usize)> {
     let mut ends: Vec<usize> = borders.iter().chain(edges).copied().collect();
     ends.sort_unstable();
     let mut lone = BTreeSet::new();
@@ -108,7 +124,7 @@ fn add_parts(first: usize, len: usize, lone: &mut BTreeSet<(usize, usize)>) {
 }
 
 /// Whether it may be a prime or a modulus.
-fn is_likely(limbs: &[u64]) -> bool {
+pub fn is_likely(limbs: &[u64]) -> bool {
     let odd = limbs.first().is_some_and(|low| low & 1 == 1);
     let great = limbs.last().is_some_and(|top| top >> 63 == 1);
     odd && great && LIKENESS.get(limbs.len()).is_some_and(|like| like.has(limbs))

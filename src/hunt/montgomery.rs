@@ -12,14 +12,15 @@
 //!
 //! Then [`Join::moduli`] divides: where one of what was kept is p and another one is n with `n = p * q`, that is no accident;
 //! the filter may err, the division does not. What it gives is a clue like a certificate's. The same walk looks for numbers
-//! that stand alone ([`super::islands`]).
+//! that stand alone ([`super::islands`]) or near each other ([`super::neighbours`]).
 
 use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
 use super::dense::{self, Bits, WORD};
-use super::islands;
+use super::islands::{self, Words};
+use super::neighbours::{NEAR, Neighbours};
 use super::number_words::{Order, Place};
 use crate::keys::limbs::{self, Dividend, LONGEST, Likeness, negated_inverse};
 use crate::keys::number::Number;
@@ -119,16 +120,19 @@ pub struct Seen {
     pub known: Vec<Candidate>,
     /// Those that stand alone: see [`super::islands`].
     pub alone: Vec<Candidate>,
+    /// Moduli, most significant byte first, that a number near them divides: see [`super::neighbours`].
+    pub near: Vec<Vec<u8>>,
 }
 
 /// The candidates that the window owns.
 #[must_use]
 pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen {
     let owned = window.owned();
-    let end = (owned.end + WORD * (LONGEST + 1)).min(window.bytes().len());
-    let (stretches, digits) = dense::stretches(window.bytes(), owned.start..end, HALVES[0]);
+    let from = owned.start.saturating_sub(NEAR);
+    let end = (owned.end + NEAR + WORD * (LONGEST + 1)).min(window.bytes().len());
+    let (stretches, digits) = dense::stretches(window.bytes(), from..end, HALVES[0]);
     let (grids, orders) = (dense::grids(window, memory), Order::of(memory));
-    let mut seen = Seen::default();
+    let (mut seen, mut near) = (Seen::default(), Neighbours::default());
     for (stretch, grid) in stretches.iter().flat_map(|stretch| (0..WORD).map(move |grid| (stretch, grid))) {
         let aligned =
             |order: &&Order| order.fits(grid, &grids) && (**order != Order::Bytes || grids.get(grid) == Some(&true));
@@ -141,9 +145,12 @@ pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen
         for &order in orders.iter().filter(|order| CONSTANTS.contains(order)) {
             known(filter, window, &Place { start, words: &words, order }, &mut seen.known);
         }
-        islands::in_words(window, start, &words, &owned, &orders, &mut seen.alone);
+        let words = Words { window, start, words: &words, orders: &orders };
+        islands::in_words(&words, &mut seen.alone);
+        near.add(&words);
     }
     islands::in_digits(window, &digits, &owned, &mut seen.alone);
+    seen.near = near.moduli(window);
     seen
 }
 
