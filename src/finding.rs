@@ -335,6 +335,9 @@ pub struct PublicIdentity {
     /// SHA-256 of the SubjectPublicKeyInfo in hexadecimal: the name that certificates and tools know the key by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spki_sha256: Option<String>,
+    /// The name that OpenSSH prints for the key: `SHA256:` and base64. `None` for keys that SSH does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_fingerprint: Option<String>,
     /// Certificates in the dump that belong to it: subject and serial number.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<Certificate>,

@@ -69,6 +69,8 @@ const HOMES: &[(&str, &[&str])] = &[
         "base64ct",
         &[
             "src/detect",
+            // SSH's fingerprints are base64.
+            "src/keys/public.rs",
             "src/scan/forms",
             "src/scan/propagate",
             "src/scan/forms.rs",

@@ -328,6 +328,7 @@ impl Draft {
             (finding.evidence, finding.rule) = (sighting.evidence, sighting.rule);
             finding.public.kind.clone_from(&sighting.public.kind);
             finding.public.spki_sha256.clone_from(&sighting.public.spki_sha256);
+            finding.public.ssh_fingerprint.clone_from(&sighting.public.ssh_fingerprint);
         }
         self.harmless |= sighting.is_harmless();
         finding.severity = if self.harmless { Severity::Info } else { finding.severity.max(severity) };
