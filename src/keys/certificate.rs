@@ -30,6 +30,13 @@ pub fn clues(der: &[u8]) -> Option<(Vec<Clue>, usize)> {
     Some((clues, len))
 }
 
+/// The public key that the certificate that `der` starts with certifies.
+#[must_use]
+pub fn public_key(der: &[u8]) -> Option<PublicKey> {
+    let parsed = CertificateInner::<Raw>::from_der(der.get(..asn1::sequence_len(der)?)?).ok()?;
+    PublicKey::of_der(&parsed.tbs_certificate().subject_public_key_info().to_der().ok()?)
+}
+
 /// The RSA public key that `der` starts with (SubjectPublicKeyInfo or PKCS#1), and its length in bytes.
 #[must_use]
 pub fn rsa_public_key(der: &[u8]) -> Option<(Clue, usize)> {

@@ -70,7 +70,7 @@ pub fn private_key(bytes: &[u8]) -> Option<Parsed> {
 #[must_use]
 pub fn serialized(bytes: &[u8]) -> Option<FoundKey> {
     let kind = string(&mut { bytes })?;
-    if !KINDS.iter().any(|known| kind.starts_with(known.as_bytes())) {
+    if !is_kind(kind) {
         return None;
     }
     let read = KeypairData::decode(&mut { bytes }).ok();
@@ -150,6 +150,12 @@ fn ecdsa(key: &EcdsaKeypair) -> Option<FoundKey> {
 fn unknown(kind: &str, bytes: &[u8]) -> FoundKey {
     let public = PublicIdentity { kind: kind.to_owned(), ..PublicIdentity::default() };
     FoundKey { rule: RULE, evidence: Evidence::Parsed, severity: None, public, secret: Secret::bytes(bytes) }
+}
+
+/// Whether it is the name of a kind of key, as lines of `authorized_keys` have it before the key.
+#[must_use]
+pub fn is_kind(name: &[u8]) -> bool {
+    KINDS.iter().any(|known| name.starts_with(known.as_bytes()))
 }
 
 /// The public key in the form in which SSH sends it: the name of its kind, then its numbers. `None` for kinds that are not

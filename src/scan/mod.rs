@@ -34,6 +34,7 @@ use crate::hunt::islands::Islands;
 use crate::hunt::montgomery::{self, Filter, Join};
 use crate::hunt::{Clue, Clues, HUNTERS, Hunt};
 use crate::image::Image;
+use crate::known::{self, Known};
 use crate::limits::Limits;
 use crate::memory::AddressSpace;
 use crate::span::{Cover, Span};
@@ -124,6 +125,7 @@ pub struct Engine {
     detectors: Vec<Box<dyn Detector>>,
     prefilter: Prefilter,
     rules: RuleIndex,
+    known: Known,
     buffers: Pool<Buffers>,
     found: Pool<Found>,
 }
@@ -138,6 +140,7 @@ impl Engine {
         detectors.iter().try_for_each(|d| pieces::check_reach(d.as_ref())).map_err(refused)?;
         let prefilter = Prefilter::new(&detectors).map_err(refused)?;
         let declared = detectors.iter().flat_map(|d| d.rules()).chain(HUNTERS.iter().flat_map(|h| h.rules()));
+        let declared = declared.chain([known::rule()]);
         let mut rules: Vec<Rule> = Vec::new();
         declared.for_each(|rule| {
             if !rules.iter().any(|known| known.id == rule.id) {
@@ -148,9 +151,22 @@ impl Engine {
             detectors,
             prefilter,
             rules: RuleIndex::new(Arc::new(rules)),
+            known: Known::default(),
             buffers: Pool::default(),
             found: Pool::default(),
         })
+    }
+
+    /// The same one, which also looks for what the user knows.
+    #[must_use]
+    pub fn with_known(self, known: Known) -> Self {
+        Self { known, ..self }
+    }
+
+    /// What the user knows.
+    #[must_use]
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 
     /// Every rule that can make a finding.
@@ -204,6 +220,13 @@ pub fn scan(
     let mut run = Run { engine, walk, coverage: Coverage::default(), wanted: Filter::new(image.len()) };
     let mut clues = Clues::new(options.limits.clues);
     let mut collector = Collector::new(engine.rules.clone(), options.limits);
+    engine.known.0.iter().flat_map(|thing| &thing.clues).for_each(|clue| clues.bring(clue.clone()));
+    engine
+        .known
+        .0
+        .iter()
+        .filter_map(|thing| thing.secret.as_ref().zip(Some(thing)))
+        .for_each(|known| collector.know(known));
     run.local(&mut collector, &mut clues)?;
     run.join(&mut clues)?;
     run.hunt(&mut collector, &clues)?;
@@ -211,7 +234,11 @@ pub fn scan(
     run.propagate(&mut collector)?;
     let Run { mut coverage, walk, .. } = run;
     coverage.gaps.extend(walk.gaps);
-    let (findings, sites, vault) = collector.finish(&clues, &mut coverage.gaps, image.len())?;
+    let (mut findings, sites, vault) = collector.finish(&clues, &mut coverage.gaps, image.len())?;
+    for finding in &mut findings {
+        let sources = vault.get(finding.secret).map(|secret| engine.known.sources(secret.identity()));
+        finding.public.add_context(sources.unwrap_or_default());
+    }
     if clues.dropped() {
         let reason =
             format!("more than {} public keys and certificates; the rest was not hunted for", options.limits.clues);
