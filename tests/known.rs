@@ -46,6 +46,19 @@ fn answers(folder: &Path, args: &[&str], code: i32) -> Vec<Value> {
     report["known"].as_array().unwrap().clone()
 }
 
+/// A certificate of RFC 5280 with nothing in it but what must be there.
+fn certificate(spki: &[u8]) -> Vec<u8> {
+    use synth::der::{integer, sequence, tlv};
+    let algorithm = tlv(0x30, b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00");
+    let pair = sequence(&[b"\x06\x03\x55\x04\x03".to_vec(), tlv(0x0c, b"login.example")]);
+    let (name, time) = (tlv(0x30, &tlv(0x31, &pair)), tlv(0x17, b"240101000000Z"));
+    let validity = sequence(&[time.clone(), time]);
+    let version = tlv(0xa0, &integer(&[2]));
+    let body =
+        sequence(&[version, integer(&[5]), algorithm.clone(), name.clone(), validity, name, spki.to_vec()]);
+    sequence(&[body, algorithm, tlv(3, &[0; 129])])
+}
+
 #[test]
 fn a_certificate_leads_to_bare_limbs_in_a_dump_that_does_not_hold_it() {
     let (key, other) = (keys::rsa(2048), keys::rsa(2048));
@@ -56,7 +69,11 @@ fn a_certificate_leads_to_bare_limbs_in_a_dump_that_does_not_hold_it() {
     write(&folder, "free.core", 0o644, core(Memory::noise(0x7f00_0000_0000, 0x4000, 6)));
     assert_eq!(run(folder.path(), &["scan", "held.core"]).status.code(), Some(0), "nobody knows what to look for");
     let (spki, spki_of_other) = (synth::der::rsa_spki(&key), synth::der::rsa_spki(&other));
-    let text = [&spki, &spki_of_other].map(|der| forms::pem("PUBLIC KEY", der, Lines::Lf)).join("\n");
+    let text = [
+        forms::pem("CERTIFICATE", &certificate(&spki), Lines::Lf),
+        forms::pem("PUBLIC KEY", &spki_of_other, Lines::Lf),
+    ];
+    let text = text.join("\n");
     write(&folder, "keys.pem", 0o644, text);
     let found = answers(folder.path(), &["--known", "keys.pem", "held.core", "free.core"], 1);
     let [held, free] = &found[..] else { panic!("{found:?}") };
@@ -72,10 +89,12 @@ fn a_certificate_leads_to_bare_limbs_in_a_dump_that_does_not_hold_it() {
     assert!(free.get("finding").is_none());
     let text =
         String::from_utf8(run(folder.path(), &["scan", "-q", "--known", "keys.pem", "held.core"]).stdout).unwrap();
-    assert!(text.contains("keys.pem line 1: public key, RSA-2048, SHA256:"), "{text}");
+    assert!(text.contains("keys.pem line 1: certificate, RSA-2048, CN=login.example, serial number 05"), "{text}");
     assert!(text.contains("its private key FOUND as finding 1: 1 site in 1 dump"), "{text}");
     assert!(text.contains("its private key not found in 1 dump\n"), "{text}");
     assert!(text.contains("known from keys.pem line 1"), "{text}");
+    assert!(text.contains("   SSH key      SHA256:"), "{text}");
+    assert!(text.contains("   certificate  CN=login.example, serial number 05"), "{text}");
     assert_eq!(answers(folder.path(), &["--known", "keys.pem", "free.core"], 0)[0]["found"], false);
 }
 

@@ -113,7 +113,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("humantime", &["src/redact/receipt"]),
     ("indicatif", &["src/report", "src/commands"]),
     ("k256", &["src/keys"]),
-    ("memchr", &["src/detect", "src/fill.rs", "src/hunt", "src/keys", "src/scan"]),
+    ("memchr", &["src/detect", "src/fill.rs", "src/hunt", "src/keys", "src/known", "src/scan"]),
     ("minidump", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_common", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_unwind", &["src/redact/unwind"]),
