@@ -54,8 +54,7 @@ fn certificate(spki: &[u8]) -> Vec<u8> {
     let (name, time) = (tlv(0x30, &tlv(0x31, &pair)), tlv(0x17, b"240101000000Z"));
     let validity = sequence(&[time.clone(), time]);
     let version = tlv(0xa0, &integer(&[2]));
-    let body =
-        sequence(&[version, integer(&[5]), algorithm.clone(), name.clone(), validity, name, spki.to_vec()]);
+    let body = sequence(&[version, integer(&[5]), algorithm.clone(), name.clone(), validity, name, spki.to_vec()]);
     sequence(&[body, algorithm, tlv(3, &[0; 129])])
 }
 

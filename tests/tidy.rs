@@ -117,7 +117,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("minidump", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_common", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_unwind", &["src/redact/unwind"]),
-    ("multiversion", &["src/scan", "src/detect", "src/hunt/dense.rs"]),
+    ("multiversion", &["src/scan", "src/detect", "src/hunt/dense.rs", "src/keys/limbs.rs"]),
     ("p256", &["src/keys"]),
     ("p384", &["src/keys"]),
     ("p521", &["src/keys"]),

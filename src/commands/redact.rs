@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::commands::args::{Manner, RedactArgs};
 use crate::commands::inputs::Input;
-use crate::commands::output::{Plain, to_stdout};
+use crate::commands::output::{Plain, all_to_stdout, to_stdout};
 use crate::commands::paper::{self, Paper, Published};
 use crate::commands::progress::Bar;
 use crate::commands::{complain, engine_with, exit};
@@ -216,7 +216,7 @@ impl Goal {
             Self::Stdout => {
                 let mut file = draft.file();
                 file.rewind().map_err(|source| self.failed(source))?;
-                to_stdout(|out| io::copy(&mut file, out).map(|_| ()))
+                all_to_stdout(&mut file)
             }
             Self::Nowhere => Ok(()),
         }

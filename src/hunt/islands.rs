@@ -23,7 +23,7 @@ use super::number_words::{Digits, Order, Place};
 use crate::keys::limbs::{LONGEST, Likeness};
 use crate::window::Window;
 
-/// Islands of one length that are kept. Each may be divided by each of half the length, which takes a second.
+/// Islands of one length that are kept. Each may be divided by each of half the length.
 const MOST: usize = 1024;
 /// Words of an island that may look like a border of it: of random words one in 2^16 does.
 const BORDERS_INSIDE: usize = 2;
@@ -166,7 +166,7 @@ impl Islands {
         let of = |len: usize| {
             self.by_len.get(&len).into_iter().flat_map(|of_len| of_len.values()).map(|island| island.as_slice())
         };
-        HALVES.into_iter().flat_map(move |half| products(of(2 * half), &of(half).collect::<Vec<_>>()))
+        HALVES.into_iter().flat_map(move |half| products(of(2 * half), of(half)))
     }
 }
 

@@ -22,7 +22,7 @@ use super::dense::{self, Bits, WORD};
 use super::islands::{self, Words};
 use super::neighbours::{NEAR, Neighbours};
 use super::number_words::{Order, Place};
-use crate::keys::limbs::{self, Dividend, LONGEST, Likeness, negated_inverse};
+use crate::keys::limbs::{self, Dividend, Divisor, LONGEST, Likeness, negated_inverse};
 use crate::keys::number::Number;
 use crate::memory::AddressSpace;
 use crate::window::Window;
@@ -31,7 +31,7 @@ use crate::window::Window;
 pub const HALVES: [usize; 12] = [8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 60, 64];
 /// The orders of limbs that constants are looked for in.
 const CONSTANTS: [Order; 2] = [Order::Limbs, Order::BigLimbs64];
-/// Candidates that are kept. Each may be divided by each, which takes a second or two.
+/// Candidates that are kept. Each may be divided by each, which takes a tenth of a second or two.
 const MOST: usize = 2048;
 /// Different bytes that a constant has at least: of random words one in 10^7 has fewer.
 const DIFFERENT: u32 = 4;
@@ -208,20 +208,24 @@ impl Join {
         let of = |len: usize| self.kept.values().filter_map(move |limbs| limbs.get(..len));
         let (like, double) = (Likeness::new(half), Likeness::new(2 * half));
         let great = |limbs: &&[u64]| like.has(limbs) && limbs.last().is_some_and(|top| top >> 63 == 1);
-        let primes: Vec<&[u64]> = of(half).filter(great).collect();
-        let moduli = of(2 * half).filter(|limbs| !primes.is_empty() && double.has(limbs));
-        products(moduli, &primes)
+        products(of(2 * half).filter(|limbs| double.has(limbs)), of(half).filter(great))
     }
 }
 
 /// Those of `moduli`, most significant byte first, that one of `primes` divides. Half their limbs is what the primes have.
-pub fn products<'l>(moduli: impl Iterator<Item = &'l [u64]>, primes: &[&[u64]]) -> Vec<Vec<u8>> {
-    let divided = moduli.filter_map(|limbs| {
+pub fn products<'l>(moduli: impl Iterator<Item = &'l [u64]>, primes: impl Iterator<Item = &'l [u64]>) -> Vec<Vec<u8>> {
+    let mut moduli = moduli.peekable();
+    if moduli.peek().is_none() {
+        return Vec::new();
+    }
+    let primes = primes.filter(|limbs| !limbs::has_small_divisor(limbs));
+    let primes: Vec<(Divisor, &[u64])> = primes.filter_map(|limbs| Some((Divisor::new(limbs)?, limbs))).collect();
+    let divided = moduli.filter(|_| !primes.is_empty()).filter_map(|limbs| {
         let n = limbs::to_number(limbs);
         // The exponent plays no part in a division.
-        let dividend = Dividend::new(&n, &Number::from(3)).filter(|_| !primes.is_empty())?;
-        let divides = |prime: &&&[u64]| dividend.may_be_divided_by(prime) && n.is_multiple_of(&limbs::to_number(prime));
-        primes.iter().find(divides).map(|_| n.to_be())
+        let dividend = Dividend::new(&n, &Number::from(3))?;
+        let mut divisors = primes.iter().filter(|(prime, _)| dividend.may_be_divided_by(prime));
+        divisors.any(|(_, limbs)| n.is_multiple_of(&limbs::to_number(limbs))).then(|| n.to_be())
     });
     divided.collect()
 }

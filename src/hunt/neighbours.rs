@@ -134,7 +134,7 @@ fn divided(window: &Window<'_>, modulus: &Lead, prime: &Lead) -> Vec<Vec<u8>> {
         limbs.map(Zeroizing::new).filter(|limbs| is_likely(limbs))
     };
     let (Some(modulus), Some(prime)) = (limbs(modulus), limbs(prime)) else { return Vec::new() };
-    products(std::iter::once(modulus.as_slice()), &[&prime])
+    products(std::iter::once(modulus.as_slice()), std::iter::once(prime.as_slice()))
 }
 
 #[cfg(test)]

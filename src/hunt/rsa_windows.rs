@@ -21,7 +21,7 @@ use super::{Clue, Clues, Hunt, Hunter};
 use crate::detect::Hits;
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, Rule};
 use crate::image::Image;
-use crate::keys::limbs::{self, Dividend, LONGEST, Likeness};
+use crate::keys::limbs::{self, Dividend, Divisor, Exponents, LONGEST, Likeness};
 use crate::keys::number::Number;
 use crate::keys::rsa::{self, RsaNumbers};
 use crate::keys::{asn1, exponent};
@@ -50,14 +50,14 @@ impl Hunter for RsaWindows {
         let mut left_out = 0;
         for target in targets(clues) {
             let half = target.dividend.half();
-            let known =
-                sizes.entry(half).or_insert_with(|| Size { targets: Vec::new(), likeness: Likeness::new(half) });
+            let known = sizes.entry(half).or_insert_with(|| Size::of(half));
             if known.targets.len() < MOST_KEYS {
                 known.targets.push(target);
             } else {
                 left_out += 1;
             }
         }
+        sizes.values_mut().for_each(Size::ask_for_exponents);
         Box::new(Prepared { sizes, left_out })
     }
 }
@@ -86,8 +86,20 @@ fn targets(clues: &Clues) -> impl Iterator<Item = Target> + '_ {
 /// Targets with primes of one size.
 struct Size {
     targets: Vec<Target>,
+    /// Their private exponents.
+    exponents: Exponents,
     /// What a prime looks like.
     likeness: Likeness,
+}
+
+impl Size {
+    fn of(half: usize) -> Self {
+        Self { targets: Vec::new(), exponents: Exponents::default(), likeness: Likeness::new(half) }
+    }
+
+    fn ask_for_exponents(&mut self) {
+        self.exponents = Exponents::of(self.targets.iter().map(|target| &target.dividend));
+    }
 }
 
 /// Targets by the limbs of their primes.
@@ -158,10 +170,13 @@ impl Look<'_> {
     }
 
     fn exponents(&self, place: &Place<'_>, half: usize, at: &Bits, out: &mut Hits) {
-        let Some(Size { targets, .. }) = self.prepared.sizes.get(&half) else { return };
+        let Some(Size { targets, exponents, .. }) = self.prepared.sizes.get(&half) else { return };
         let mut limbs = [0; LONGEST];
         for index in at.ones().filter(|&index| self.owns(place.start + WORD * index)) {
             let first = place.first(index, 2 * half);
+            if !exponents.may_begin_with(first) {
+                continue;
+            }
             for target in targets.iter().filter(|target| target.dividend.may_have_exponent(first)) {
                 let Some(limbs) = place.limbs(index, 2 * half, &mut limbs) else { break };
                 if let Some(numbers) = target.exponent(limbs) {
@@ -181,7 +196,7 @@ impl Look<'_> {
             let words = dense::halves(self.window.slice(start..stretch.end));
             let full = Bits::of(&words, |word| dense::is_digit(word as u32)).without_holes();
             let odd = Bits::of(&words, |word| word & 1 == 1);
-            for (&half, Size { targets, .. }) in &self.prepared.sizes {
+            for (&half, Size { targets, exponents, .. }) in &self.prepared.sizes {
                 let (prime, exponent) = (Digits::of(half), Digits::of(2 * half));
                 let at = full.runs(prime.count - 1).and(&odd, 0);
                 for index in at.ones().filter(|&index| self.owns(start + 4 * index)) {
@@ -194,6 +209,9 @@ impl Look<'_> {
                     }
                     let Some(limbs) = exponent.limbs(&words, index) else { continue };
                     let first = limbs.last().copied().unwrap_or(0);
+                    if !exponents.may_begin_with(first) {
+                        continue;
+                    }
                     for target in targets.iter().filter(|target| target.dividend.may_have_exponent(first)) {
                         if let Some(numbers) = target.exponent(&limbs) {
                             tell(numbers, target, Piece::D, range(exponent), Encoding::Digits30, out);
@@ -205,11 +223,12 @@ impl Look<'_> {
     }
 
     fn prime(&self, limbs: &[u64], half: usize) -> Option<(RsaNumbers, Piece, &Target)> {
-        let Size { targets, likeness } = self.prepared.sizes.get(&half)?;
-        if !likeness.has(limbs) {
+        let Size { targets, likeness, .. } = self.prepared.sizes.get(&half)?;
+        if !likeness.has(limbs) || limbs::has_small_divisor(limbs) {
             return None;
         }
-        let mut divided = targets.iter().filter(|target| target.dividend.may_be_divided_by(limbs));
+        let divisor = Divisor::new(limbs)?;
+        let mut divided = targets.iter().filter(|target| target.dividend.may_be_divided_by(&divisor));
         divided.find_map(|target| {
             let prime = limbs::to_number(limbs);
             let numbers = target.key.with_prime(&prime, None)?;

@@ -178,7 +178,8 @@ fn without_original(
     let (manner, options) = (Manner::default(), receipt.options());
     let map = dump::map(question.output, &manner.limits)?;
     checks.extend(left(receipt, &map));
-    let counting = (plan, &options);
+    let known = receipt.allowed_gaps();
+    let counting = (plan, &options, &known[..]);
     checks.push(secrets::rescan(counting, question.output, &map, question.engine, &manner.limits, progress)?);
     checks.extend(NEED_ORIGINAL.map(|(name, what)| Check::not_shown(name, format!("that {what}: needs --original"))));
     Ok(Proof { checks, stacks: None })
