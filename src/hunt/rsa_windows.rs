@@ -6,7 +6,8 @@
 //! 2^24. What passes is computed in full, so what is told is proven: p divides n, or e*d inverts.
 //!
 //! Numbers are looked for in four forms: 64-bit limbs from the lowest (which is every library in C, whatever the width of
-//! its limbs), bytes from the highest, Java's `int[]` from the highest, and CPython's digits of 30 bits from the lowest.
+//! its limbs), bytes from the highest, Java's `int[]` from the highest, and CPython's digits of 30 bits from the lowest; in
+//! dumps of big-endian machines also in their limbs of 64 and of 32 bits.
 //! Limbs stand where a pointer may point, by address; bytes may stand anywhere. Only primes of half the bits of n are looked
 //! for, which is what every library makes.
 
@@ -114,7 +115,7 @@ impl Hunt for Prepared {
         let least = self.sizes.keys().next().copied().unwrap_or(LONGEST);
         let (words, digits) = dense::stretches(window.bytes(), owned.start..end, least);
         let grids = dense::grids(window, memory);
-        let look = Look { prepared: self, window, grids };
+        let look = Look { prepared: self, window, grids, orders: Order::of(memory) };
         words.into_iter().for_each(|stretch| look.words(stretch, out));
         digits.into_iter().for_each(|stretch| look.digits(stretch, out));
     }
@@ -131,6 +132,7 @@ struct Look<'a> {
     prepared: &'a Prepared,
     window: &'a Window<'a>,
     grids: [bool; WORD],
+    orders: &'static [Order],
 }
 
 impl Look<'_> {
@@ -142,14 +144,14 @@ impl Look<'_> {
             let full = Bits::of(&words, dense::is_dense).without_holes();
             let runs = |half: usize| Bits::all(words.len()).and(&full.runs(half - 2), 1);
             let runs: Vec<(usize, Bits)> = self.prepared.sizes.keys().map(|&half| (half, runs(half))).collect();
-            for order in Order::ALL.into_iter().filter(|order| order.fits(grid, &self.grids)) {
+            for order in self.orders.iter().copied().filter(|order| order.fits(grid, &self.grids)) {
                 let odd = Bits::of(&words, |word| order.limb(word) & 1 == 1);
                 let great = Bits::of(&words, |word| order.limb(word) >> 63 == 1);
                 for (half, runs) in &runs {
                     let place = Place { start, words: &words, order };
                     self.primes(&place, *half, &runs.and(&place.between(&odd, &great, *half), 0), out);
                     let double = runs.and(runs, *half);
-                    let odd = if order == Order::Limbs { double.and(&odd, 0) } else { double.and(&odd, 2 * half - 1) };
+                    let odd = double.and(&odd, if order.lowest_first() { 0 } else { 2 * half - 1 });
                     self.exponents(&place, *half, &odd, out);
                 }
             }
