@@ -6,9 +6,6 @@
 //! certificate nor the constants of Montgomery arithmetic ([`super::montgomery`]). Parts of a key that stand in a row
 //! without anything between them are an island of several lengths, and are looked at one by one.
 //!
-//! Where one border is missing, because the bytes beside a number were used for something else before, numbers are looked
-//! for near each other ([`super::neighbours`]).
-//!
 //! CPython's integers say how many digits they have, which is as good.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,7 +8,6 @@ pub mod dense;
 pub mod generators;
 pub mod islands;
 pub mod montgomery;
-mod neighbours;
 mod number_words;
 pub mod rsa_integers;
 pub mod rsa_windows;

@@ -12,7 +12,7 @@
 //!
 //! Then [`Join::moduli`] divides: where one of what was kept is p and another one is n with `n = p * q`, that is no accident;
 //! the filter may err, the division does not. What it gives is a clue like a certificate's. The same walk looks for numbers
-//! that stand alone ([`super::islands`]) or near each other ([`super::neighbours`]).
+//! that stand alone ([`super::islands`]).
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,6 @@ use zeroize::Zeroizing;
 
 use super::dense::{self, Bits, WORD};
 use super::islands::{self, Words};
-use super::neighbours::{NEAR, Neighbours};
 use super::number_words::{Order, Place};
 use crate::keys::limbs::{self, Dividend, Divisor, LONGEST, Likeness, negated_inverse};
 use crate::keys::number::Number;
@@ -120,19 +119,16 @@ pub struct Seen {
     pub known: Vec<Candidate>,
     /// Those that stand alone: see [`super::islands`].
     pub alone: Vec<Candidate>,
-    /// Moduli, most significant byte first, that a number near them divides: see [`super::neighbours`].
-    pub near: Vec<Vec<u8>>,
 }
 
 /// The candidates that the window owns.
 #[must_use]
 pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen {
     let owned = window.owned();
-    let from = owned.start.saturating_sub(NEAR);
-    let end = (owned.end + NEAR + WORD * (LONGEST + 1)).min(window.bytes().len());
-    let (stretches, digits) = dense::stretches(window.bytes(), from..end, HALVES[0]);
+    let end = (owned.end + WORD * (LONGEST + 1)).min(window.bytes().len());
+    let (stretches, digits) = dense::stretches(window.bytes(), owned.start..end, HALVES[0]);
     let (grids, orders) = (dense::grids(window, memory), Order::of(memory));
-    let (mut seen, mut near) = (Seen::default(), Neighbours::default());
+    let mut seen = Seen::default();
     for (stretch, grid) in stretches.iter().flat_map(|stretch| (0..WORD).map(move |grid| (stretch, grid))) {
         let aligned =
             |order: &&Order| order.fits(grid, &grids) && (**order != Order::Bytes || grids.get(grid) == Some(&true));
@@ -147,21 +143,21 @@ pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen
         }
         let words = Words { window, start, words: &words, orders: &orders };
         islands::in_words(&words, &mut seen.alone);
-        near.add(&words);
     }
     islands::in_digits(window, &digits, &owned, &mut seen.alone);
-    seen.near = near.moduli(window);
     seen
 }
 
 /// Adds what begins with a limb that the filter knows.
 fn known(filter: &Filter, window: &Window<'_>, place: &Place<'_>, seen: &mut Vec<Candidate>) {
-    let full = Bits::of(place.words, dense::is_dense).without_holes();
+    let (full, like) = (Bits::of(place.words, dense::is_dense).without_holes(), Likeness::new(HALVES[0]));
     let odd = Bits::of(place.words, |word| place.order.limb(word) & 1 == 1);
     for index in odd.and(&full.runs(HALVES[0] - 2), 1).ones() {
         let words = place.words.get(index..(index + LONGEST).min(place.words.len())).unwrap_or_default();
-        let known = words.first().is_some_and(|&low| filter.has(place.order.limb(low)));
-        if known && window.owned().contains(&(place.start + WORD * index)) {
+        let least = words.get(..HALVES[0]).unwrap_or_default();
+        // A look at the filter misses the cache; code and text are seen for what they are without one.
+        let known = || words.first().is_some_and(|&low| filter.has(place.order.limb(low)));
+        if like.is_even(least) && known() && like.has(least) && window.owned().contains(&(place.start + WORD * index)) {
             seen.push(Zeroizing::new(words.iter().map(|&word| place.order.limb(word)).collect()));
         }
     }

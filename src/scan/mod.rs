@@ -20,7 +20,7 @@ pub mod rule_check;
 pub mod sites;
 mod walk;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -289,11 +289,10 @@ impl Run<'_> {
     /// Looks for moduli that no clue tells of, by the constants that arithmetic keeps of them, or because they stand alone.
     fn join(&mut self, clues: &mut Clues) -> Result<()> {
         let (memory, wanted) = (self.walk.pieces.memory(), &self.wanted);
-        let (mut join, mut islands, mut near) = (Join::default(), Islands::default(), BTreeSet::new());
+        let (mut join, mut islands) = (Join::default(), Islands::default());
         let add = |_: &Cut, seen: montgomery::Seen| {
             seen.known.into_iter().for_each(|candidate| join.add(candidate));
             seen.alone.into_iter().for_each(|island| islands.add(island));
-            near.extend(seen.near);
             Ok(())
         };
         self.walk.windows("join", |window| montgomery::seen(wanted, window, memory), add)?;
@@ -303,7 +302,7 @@ impl Run<'_> {
             self.walk.gaps.insert(Gap { span: Span::new(0, self.walk.image.len()), reason: reason.to_owned() });
         }
         let known: HashSet<Vec<u8>> = clues.iter().filter_map(|clue| clue.modulus().map(<[u8]>::to_vec)).collect();
-        let all = join.moduli().into_iter().chain(islands.moduli()).chain(near);
+        let all = join.moduli().into_iter().chain(islands.moduli());
         let new = all.filter(|modulus| !known.contains(modulus));
         new.for_each(|modulus| clues.add(Clue::RsaModulus { modulus }));
         Ok(())
