@@ -21,9 +21,7 @@ use crate::keys::limbs::{LONGEST, Likeness};
 use crate::window::Window;
 
 /// Islands of one length that are kept. Each may be divided by each of half the length.
-const MOST: usize = 1024;
-/// Words of an island that may look like a border of it: of random words one in 2^16 does.
-const BORDERS_INSIDE: usize = 2;
+const MOST: usize = 8192;
 /// Equal parts of an island that are looked at: a modulus, its private exponent, two primes and three numbers of their size.
 const PARTS: usize = 9;
 /// Words that may be left at the end of a piece of memory: allocators round up.
@@ -68,6 +66,10 @@ pub fn in_words(words: &Words<'_>, seen: &mut Vec<Candidate>) {
     for (index, len) in lone {
         for &order in words.orders {
             let place = Place { start: words.start, words: words.words, order };
+            // Most are told by their ends.
+            if place.first(index, len) >> 63 == 0 || place.last(index, len) & 1 == 0 {
+                continue;
+            }
             let limbs = place.limbs(index, len, &mut limbs);
             seen.extend(limbs.filter(|limbs| is_likely(limbs)).map(|limbs| Zeroizing::new(limbs.to_vec())));
         }
@@ -94,25 +96,26 @@ pub fn in_digits(window: &Window<'_>, stretches: &[Range<usize>], owned: &Range<
 pub static LENGTHS: LazyLock<BTreeSet<usize>> =
     LazyLock::new(|| HALVES.iter().flat_map(|half| [*half, 2 * half]).collect());
 
-/// Where a number may stand alone, and how many words it then has.
-fn lone(borders: &[usize], edges: &BTreeSet<usize>) -> BTreeSet<(usize, usize)> {
+/// Where a number may stand alone, and how many words it then has: from each border to the next. Of random words one in 2^16
+/// looks like a border.
+fn lone(borders: &[usize], edges: &BTreeSet<usize>) -> Vec<(usize, usize)> {
     let mut ends: Vec<usize> = borders.iter().chain(edges).copied().collect();
     ends.sort_unstable();
-    let mut lone = BTreeSet::new();
+    let mut lone = Vec::new();
     for first in borders.iter().map(|border| border + 1).chain(edges.iter().copied()) {
         let behind = ends.partition_point(|&end| end <= first);
-        let ends = ends.iter().skip(behind).take(1 + BORDERS_INSIDE);
-        for end in ends.flat_map(|end| end.saturating_sub(ROOM)..=*end) {
-            add_parts(first, end.saturating_sub(first), &mut lone);
-        }
+        let Some(end) = ends.get(behind).filter(|&end| end - first >= HALVES[0]) else { continue };
+        (end - ROOM..=*end).for_each(|end| add_parts(first, end - first, &mut lone));
     }
+    lone.sort_unstable();
+    lone.dedup();
     lone
 }
 
 /// The places of numbers in an island of `len` words.
-fn add_parts(first: usize, len: usize, lone: &mut BTreeSet<(usize, usize)>) {
+fn add_parts(first: usize, len: usize, lone: &mut Vec<(usize, usize)>) {
     if LENGTHS.contains(&len) {
-        lone.insert((first, len));
+        lone.push((first, len));
     }
     for half in HALVES.into_iter().filter(|half| len.is_multiple_of(*half) && (3..=PARTS).contains(&(len / half))) {
         let places = (first..first + len).step_by(half);
