@@ -10,6 +10,7 @@ pub mod capi;
 pub mod cipher_state;
 pub mod cng;
 pub mod der;
+pub mod curve_points;
 pub mod dpapi;
 pub mod jwk;
 pub mod key_xml;
@@ -63,6 +64,7 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(openssh::OpenSsh),
         Box::new(putty::Putty),
         Box::new(public_keys::PublicKeys),
+        Box::new(curve_points::CurvePoints),
         Box::new(aes_schedule::AesSchedule),
         Box::new(shielded::Shielded),
         Box::new(cipher_state::CipherState),

@@ -4,7 +4,7 @@ use der::{Decode as _, Encode as _};
 use sha2::{Digest as _, Sha256};
 use x509_cert::certificate::{CertificateInner, Raw};
 
-use super::{asn1, hex};
+use super::{asn1, curve_points, hex};
 use crate::finding::Certificate;
 use crate::hunt::Clue;
 
@@ -23,7 +23,7 @@ pub fn clues(der: &[u8]) -> Option<(Vec<Clue>, usize)> {
     let serial = body.serial_number().as_bytes();
     let certificate = Certificate { subject, serial: hex(serial.strip_prefix(&[0]).unwrap_or(serial)) };
     let mut clues = vec![Clue::Certificate { spki_sha256: Sha256::digest(&spki).into(), certificate }];
-    clues.extend(rsa_public_key(&spki).map(|(clue, _)| clue));
+    clues.extend(rsa_public_key(&spki).map(|(clue, _)| clue).or_else(|| curve_point(&spki)));
     Some((clues, len))
 }
 
@@ -32,6 +32,13 @@ pub fn clues(der: &[u8]) -> Option<(Vec<Clue>, usize)> {
 pub fn rsa_public_key(der: &[u8]) -> Option<(Clue, usize)> {
     let (modulus, exponent, len) = asn1::rsa_public(der)?;
     Some((Clue::RsaPublicKey { modulus, exponent }, len))
+}
+
+/// The public key on an elliptic curve that the SubjectPublicKeyInfo `der` holds.
+#[must_use]
+pub fn curve_point(der: &[u8]) -> Option<Clue> {
+    let (group, public) = curve_points::of_spki(der.get(..asn1::sequence_len(der)?)?)?;
+    Some(Clue::CurvePoint { group, public })
 }
 
 /// A certificate is input like all else: control characters in its subject must not reach a terminal.

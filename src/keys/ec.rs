@@ -25,7 +25,8 @@ pub const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 /// The curve of Bitcoin.
 pub const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
 
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+/// The algorithm of keys on curves that parameters name (RFC 5480).
+pub const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 /// What is said of a key whose public point is another key's: the scalar or the point was overwritten.
 const CONTRADICTION: &str = "the public key that stands beside it belongs to another private key";
 
