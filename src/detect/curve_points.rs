@@ -6,6 +6,9 @@
 //! - OpenSSH's wire form (RFC 5656, section 3.1; RFC 8709, section 4), by the name of the curve and the length behind it.
 //! - Blobs of Windows CNG (`BCRYPT_ECCKEY_BLOB`: magic, bytes of a coordinate, x, y), public ones.
 //!
+//! That somebody computes on a curve is a clue too: then its order stands in memory as limbs, and the point as numbers that
+//! are worth comparing (see `hunt::ec_scalars`).
+//!
 //! Every point is checked: it is a clue only where the equation of the curve holds.
 
 use super::{Candidate, Detector, Hits, Literal, Reach, Trigger};
@@ -44,6 +47,13 @@ const CNG: [(&[u8], Curve); 6] = [
     (b"ECS5\x42\0\0\0", Curve::P521),
     (b"ECK5\x42\0\0\0", Curve::P521),
 ];
+/// The lower 16 bytes of the orders of the curves, as limbs from the lowest: what computes with private keys has them.
+const ORDERS: [(&[u8], Curve); 4] = [
+    (b"\x51\x25\x63\xfc\xc2\xca\xb9\xf3\x84\x9e\x17\xa7\xad\xfa\xe6\xbc", Curve::P256),
+    (b"\x73\x29\xc5\xcc\x6a\x19\xec\xec\x7a\xa7\xb0\x48\xb2\x0d\x1a\x58", Curve::P384),
+    (b"\x09\x64\x38\x91\x1e\xb7\x6f\xbb\xae\x47\x9c\x89\xb8\xc9\xb5\x3b", Curve::P521),
+    (b"\x41\x41\x36\xd0\x8c\x5e\xd2\xbf\x3b\xa0\x48\xaf\xe6\xdc\xae\xba", Curve::K256),
+];
 /// Bytes behind an OID in which its point is looked for: a private key of the longest scalar, then the point.
 const LONGEST: usize = 300;
 
@@ -68,6 +78,7 @@ impl Detector for CurvePoints {
         let start = candidate.at + literal.len();
         let bytes = window.slice(start..candidate.at + LONGEST);
         let public = match form {
+            Form::Order(curve) => return out.clues.push(Clue::CurveInUse { group: Group::Sec1(curve) }),
             Form::Oid(curve) => bit_string(curve, bytes),
             Form::Bare(Group::Sec1(curve)) => bytes.get(..1 + 2 * curve.len()).and_then(|p| curve_points::decode(curve, p)),
             Form::Bare(_) => bytes.get(..32).map(<[u8]>::to_vec),
@@ -89,12 +100,14 @@ enum Form {
     Bare(Group),
     /// x and y.
     Coordinates(Curve),
+    /// Anything.
+    Order(Curve),
 }
 
 impl Form {
     fn group(self) -> Group {
         match self {
-            Self::Oid(curve) | Self::Coordinates(curve) => Group::Sec1(curve),
+            Self::Oid(curve) | Self::Coordinates(curve) | Self::Order(curve) => Group::Sec1(curve),
             Self::Bare(group) => group,
         }
     }
@@ -103,7 +116,8 @@ impl Form {
 fn literals() -> impl Iterator<Item = (&'static [u8], Form)> {
     let oids = OIDS.iter().map(|&(literal, curve)| (literal, Form::Oid(curve)));
     let bare = RFC_8410.iter().chain(&SSH).map(|&(literal, group)| (literal, Form::Bare(group)));
-    oids.chain(bare).chain(CNG.iter().map(|&(literal, curve)| (literal, Form::Coordinates(curve))))
+    let orders = ORDERS.iter().map(|&(literal, curve)| (literal, Form::Order(curve)));
+    oids.chain(bare).chain(CNG.iter().map(|&(literal, curve)| (literal, Form::Coordinates(curve)))).chain(orders)
 }
 
 /// The point of the first BIT STRING in `bytes` that has one of the curve.
@@ -181,7 +195,8 @@ mod tests {
     fn what_is_no_point_or_is_cut_is_no_clue() {
         for (literal, form) in literals() {
             for rest in [vec![], vec![3, 0x42, 0, 4], noise(20, 1), vec![3; 200]] {
-                assert!(clues(&CurvePoints, &[literal, &rest].concat()).is_empty() || matches!(form, Form::Bare(_)));
+                let told = clues(&CurvePoints, &[literal, &rest].concat());
+                assert!(told.is_empty() || matches!(form, Form::Bare(_) | Form::Order(_)));
             }
             if matches!(form, Form::Oid(_) | Form::Coordinates(_)) {
                 assert!(clues(&CurvePoints, &[literal, &[3, 0x81, 0xff, 0], &noise(300, 1)].concat()).is_empty());

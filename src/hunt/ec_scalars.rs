@@ -3,23 +3,25 @@
 //! Places that may hold one ([`super::ec_places`]) are gathered while the image is walked, as many as a budget allows that
 //! follows from the length of the image alone: the most likely first, and of equals those whose bytes have the lowest hash,
 //! so the windows and the threads do not matter. Then each is multiplied by the generator of every group of which a public
-//! key is known, and the result is looked up among all public keys at once. The budget is there because a multiplication
-//! takes tens of microseconds; what it leaves out is told.
+//! key is known, and the result is looked up among all public keys at once, and among the places: whoever has a private key
+//! mostly keeps the point too, as limbs, plain or in Montgomery's form. The budget is there because a multiplication takes
+//! tens of microseconds; what it leaves out is told.
 //!
-//! Scalars are read as limbs (of any width, least significant first), as bytes from the highest, and as Java's `int[]`.
+//! Scalars are read as limbs (of any width, least significant first), as bytes from the highest, as Java's `int[]` and as
+//! CPython's digits.
 //! Keys of Curve25519 are bytes: the seed, the clamped or reduced scalar of Ed25519, and the secret of X25519.
 
 use std::collections::{BTreeMap, HashMap};
 
 use zeroize::Zeroizing;
 
-use super::ec_places::{self, Place, Places, Rank, SIZES};
+use super::ec_places::{self, Place, Places, Rank, SIZES, Shape};
 use super::{Clue, Clues};
 use crate::detect::{Far, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece};
 use crate::keys::base_points::{self, EdwardsForm, Group, Name};
 use crate::keys::ec::{self, Curve};
-use crate::keys::{FoundKey, edwards};
+use crate::keys::{FoundKey, curve_points, edwards};
 use crate::span::Span;
 
 /// Places of one size that are kept because they look like a key's own allocation.
@@ -39,7 +41,7 @@ pub struct Scalars {
 /// Places of keys of one size.
 #[derive(Debug)]
 struct Size {
-    /// Alone or at the edge of a run.
+    /// Alone or in an allocation.
     likely: Kept,
     others: Kept,
     all: u64,
@@ -55,6 +57,7 @@ struct Kept {
 /// Bytes that are to be tried, wherever they stand.
 #[derive(Debug)]
 struct Known {
+    shape: Shape,
     bytes: Zeroizing<Vec<u8>>,
     /// The first place of them.
     spans: Vec<Span>,
@@ -75,7 +78,7 @@ impl Scalars {
         for (size, (told, all)) in self.sizes.iter_mut().zip(places.told.into_iter().zip(places.all)) {
             size.all += all;
             for place in told {
-                if place.rank <= Rank::Edge { &mut size.likely } else { &mut size.others }.add(place);
+                if place.rank <= Rank::Chunk { &mut size.likely } else { &mut size.others }.add(place);
             }
         }
     }
@@ -89,17 +92,45 @@ impl Scalars {
 
     /// The work that is to be done: each item may be done on a thread of its own.
     #[must_use]
-    pub fn batches<'a>(&'a self, targets: &'a Targets) -> Vec<Batch<'a>> {
+    pub fn batches<'a>(&'a self, targets: &'a Targets, words: &'a Seen<'a>) -> Vec<Batch<'a>> {
         let mut batches = Vec::new();
-        for (&words, size) in SIZES.iter().zip(&self.sizes) {
-            for kept in [&size.likely, &size.others] {
-                let known: Vec<(Rank, &Known)> = kept.places.iter().map(|(key, known)| (key.0, known)).collect();
-                for group in targets.groups_of(words) {
-                    batches.extend(known.chunks(BATCH).map(|known| Batch { group, known: known.to_vec(), targets }));
-                }
+        for (&size, kept) in SIZES.iter().zip(&self.sizes) {
+            let known: Vec<&Known> = kept.known().collect();
+            for group in targets.groups_of(size) {
+                batches.extend(known.chunks(BATCH).map(|known| Batch { group, known: known.to_vec(), targets, words }));
             }
         }
         batches
+    }
+
+    /// All that is kept, to be looked up.
+    #[must_use]
+    pub fn seen(&self) -> Seen<'_> {
+        let known = self.sizes.iter().flat_map(Size::known);
+        Seen(known.map(|known| (ec_places::hash(&known.bytes), known)).collect())
+    }
+}
+
+/// What is kept, by its hash.
+#[derive(Debug)]
+pub struct Seen<'a>(HashMap<u64, &'a Known>);
+
+impl Seen<'_> {
+    fn has(&self, bytes: &[u8]) -> bool {
+        self.0.get(&ec_places::hash(bytes)).is_some_and(|known| *known.bytes == bytes)
+    }
+
+    /// Whether the coordinate stands somewhere as arithmetic keeps it.
+    fn has_coordinate(&self, curve: Curve, x: &[u8]) -> bool {
+        let mut little: Vec<u8> = x.iter().rev().copied().collect();
+        little.resize(x.len().next_multiple_of(8), 0);
+        self.has(&little) || curve_points::montgomery(curve, x).is_some_and(|limbs| self.has(&limbs))
+    }
+}
+
+impl Size {
+    fn known(&self) -> impl Iterator<Item = &Known> {
+        self.likely.places.values().chain(self.others.places.values())
     }
 }
 
@@ -116,12 +147,14 @@ impl Kept {
         match self.places.get_mut(&key) {
             Some(known) => {
                 known.places += 1;
+                known.shape = known.shape.max(place.shape);
                 if place.spans < known.spans {
                     known.spans = place.spans;
                 }
             }
             None => {
-                self.places.insert(key, Known { bytes: place.bytes, spans: place.spans, places: 1 });
+                let Place { shape, bytes, spans, .. } = place;
+                self.places.insert(key, Known { shape, bytes, spans, places: 1 });
                 if self.places.len() > self.most {
                     self.places.pop_last();
                 }
@@ -146,10 +179,13 @@ impl Targets {
     pub fn new(clues: &Clues) -> Self {
         let mut targets = Self::default();
         for clue in clues.iter() {
-            if let Clue::CurvePoint { group, public } = clue
-                && let Some(name) = group.name_of(public)
-            {
-                targets.groups.entry(*group).or_default().entry(name).or_default().push(public.clone());
+            match clue {
+                Clue::CurvePoint { group, public } => {
+                    let known = targets.groups.entry(*group).or_default();
+                    group.name_of(public).into_iter().for_each(|name| known.entry(name).or_default().push(public.clone()));
+                }
+                Clue::CurveInUse { group } => drop(targets.groups.entry(*group).or_default()),
+                _ => {}
             }
         }
         targets
@@ -175,8 +211,9 @@ impl Targets {
 #[derive(Debug)]
 pub struct Batch<'a> {
     group: Group,
-    known: Vec<(Rank, &'a Known)>,
+    known: Vec<&'a Known>,
     targets: &'a Targets,
+    words: &'a Seen<'a>,
 }
 
 /// A way to read the bytes of a place.
@@ -207,11 +244,15 @@ impl Batch<'_> {
 
     fn sec1(&self, curve: Curve, hits: &mut Hits) {
         let readings: Vec<Reading<'_>> =
-            self.known.iter().flat_map(|(rank, known)| Reading::of(known, curve, *rank)).collect();
+            self.known.iter().flat_map(|known| Reading::of(known, curve)).collect();
         let scalars: Vec<&[u8]> = readings.iter().map(|reading| reading.scalar.as_slice()).collect();
         for (reading, name) in readings.iter().zip(base_points::sec1(curve, &scalars)) {
             for public in self.targets.publics(self.group, name.as_ref()) {
                 tell(ec::ec_key(curve.oid(), &reading.scalar, Some(public)), reading, hits);
+            }
+            if name.is_some_and(|x| self.words.has_coordinate(curve, &x)) {
+                let public = curve.point(&reading.scalar);
+                tell(ec::ec_key(curve.oid(), &reading.scalar, public.as_deref()), reading, hits);
             }
         }
     }
@@ -219,7 +260,9 @@ impl Batch<'_> {
     fn edwards(&self, kind: EdwardsForm, piece: Piece, hits: &mut Hits) {
         let (readings, secrets) = self.bytes(piece, |secret| kind == EdwardsForm::Seed || may_be_scalar(secret));
         for ((reading, secret), name) in readings.iter().zip(&*secrets).zip(base_points::ed25519(kind, &secrets)) {
-            for public in self.targets.publics(self.group, Some(&name)) {
+            let own = [name.clone()];
+            let own = if self.words.has(&name) { &own[..] } else { &[] };
+            for public in self.targets.publics(self.group, Some(&name)).iter().chain(own) {
                 let key = match kind {
                     EdwardsForm::Seed => edwards::ed25519_key(secret, Some(public)),
                     EdwardsForm::Scalar => {
@@ -244,7 +287,7 @@ impl Batch<'_> {
     fn bytes(&self, piece: Piece, may: impl Fn(&[u8; 32]) -> bool) -> (Vec<Reading<'_>>, Zeroizing<Vec<[u8; 32]>>) {
         let mut secrets = Zeroizing::new(Vec::new());
         let mut readings = Vec::new();
-        for (_, known) in &self.known {
+        for known in self.known.iter().filter(|known| known.shape != Shape::Digits) {
             if let Some(secret) = known.bytes.first_chunk().filter(|secret| may(secret)) {
                 secrets.push(*secret);
                 let form = Form { layout: Layout::Bare, encoding: Encoding::Plain, piece };
@@ -262,7 +305,7 @@ fn may_be_scalar(secret: &[u8; 32]) -> bool {
 }
 
 impl<'a> Reading<'a> {
-    fn of(known: &'a Known, curve: Curve, rank: Rank) -> Vec<Self> {
+    fn of(known: &'a Known, curve: Curve) -> Vec<Self> {
         let len = curve.len();
         let read = |encoding, taken: usize, order: fn(&mut [u8])| {
             let mut scalar = Zeroizing::new(known.bytes.get(..taken)?.to_vec());
@@ -274,17 +317,23 @@ impl<'a> Reading<'a> {
             (curve != Curve::P521 || scalar.first().is_some_and(|first| *first < 2)).then_some(())?;
             Some(Self { known, scalar, len: taken, form: Form { layout: Layout::Bare, encoding, piece: Piece::D } })
         };
-        let little = read(Encoding::LittleEndian, len, <[u8]>::reverse);
-        let big = read(Encoding::Plain, len, |_| ());
         let words = |bytes: &mut [u8]| bytes.chunks_exact_mut(4).for_each(<[u8]>::reverse);
-        let java = (rank <= Rank::Edge).then(|| read(Encoding::Words32, len.next_multiple_of(4), words)).flatten();
-        [little, big, java].into_iter().flatten().collect()
+        let readings = match known.shape {
+            Shape::Digits => [read(Encoding::Digits30, len, |_| ()), None, None],
+            shape => [
+                read(Encoding::LittleEndian, len, <[u8]>::reverse),
+                read(Encoding::Plain, len, |_| ()),
+                (shape == Shape::Array).then(|| read(Encoding::Words32, len.next_multiple_of(4), words)).flatten(),
+            ],
+        };
+        readings.into_iter().flatten().collect()
     }
 }
 
 fn tell(key: Option<FoundKey>, reading: &Reading<'_>, hits: &mut Hits) {
     let Some(key) = key.filter(|key| key.evidence == Evidence::Proven) else { return };
-    let mut left = reading.len as u64;
+    let written = if reading.known.shape == Shape::Digits { usize::MAX } else { reading.len };
+    let mut left = written as u64;
     let cut = |span: &Span| {
         let len = span.len.min(left);
         left -= len;

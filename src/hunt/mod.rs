@@ -47,6 +47,11 @@ pub enum Clue {
         /// The public key.
         public: Vec<u8>,
     },
+    /// That numbers of a curve are in memory as arithmetic needs them, so that somebody may compute on it.
+    CurveInUse {
+        /// Which curve.
+        group: Group,
+    },
     /// A certificate and the SHA-256 of the public key that it certifies.
     Certificate {
         /// SHA-256 of the SubjectPublicKeyInfo.

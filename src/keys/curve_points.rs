@@ -29,8 +29,8 @@ const_monty_params!(
 const_monty_params!(
     P521,
     U576,
-    "00000000000001ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\
-     ffffffffffffffffffffffffffff",
+    "00000000000001ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\
+     ffffffffffffffffffffffffffffff",
     "P-521's field"
 );
 
@@ -40,8 +40,8 @@ const B384: U384 = U384::from_be_hex(
     "b3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef",
 );
 const B521: U576 = U576::from_be_hex(
-    "0000000000000051953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df\
-     883d2c34f1ef451fd46b503f00",
+    "0000000000000051953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf0735\
+     73df883d2c34f1ef451fd46b503f00",
 );
 
 /// How the numbers of a field are kept.
@@ -72,6 +72,24 @@ pub fn point(curve: Curve, kept: Kept, x: &[u8], y: &[u8], z: Option<&[u8]>) -> 
         let tail = |bytes: &[u8]| bytes.get(bytes.len().saturating_sub(curve.len())..).unwrap_or_default().to_vec();
         [vec![4], tail(&x), tail(&y)].concat()
     })
+}
+
+/// A number of the curve's field in Montgomery's form, least significant byte first and as long as its limbs. `number` is
+/// most significant byte first.
+#[must_use]
+pub fn montgomery(curve: Curve, number: &[u8]) -> Option<Vec<u8>> {
+    let little: Vec<u8> = number.iter().rev().copied().collect();
+    match curve {
+        Curve::P256 => in_montgomery::<P256, { P256::LIMBS }>(&little),
+        Curve::K256 => in_montgomery::<K256, { K256::LIMBS }>(&little),
+        Curve::P384 => in_montgomery::<P384, { P384::LIMBS }>(&little),
+        Curve::P521 => in_montgomery::<P521, { P521::LIMBS }>(&little),
+    }
+}
+
+fn in_montgomery<M: ConstMontyParams<L>, const L: usize>(little: &[u8]) -> Option<Vec<u8>> {
+    let number = element::<M, L>(Kept::Plain, little)?;
+    Some(number.as_montgomery().to_be_bytes().as_ref().iter().rev().copied().collect())
 }
 
 /// The point `04 X Y` of a public key in SEC 1 form, compressed or not, if it is one.
@@ -220,6 +238,11 @@ mod tests {
                     assert_eq!(found(&given(&x), &given(&y), None).unwrap(), public, "{curve:?} {kept:?}");
                     let jacobian = found(&given(&jx), &given(&jy), Some(&given(&z)));
                     assert_eq!(jacobian.unwrap(), public, "{curve:?} {kept:?}");
+                    assert_eq!(form.then(|| montgomery(curve, &public[1..=curve.len()]).unwrap()), form.then(|| {
+                        let mut limbs = given(&x);
+                        limbs.resize(curve.len().next_multiple_of(8), 0);
+                        limbs
+                    }));
                     assert!(found(&given(&y), &given(&x), None).is_none());
                     assert!(found(&given(&jx), &given(&jy), None).is_none());
                 }

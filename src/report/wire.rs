@@ -53,6 +53,7 @@ pub struct WireDump<'a> {
     regions: usize,
     threads: usize,
     modules: usize,
+    notes: &'a [String],
 }
 
 impl<'a> WireDump<'a> {
@@ -69,6 +70,7 @@ impl<'a> WireDump<'a> {
             regions: dump.regions,
             threads: dump.threads,
             modules: dump.modules,
+            notes: &coverage.notes,
         }
     }
 }

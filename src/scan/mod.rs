@@ -98,6 +98,7 @@ pub struct Coverage {
     pub gaps: Vec<Gap>,
     /// What was not tried because it would take too long in every dump of some size: nothing that anybody has to act on, and
     /// nothing that changes the exit code.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
@@ -296,10 +297,14 @@ impl Run<'_> {
     /// Multiplies what may be the private key of a point that is known.
     fn multiply(&mut self, collector: &mut Collector, clues: &Clues, scalars: Scalars) -> Result<()> {
         let targets = Targets::new(clues);
+        if targets.is_empty() {
+            return Ok(());
+        }
         let rules = &self.engine.rules;
         let nowhere = Window::new(&[], 0..0, &[], &[]);
         let merge = |hits: Hits| collector.add(rules.seen(hits, &nowhere).sightings);
-        parallel::map_in_order(scalars.batches(&targets), |batch| batch.hits(), merge)?;
+        let seen = scalars.seen();
+        parallel::map_in_order(scalars.batches(&targets, &seen), |batch| batch.hits(), merge)?;
         let (tried, all) = scalars.tried(&targets);
         if tried < all {
             self.coverage.notes.push(format!(
