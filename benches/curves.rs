@@ -74,7 +74,10 @@ fn walk(path: &str) {
     let rate = |what: &str, seconds: f64| println!("{what:<20} {:>8.2} GB/s", bytes.len() as f64 / seconds / 1e9);
     rate("runs", median(|| windows(&bytes, |w| drop(ec_places::grids(w, &memory)))));
     rate("runs and places", median(|| windows(&bytes, |w| drop(ec_places::places(w, &ec_places::grids(w, &memory))))));
-    rate("runs and points", median(|| windows(&bytes, |w| drop(bare_points::points(w, &ec_places::grids(w, &memory))))));
+    rate(
+        "runs and points",
+        median(|| windows(&bytes, |w| drop(bare_points::points(w, &ec_places::grids(w, &memory))))),
+    );
     let (mut ranks, mut clues) = ([[0; SIZES.len()]; 5], Clues::new(100_000));
     windows(&bytes, |w| {
         let grids = ec_places::grids(w, &memory);

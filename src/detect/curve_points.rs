@@ -27,10 +27,8 @@ const OIDS: [(&[u8], Curve); 4] = [
     (b"\x06\x05\x2b\x81\x04\x00\x0a", Curve::K256),
 ];
 /// An OID of RFC 8410 and the header of the BIT STRING behind it.
-const RFC_8410: [(&[u8], Group); 2] = [
-    (b"\x06\x03\x2b\x65\x70\x03\x21\x00", Group::Ed25519),
-    (b"\x06\x03\x2b\x65\x6e\x03\x21\x00", Group::X25519),
-];
+const RFC_8410: [(&[u8], Group); 2] =
+    [(b"\x06\x03\x2b\x65\x70\x03\x21\x00", Group::Ed25519), (b"\x06\x03\x2b\x65\x6e\x03\x21\x00", Group::X25519)];
 /// The end of the name of an OpenSSH key or of its curve, and the length of what is behind it.
 const SSH: [(&[u8], Group); 4] = [
     (b"ssh-ed25519\0\0\0\x20", Group::Ed25519),
@@ -80,7 +78,9 @@ impl Detector for CurvePoints {
         let public = match form {
             Form::Order(curve) => return out.clues.push(Clue::CurveInUse { group: Group::Sec1(curve) }),
             Form::Oid(curve) => bit_string(curve, bytes),
-            Form::Bare(Group::Sec1(curve)) => bytes.get(..1 + 2 * curve.len()).and_then(|p| curve_points::decode(curve, p)),
+            Form::Bare(Group::Sec1(curve)) => {
+                bytes.get(..1 + 2 * curve.len()).and_then(|p| curve_points::decode(curve, p))
+            }
             Form::Bare(_) => bytes.get(..32).map(<[u8]>::to_vec),
             Form::Coordinates(curve) => {
                 let xy = bytes.get(..2 * curve.len());

@@ -11,7 +11,7 @@
 use super::Clue;
 use super::dense::{self, WORD};
 use super::ec_places::{Grid, Run, looks_random};
-use crate::keys::base_points::Group;
+use crate::keys::base_points::{self, EdwardsForm, Group};
 use crate::keys::curve_points::{self, Kept};
 use crate::keys::ec::Curve;
 use crate::window::Window;
@@ -31,6 +31,7 @@ pub fn points(window: &Window<'_>, grids: &[Grid]) -> Vec<Clue> {
         for (i, run) in grid.runs.iter().enumerate().filter(|(_, run)| !run.is_long()) {
             let look = Look { window, owned: window.owned() };
             look.row(run, &mut found);
+            found.extend(look.seed_and_key(run));
             look.octets(run, &mut found);
             look.apart(run, grid.runs.get(i + 1..).unwrap_or_default(), &mut found);
             found.extend(look.ecx_key(run));
@@ -70,6 +71,20 @@ impl Look<'_> {
                 tell(curve, little(curve, x, y, z).or_else(big), found);
             }
         }
+    }
+
+    /// A seed of Ed25519 and its public key behind it, as most libraries keep a private key.
+    fn seed_and_key(&self, run: &Run) -> Option<Clue> {
+        let at = run.range.start;
+        let (seed, key) = (self.window.slice(at..at + 32), self.window.slice(at + 32..at + 64));
+        if !(8..=LONGEST_ROW).contains(&run.words())
+            || !self.owned.contains(&at)
+            || !(looks_random(seed) && looks_random(key))
+        {
+            return None;
+        }
+        let own = base_points::ed25519(EdwardsForm::Seed, &[*seed.first_chunk()?]);
+        own.into_iter().find(|own| own == key).map(|public| Clue::CurvePoint { group: Group::Ed25519, public })
     }
 
     /// `04 X Y`, wherever it begins.
@@ -149,4 +164,89 @@ fn little(curve: Curve, x: &[u8], y: &[u8], z: Option<&[u8]>) -> Option<Vec<u8>>
 
 fn tell(curve: Curve, point: Option<Vec<u8>>, found: &mut Vec<Clue>) {
     found.extend(point.map(|public| Clue::CurvePoint { group: Group::Sec1(curve), public }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::ec_places;
+    use crate::keys::testing::noise;
+    use crate::memory::AddressSpace;
+
+    fn points_in(bytes: &[u8], window: usize) -> Vec<Clue> {
+        let memory = AddressSpace::new(&[]);
+        let mut found = Vec::new();
+        for from in (0..bytes.len()).step_by(window) {
+            let window = Window::new(bytes, from..(from + window).min(bytes.len()), &[], &[]);
+            found.extend(points(&window, &ec_places::grids(&window, &memory)));
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    fn public(curve: Curve, seed: u64) -> Vec<u8> {
+        curve.point(&noise(32, seed)).unwrap()
+    }
+
+    fn clue(curve: Curve) -> Clue {
+        Clue::CurvePoint { group: Group::Sec1(curve), public: public(curve, 5) }
+    }
+
+    fn reversed(bytes: &[u8]) -> Vec<u8> {
+        let mut limbs: Vec<u8> = bytes.iter().rev().copied().collect();
+        limbs.resize(bytes.len().next_multiple_of(8), 0);
+        limbs
+    }
+
+    #[test]
+    fn points_are_told_wherever_they_stand_in_octets() {
+        for curve in Curve::ALL {
+            for shift in 0..8 {
+                let bytes = [&[0; 64][..], &vec![0; shift], &public(curve, 5), &[0; 64]].concat();
+                for window in [bytes.len(), 24] {
+                    assert!(points_in(&bytes, window).contains(&clue(curve)), "{curve:?} {shift}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn coordinates_are_told_side_by_side_and_in_allocations_of_their_own() {
+        for curve in Curve::ALL {
+            let octets = public(curve, 5);
+            let (x, y) = octets[1..].split_at(curve.len());
+            let montgomery = |c: &[u8]| curve_points::montgomery(curve, c).unwrap();
+            let gap = [&[0; 8][..], &0x31_u64.to_le_bytes()].concat();
+            for (x, y) in [(reversed(x), reversed(y)), (montgomery(x), montgomery(y))] {
+                let apart = [&[0; 64][..], &x, &gap, &y, &[0; 64]].concat();
+                assert_eq!(points_in(&apart, apart.len()), [clue(curve)], "{curve:?}");
+                assert_eq!(points_in(&apart, 16), [clue(curve)], "{curve:?}");
+                let row = [&[0; 64][..], &x, &y, &[0; 64]].concat();
+                if curve != Curve::P521 {
+                    assert_eq!(points_in(&row, row.len()), [clue(curve)], "{curve:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_openssl_for_curve25519_are_told_by_their_structure() {
+        for (kind, group) in [(0_u64, Group::X25519), (2, Group::Ed25519)] {
+            let public = noise(32, 3);
+            let words = [0x55aa_1234_5670, 32, kind | 1 << 32].map(u64::to_le_bytes).concat();
+            let key = |tail: &[u8]| [&[0; 64][..], &[1], &public, &[0; 31], tail, &[0; 32]].concat();
+            let want = Clue::CurvePoint { group, public: public.clone() };
+            assert_eq!(points_in(&key(&words), 200), [want]);
+            assert!(points_in(&key(&[0; 24]), 200).is_empty());
+        }
+    }
+
+    #[test]
+    fn noise_holds_no_point() {
+        assert!(points_in(&noise(1 << 18, 4), 1 << 16).is_empty());
+        let islands: Vec<u8> =
+            (0..2000).flat_map(|i| [noise(32 + 32 * (i as usize % 3), i + 1), vec![0; 16]].concat()).collect();
+        assert!(points_in(&islands, 1 << 16).is_empty());
+    }
 }

@@ -404,7 +404,10 @@ mod tests {
     #[test]
     fn masks_equal_a_plain_walk() {
         for len in [0, 3, 64, 65, 200] {
-            let words: Vec<u64> = noise(8 * len, 5).chunks(8).map(|w| if w[0] < 99 { 7 } else { u64::from_le_bytes(w.try_into().unwrap()) }).collect();
+            let words: Vec<u64> = noise(8 * len, 5)
+                .chunks(8)
+                .map(|w| if w[0] < 99 { 7 } else { u64::from_le_bytes(w.try_into().unwrap()) })
+                .collect();
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             let (full, dense) = full_and_dense(&bytes);
             assert!(full.ones().eq((0..len).filter(|&i| is_full(words[i]))));

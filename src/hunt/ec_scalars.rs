@@ -24,11 +24,11 @@ use crate::keys::ec::{self, Curve};
 use crate::keys::{FoundKey, curve_points, edwards};
 use crate::span::Span;
 
-/// Places of one size that are kept because they look like a key's own allocation.
-const MOST_LIKELY: usize = 1 << 16;
-/// Others that are kept of any image, and one more for so many bytes of it.
-const OTHERS: usize = 1024;
-const BYTES_FOR_ONE: u64 = 256 << 10;
+/// Places of one size in an allocation of their own that are kept of any image, and one more for so many bytes of it. A
+/// process has some hundred in 100 MB.
+const LIKELY: (usize, u64) = (4096, 64 << 10);
+/// Other places.
+const OTHERS: (usize, u64) = (256, 1 << 20);
 /// Places that are tried together.
 const BATCH: usize = 64;
 
@@ -68,8 +68,8 @@ impl Scalars {
     /// None, with room for those of an image of `len` bytes.
     #[must_use]
     pub fn new(len: u64) -> Self {
-        let others = OTHERS + usize::try_from(len / BYTES_FOR_ONE).unwrap_or(usize::MAX / 2);
-        let size = |_| Size { likely: Kept::new(MOST_LIKELY), others: Kept::new(others), all: 0 };
+        let most = |(least, one): (usize, u64)| least + usize::try_from(len / one).unwrap_or(usize::MAX / 2);
+        let size = |_| Size { likely: Kept::new(most(LIKELY)), others: Kept::new(most(OTHERS)), all: 0 };
         Self { sizes: std::array::from_fn(size) }
     }
 
@@ -87,7 +87,8 @@ impl Scalars {
     #[must_use]
     pub fn tried(&self, targets: &Targets) -> (u64, u64) {
         let sizes = SIZES.iter().zip(&self.sizes).filter(|(words, _)| targets.groups_of(**words).next().is_some());
-        sizes.fold((0, 0), |(tried, all), (_, size)| (tried + size.likely.count() + size.others.count(), all + size.all))
+        sizes
+            .fold((0, 0), |(tried, all), (_, size)| (tried + size.likely.count() + size.others.count(), all + size.all))
     }
 
     /// The work that is to be done: each item may be done on a thread of its own.
@@ -182,7 +183,10 @@ impl Targets {
             match clue {
                 Clue::CurvePoint { group, public } => {
                     let known = targets.groups.entry(*group).or_default();
-                    group.name_of(public).into_iter().for_each(|name| known.entry(name).or_default().push(public.clone()));
+                    group
+                        .name_of(public)
+                        .into_iter()
+                        .for_each(|name| known.entry(name).or_default().push(public.clone()));
                 }
                 Clue::CurveInUse { group } => drop(targets.groups.entry(*group).or_default()),
                 _ => {}
@@ -243,8 +247,7 @@ impl Batch<'_> {
     }
 
     fn sec1(&self, curve: Curve, hits: &mut Hits) {
-        let readings: Vec<Reading<'_>> =
-            self.known.iter().flat_map(|known| Reading::of(known, curve)).collect();
+        let readings: Vec<Reading<'_>> = self.known.iter().flat_map(|known| Reading::of(known, curve)).collect();
         let scalars: Vec<&[u8]> = readings.iter().map(|reading| reading.scalar.as_slice()).collect();
         for (reading, name) in readings.iter().zip(base_points::sec1(curve, &scalars)) {
             for public in self.targets.publics(self.group, name.as_ref()) {
@@ -342,3 +345,6 @@ fn tell(key: Option<FoundKey>, reading: &Reading<'_>, hits: &mut Hits) {
     let spans = reading.known.spans.iter().filter_map(cut).collect();
     hits.far.push(Far { hit: key.at(0..reading.len, reading.form), spans });
 }
+
+#[cfg(test)]
+mod tests;

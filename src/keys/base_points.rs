@@ -8,8 +8,8 @@
 use std::fmt;
 
 use curve25519_dalek::{EdwardsPoint, Scalar};
-use elliptic_curve::ff::PrimeField as _;
 use elliptic_curve::CurveGroup as _;
+use elliptic_curve::ff::PrimeField as _;
 use elliptic_curve::ops::MulByGeneratorVartime as _;
 use elliptic_curve::point::AffineCoordinates as _;
 use elliptic_curve::{CurveArithmetic, FieldBytes};
@@ -135,8 +135,8 @@ pub fn x25519(secrets: &[[u8; 32]]) -> Vec<Name> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::testing::noise;
     use crate::keys::edwards;
+    use crate::keys::testing::noise;
 
     fn arrays(count: usize, seed: u64) -> Vec<[u8; 32]> {
         noise(32 * count, seed).as_chunks().0.to_vec()

@@ -8,8 +8,8 @@
 
 use crypto_bigint::modular::{ConstMontyForm, ConstMontyParams};
 use crypto_bigint::{U256, U384, U576, Uint, const_monty_params};
-use elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
 use der::Decode as _;
+use elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
 use elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize, PublicKey};
 use spki::SubjectPublicKeyInfoRef;
 
@@ -19,7 +19,12 @@ use super::edwards;
 
 // The primes of the fields (SEC 2, sections 2.4 to 2.6; FIPS 186-4, appendix D.1.2).
 const_monty_params!(P256, U256, "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff", "P-256's field");
-const_monty_params!(K256, U256, "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f", "secp256k1's field");
+const_monty_params!(
+    K256,
+    U256,
+    "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f",
+    "secp256k1's field"
+);
 const_monty_params!(
     P384,
     U384,
@@ -238,11 +243,14 @@ mod tests {
                     assert_eq!(found(&given(&x), &given(&y), None).unwrap(), public, "{curve:?} {kept:?}");
                     let jacobian = found(&given(&jx), &given(&jy), Some(&given(&z)));
                     assert_eq!(jacobian.unwrap(), public, "{curve:?} {kept:?}");
-                    assert_eq!(form.then(|| montgomery(curve, &public[1..=curve.len()]).unwrap()), form.then(|| {
-                        let mut limbs = given(&x);
-                        limbs.resize(curve.len().next_multiple_of(8), 0);
-                        limbs
-                    }));
+                    assert_eq!(
+                        form.then(|| montgomery(curve, &public[1..=curve.len()]).unwrap()),
+                        form.then(|| {
+                            let mut limbs = given(&x);
+                            limbs.resize(curve.len().next_multiple_of(8), 0);
+                            limbs
+                        })
+                    );
                     assert!(found(&given(&y), &given(&x), None).is_none());
                     assert!(found(&given(&jx), &given(&jy), None).is_none());
                 }
