@@ -9,6 +9,7 @@ pub mod base64_run;
 pub mod capi;
 pub mod cipher_state;
 pub mod cng;
+pub mod curve_points;
 pub mod der;
 pub mod dpapi;
 pub mod jwk;
@@ -63,6 +64,7 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(openssh::OpenSsh),
         Box::new(putty::Putty),
         Box::new(public_keys::PublicKeys),
+        Box::new(curve_points::CurvePoints),
         Box::new(aes_schedule::AesSchedule),
         Box::new(shielded::Shielded),
         Box::new(cipher_state::CipherState),

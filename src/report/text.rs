@@ -172,6 +172,9 @@ fn print_dump(dump: &DumpReport, detail: Detail, out: &mut dyn Write) -> io::Res
         let (from, to) = (gap.span.start, gap.span.end());
         writeln!(out, "     {WARN}gap{WARN:#}: {from} to {to:#x}: {}", Inert(&gap.reason))?;
     }
+    for note in &coverage.notes {
+        writeln!(out, "     {DIM}note{DIM:#}: {note}")?;
+    }
     print_faults(dump, detail, out)
 }
 

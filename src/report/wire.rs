@@ -54,6 +54,7 @@ pub struct WireDump<'a> {
     regions: usize,
     threads: usize,
     modules: usize,
+    notes: &'a [String],
 }
 
 impl<'a> WireDump<'a> {
@@ -70,6 +71,7 @@ impl<'a> WireDump<'a> {
             regions: dump.regions,
             threads: dump.threads,
             modules: dump.modules,
+            notes: &coverage.notes,
         }
     }
 }
