@@ -21,7 +21,7 @@ use crate::keys::limbs::{LONGEST, Likeness};
 use crate::window::Window;
 
 /// Islands of one length that are kept. Each may be divided by each of half the length.
-const MOST: usize = 8192;
+const MOST: usize = 2048;
 /// Equal parts of an island that are looked at: a modulus, its private exponent, two primes and three numbers of their size.
 const PARTS: usize = 9;
 /// Words that may be left at the end of a piece of memory: allocators round up.
