@@ -112,6 +112,8 @@ pub enum Layout {
     Cng,
     /// A blob that the Windows Data Protection API encrypted.
     Dpapi,
+    /// An answer of NTLM.
+    Ntlm,
     /// .NET's `<RSAKeyValue>`.
     KeyXml,
     /// A JSON Web Key.
@@ -232,6 +234,7 @@ const LAYOUTS: &[Layout] = &[
     Layout::Capi,
     Layout::Cng,
     Layout::Dpapi,
+    Layout::Ntlm,
     Layout::KeyXml,
     Layout::Jwk,
     Layout::KeySchedule,

@@ -13,6 +13,7 @@ pub mod der;
 pub mod dpapi;
 pub mod jwk;
 pub mod key_xml;
+pub mod ntlm;
 pub mod openssh;
 pub mod pem;
 pub mod pfx;
@@ -80,6 +81,7 @@ pub fn detectors_of(profile: Profile) -> Result<Vec<Box<dyn Detector>>> {
         Box::new(jwk::Jwk),
         Box::new(key_xml::KeyXml),
         Box::new(pfx::Pfx),
+        Box::new(ntlm::Ntlm),
     ];
     let rules = text::built_in()?.into_iter().filter(|rule| rule.text().profile <= profile);
     all.extend(rules.map(|rule| Box::new(rule) as Box<dyn Detector>));
