@@ -110,3 +110,46 @@ impl<'a> Row<'a> {
         self.reference.map_or(Ok(()), |page| writeln!(out, "   See: {}", Inert(page)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::args::UserRules;
+    use crate::commands::engine;
+    use crate::detect::text;
+
+    #[test]
+    fn the_numbers_are_those_of_the_rows_and_paranoid_rules_are_asked_for() {
+        let texts = text::built_in().unwrap();
+        for profile in [Profile::Default, Profile::Paranoid] {
+            let engine = engine(&UserRules { profile, ..UserRules::default() }).unwrap();
+            let list = List::new(engine.rules(), &texts);
+            assert_eq!(list.summary.rules, list.rules.len());
+            assert_eq!(list.summary.by_field.values().sum::<usize>(), list.rules.len());
+            assert_eq!(list.summary.by_proof.values().sum::<usize>(), list.rules.len());
+            assert_eq!(list.summary.paranoid > 0, profile == Profile::Paranoid);
+            assert!(list.rules.iter().all(|row| row.field == IN_CODE || row.reference.is_some()));
+        }
+    }
+
+    #[test]
+    fn a_rule_is_listed_with_what_proves_its_secrets() {
+        let texts = text::built_in().unwrap();
+        let engine = engine(&UserRules::default()).unwrap();
+        let list = List::new(engine.rules(), &texts);
+        let proof = |id: &str| list.rules.iter().find(|row| row.id == id).map(|row| row.proof);
+        for (id, is) in [
+            ("github-token", Proof::Checksum),
+            ("jwt", Proof::Structure),
+            ("groq-api-key", Proof::Literal),
+            ("grafana-session", Proof::Syntax),
+        ] {
+            assert_eq!(proof(id), Some(is), "{id}");
+        }
+        let json = serde_json::to_value(&list).unwrap();
+        assert_eq!(json["summary"]["specific"].as_u64(), Some(list.summary.specific as u64));
+        let mut text = Vec::new();
+        list.print(&mut text).unwrap();
+        assert!(String::from_utf8(text).unwrap().contains("known by: checksum"));
+    }
+}
