@@ -17,14 +17,14 @@ use std::sync::LazyLock;
 
 use zeroize::Zeroizing;
 
-use super::dense::{self, WORD};
+use super::dense::{self, Bits, WORD};
 use super::montgomery::{Candidate, HALVES, products};
 use super::number_words::{Digits, Order, Place};
-use crate::keys::limbs::{LONGEST, Likeness};
+use crate::keys::limbs::{self, LONGEST, Likeness};
 use crate::window::Window;
 
 /// Islands of one length that are kept. Each may be divided by each of half the length.
-const MOST: usize = 1024;
+const MOST: usize = 4096;
 /// Words of an island that may look like a border of it: of random words one in 2^16 does.
 const BORDERS_INSIDE: usize = 2;
 /// Equal parts of an island that are looked at: a modulus, its private exponent, two primes and three numbers of their size.
@@ -35,7 +35,7 @@ const ROOM: usize = 1;
 /// What a random number looks like, by its limbs.
 static LIKENESS: LazyLock<Vec<Likeness>> = LazyLock::new(|| (0..=LONGEST).map(Likeness::new).collect());
 
-/// Words on one grid of a window, in the orders in which numbers may stand on it.
+/// Words on one grid of a window, and where numbers may begin and end among them.
 pub struct Words<'a> {
     /// The window.
     pub window: &'a Window<'a>,
@@ -43,36 +43,88 @@ pub struct Words<'a> {
     pub start: usize,
     /// The words.
     pub words: &'a [u64],
-    /// The orders.
+    /// The orders in which numbers may stand on the grid.
     pub orders: &'a [Order],
+    /// Words that stand behind a border and before random ones.
+    pub begins: Vec<usize>,
+    /// Words that are a border and stand behind random ones.
+    pub ends: Vec<usize>,
+    /// Where memory begins or ends, sorted: a border without a word of its own.
+    edges: Vec<usize>,
+    big_endian: bool,
 }
 
-impl Words<'_> {
-    /// The words that are none of a number, and those at which memory begins or ends: sorted.
-    pub fn borders(&self) -> (Vec<usize>, BTreeSet<usize>) {
-        let big_endian = self.orders.contains(&Order::BigLimbs64);
-        let is_full = |word: u64| dense::is_full(word) && (!big_endian || dense::is_full(word.swap_bytes()));
-        let borders = self.words.iter().enumerate().filter(|(_, word)| !is_full(**word)).map(|(i, _)| i);
-        let (start, end, last) = (self.start, self.start + WORD * self.words.len(), self.window.bytes().len());
-        let edges = self.window.edges_in(start..end).filter(|edge| (edge - start).is_multiple_of(WORD));
-        let mut edges: BTreeSet<usize> = edges.map(|edge| (edge - start) / WORD).collect();
-        edges.extend((start < WORD).then_some(0));
-        edges.extend((last - end.min(last) < WORD).then_some(self.words.len()));
-        (borders.collect(), edges)
+impl<'a> Words<'a> {
+    /// Looks for borders.
+    #[must_use]
+    pub fn new(window: &'a Window<'a>, start: usize, words: &'a [u64], orders: &'a [Order]) -> Self {
+        let (end, last) = (start + WORD * words.len(), window.bytes().len());
+        let edges = window.edges_in(start..end).filter(|edge| (edge - start).is_multiple_of(WORD));
+        let mut edges: Vec<usize> = edges.map(|edge| (edge - start) / WORD).collect();
+        edges.extend((last - end.min(last) < WORD).then_some(words.len()));
+        if start < WORD {
+            edges.insert(0, 0);
+        }
+        let big_endian = orders.contains(&Order::BigLimbs64);
+        let mut of = Self { window, start, words, orders, begins: Vec::new(), ends: Vec::new(), edges, big_endian };
+        // The words at both ends of a number may be anything.
+        const RUN: usize = HALVES[0] - 2;
+        let runs = Bits::of(words, dense::is_dense).without_holes().runs(RUN);
+        let borders = Bits::of(words, |word| of.is_border(word));
+        of.begins = borders.and(&runs, 2).ones().map(|border| border + 1).chain(of.edges.iter().copied()).collect();
+        of.ends = runs.and(&borders, RUN + 1).ones().map(|run| run + RUN + 1).chain(of.edges.iter().copied()).collect();
+        of
+    }
+
+    fn is_border(&self, word: u64) -> bool {
+        !dense::is_full(word) || self.big_endian && !dense::is_full(word.swap_bytes())
+    }
+
+    /// Whether what stands before `index` ends there.
+    fn ends_at(&self, index: usize) -> bool {
+        self.words.get(index).is_some_and(|&word| self.is_border(word)) || self.edges.binary_search(&index).is_ok()
+    }
+
+    /// Where what begins at `first` may end, at most `most` words further on.
+    pub fn ends_behind(&self, first: usize, most: usize) -> impl Iterator<Item = usize> + '_ {
+        (first + 1..=(first + most).min(self.words.len())).filter(|&index| self.ends_at(index))
+    }
+
+    /// How many words there are without a border before `end`, at most `most`.
+    #[must_use]
+    pub fn run_before(&self, end: usize, most: usize) -> usize {
+        let inside = |index: &usize| !self.words.get(*index).is_none_or(|&word| self.is_border(word));
+        (0..end).rev().take(most).take_while(inside).count()
+    }
+
+    /// Whether a number of `len` words at `first` would be odd and have its highest bit set.
+    #[must_use]
+    pub fn has_ends(&self, first: usize, len: usize, order: Order) -> bool {
+        let limb = |index: usize| self.words.get(index).map_or(0, |&word| order.limb(word));
+        let (low, top) = (limb(first), limb(first + len - 1));
+        let (low, top) = if order.lowest_first() { (low, top) } else { (top, low) };
+        low & 1 == 1 && top >> 63 == 1
     }
 }
 
 /// Adds the islands among the words that the window owns.
 pub fn in_words(words: &Words<'_>, seen: &mut Vec<Candidate>) {
-    let mut limbs = Zeroizing::new([0; LONGEST]);
     let owned = words.window.owned();
-    let (borders, edges) = words.borders();
-    let lone = lone(&borders, &edges).into_iter().filter(|(index, _)| owned.contains(&(words.start + WORD * index)));
-    for (index, len) in lone {
-        for &order in words.orders {
+    let mut lone = Vec::new();
+    for &first in words.begins.iter().filter(|first| owned.contains(&(words.start + WORD * **first))) {
+        for end in words.ends_behind(first, PARTS * LONGEST / 2 + ROOM).take(1 + BORDERS_INSIDE) {
+            (end.saturating_sub(ROOM)..=end).for_each(|end| add_parts(first, end.saturating_sub(first), &mut lone));
+        }
+    }
+    lone.sort_unstable();
+    lone.dedup();
+    let mut limbs = Zeroizing::new([0; LONGEST]);
+    for ((index, len), &order) in lone.into_iter().flat_map(|lone| words.orders.iter().map(move |order| (lone, order)))
+    {
+        if words.has_ends(index, len, order) {
             let place = Place { start: words.start, words: words.words, order };
-            let limbs = place.limbs(index, len, &mut limbs);
-            seen.extend(limbs.filter(|limbs| is_likely(limbs)).map(|limbs| Zeroizing::new(limbs.to_vec())));
+            let limbs = place.limbs(index, len, &mut limbs).filter(|limbs| is_likely(limbs));
+            seen.extend(limbs.map(|limbs| Zeroizing::new(limbs.to_vec())));
         }
     }
 }
@@ -97,25 +149,10 @@ pub fn in_digits(window: &Window<'_>, stretches: &[Range<usize>], owned: &Range<
 pub static LENGTHS: LazyLock<BTreeSet<usize>> =
     LazyLock::new(|| HALVES.iter().flat_map(|half| [*half, 2 * half]).collect());
 
-/// Where a number may stand alone, and how many words it then has.
-fn lone(borders: &[usize], edges: &BTreeSet<usize>) -> BTreeSet<(usize, usize)> {
-    let mut ends: Vec<usize> = borders.iter().chain(edges).copied().collect();
-    ends.sort_unstable();
-    let mut lone = BTreeSet::new();
-    for first in borders.iter().map(|border| border + 1).chain(edges.iter().copied()) {
-        let behind = ends.partition_point(|&end| end <= first);
-        let ends = ends.iter().skip(behind).take(1 + BORDERS_INSIDE);
-        for end in ends.flat_map(|end| end.saturating_sub(ROOM)..=*end) {
-            add_parts(first, end.saturating_sub(first), &mut lone);
-        }
-    }
-    lone
-}
-
-/// The places of numbers in an island of `len` words.
-fn add_parts(first: usize, len: usize, lone: &mut BTreeSet<(usize, usize)>) {
+/// Adds the places of numbers in an island of `len` words.
+fn add_parts(first: usize, len: usize, lone: &mut Vec<(usize, usize)>) {
     if LENGTHS.contains(&len) {
-        lone.insert((first, len));
+        lone.push((first, len));
     }
     for half in HALVES.into_iter().filter(|half| len.is_multiple_of(*half) && (3..=PARTS).contains(&(len / half))) {
         let places = (first..first + len).step_by(half);
@@ -123,11 +160,13 @@ fn add_parts(first: usize, len: usize, lone: &mut BTreeSet<(usize, usize)>) {
     }
 }
 
-/// Whether it may be a prime or a modulus.
+/// Whether it may be a prime or a modulus: neither has small divisors.
+#[must_use]
 pub fn is_likely(limbs: &[u64]) -> bool {
     let odd = limbs.first().is_some_and(|low| low & 1 == 1);
     let great = limbs.last().is_some_and(|top| top >> 63 == 1);
-    odd && great && LIKENESS.get(limbs.len()).is_some_and(|like| like.has(limbs))
+    let random = LIKENESS.get(limbs.len()).is_some_and(|like| like.has(limbs));
+    odd && great && random && !limbs::has_small_divisor(limbs)
 }
 
 /// Islands of the whole image.
@@ -219,7 +258,7 @@ mod tests {
     fn a_modulus_and_a_prime_that_stand_alone_are_enough_in_every_order() {
         for (bits, order) in [1024, 1536, 2048].into_iter().flat_map(|bits| ORDERS.map(|order| (bits, order))) {
             let key = key(bits);
-            for (shift, tail) in [(0, vec![0; 16]), (0, noise(8, 3)), (4, 0x91_u64.to_le_bytes().to_vec())] {
+            for (shift, tail) in [(0, vec![0; 16]), (0, noise(8, 3)), (8, 0x91_u64.to_le_bytes().to_vec())] {
                 let heap = [
                     &vec![0; 64 + shift][..],
                     &in_order(&key.n, order),

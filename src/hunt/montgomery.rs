@@ -133,21 +133,22 @@ pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen
     let (stretches, digits) = dense::stretches(window.bytes(), from..end, HALVES[0]);
     let (grids, orders) = (dense::grids(window, memory), Order::of(memory));
     let (mut seen, mut near) = (Seen::default(), Neighbours::default());
-    for (stretch, grid) in stretches.iter().flat_map(|stretch| (0..WORD).map(move |grid| (stretch, grid))) {
-        let aligned =
-            |order: &&Order| order.fits(grid, &grids) && (**order != Order::Bytes || grids.get(grid) == Some(&true));
-        let orders: Vec<Order> = orders.iter().filter(aligned).copied().collect();
-        if orders.is_empty() {
-            continue;
-        }
+    let aligned = |grid: &usize| grids.get(*grid) == Some(&true);
+    // Where nothing tells addresses, pieces of memory are taken to begin as pages of the file do.
+    let first = window.offset(0).map_or(0, |offset| (WORD - offset.0 as usize % WORD) % WORD);
+    for (stretch, grid) in
+        stretches.iter().flat_map(|stretch| (0..WORD).filter(aligned).map(move |grid| (stretch, grid)))
+    {
         let start = stretch.start + (grid + WORD - stretch.start % WORD) % WORD;
         let words = dense::words(window.slice(start..stretch.end));
         for &order in orders.iter().filter(|order| CONSTANTS.contains(order)) {
             known(filter, window, &Place { start, words: &words, order }, &mut seen.known);
         }
-        let words = Words { window, start, words: &words, orders: &orders };
-        islands::in_words(&words, &mut seen.alone);
-        near.add(&words);
+        if !memory.is_empty() || grid == first {
+            let words = Words::new(window, start, &words, orders);
+            islands::in_words(&words, &mut seen.alone);
+            near.add(&words);
+        }
     }
     islands::in_digits(window, &digits, &owned, &mut seen.alone);
     seen.near = near.moduli(window);

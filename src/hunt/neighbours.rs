@@ -6,8 +6,6 @@
 //! multiplication of their lowest limbs: the product of the one and the inverse of the other is the lowest limb of the other
 //! prime, and that must stand near them too.
 
-use std::ops::Range;
-
 use zeroize::Zeroizing;
 
 use super::dense::{self, WORD};
@@ -27,7 +25,7 @@ struct Lead {
     /// Where it stands in the window.
     at: usize,
     order: Order,
-    /// The lowest limb, or for primes its inverse.
+    /// The lowest limb.
     low: u64,
 }
 
@@ -57,27 +55,28 @@ impl Field {
 impl Neighbours {
     /// Adds what stands on one grid.
     pub fn add(&mut self, words: &Words<'_>) {
-        let (borders, edges) = words.borders();
-        let mut ends: Vec<usize> = borders.into_iter().chain(edges).collect();
-        ends.sort_unstable();
-        let (before, start) = (self.leads.len(), words.start);
-        for run in ends.windows(2) {
-            let [from, to] = *run else { continue };
-            let from = if words.words.get(from).is_some_and(|&word| dense::is_full(word)) { from } else { from + 1 };
-            self.add_run(words, from..to);
+        let before = self.leads.len();
+        for &first in &words.begins {
+            let run = words.ends_behind(first, LONGEST).next().map_or(LONGEST, |end| end - first);
+            self.add_leads(words, run, |_| first);
+        }
+        for &end in &words.ends {
+            self.add_leads(words, words.run_before(end, LONGEST), |len| end - len);
         }
         if self.leads.len() > before {
-            let (words, orders) = (Zeroizing::new(words.words.to_vec()), words.orders.to_vec());
-            self.fields.push(Field { start, words, orders });
+            let (start, orders) = (words.start, words.orders.to_vec());
+            self.fields.push(Field { start, words: Zeroizing::new(words.words.to_vec()), orders });
         }
     }
 
-    /// The numbers with which a run begins and ends.
-    fn add_run(&mut self, words: &Words<'_>, run: Range<usize>) {
-        for &len in LENGTHS.iter().take_while(|len| **len <= run.len()) {
-            let last = run.end - len;
-            for first in [run.start].into_iter().chain((last > run.start).then_some(last)) {
-                self.leads.extend(words.orders.iter().filter_map(|&order| lead(words, first, len, order)));
+    /// The numbers in a run of `most` words, of which `first` tells where one of some length begins.
+    fn add_leads(&mut self, words: &Words<'_>, most: usize, first: impl Fn(usize) -> usize) {
+        for &len in LENGTHS.iter().take_while(|len| **len <= most) {
+            let first = first(len);
+            let at = words.start + WORD * first;
+            for &order in words.orders.iter().filter(|order| words.has_ends(first, len, **order)) {
+                let low = words.words.get(if order.lowest_first() { first } else { first + len - 1 });
+                self.leads.push(Lead { len, at, order, low: low.map_or(0, |&word| order.limb(word)) });
             }
         }
     }
@@ -90,39 +89,37 @@ impl Neighbours {
             let to = self.leads.partition_point(|lead| lead.len <= len);
             self.leads.get(from..to).unwrap_or_default()
         };
-        if !HALVES.iter().any(|&half| !of(half).is_empty() && !of(2 * half).is_empty()) {
-            return Vec::new();
-        }
-        let mut filter = Filter::new(window.bytes().len() as u64);
-        self.fields.iter().flat_map(|field| field.odd(0, window.bytes().len())).for_each(|limb| filter.add(limb));
+        let mut filter = None;
         let mut moduli = Vec::new();
         for half in HALVES {
-            let primes: Vec<(usize, u64, &Lead)> =
-                of(half).iter().map(|lead| (lead.at, negated_inverse(lead.low).wrapping_neg(), lead)).collect();
-            for modulus in of(2 * half).iter().filter(|modulus| window.owned().contains(&modulus.at)) {
-                let from = primes.partition_point(|(at, ..)| at + NEAR < modulus.at);
-                let near = primes.iter().skip(from).take_while(|(at, ..)| *at <= modulus.at + NEAR);
-                let other = |inverse: u64| modulus.low.wrapping_mul(inverse);
-                let fit = near.filter(|(_, inverse, _)| filter.has(other(*inverse)));
-                let fit = fit.filter(|(_, inverse, _)| self.stands_near(other(*inverse), modulus.at));
-                moduli.extend(fit.flat_map(|(.., prime)| divided(window, modulus, prime)));
+            let (primes, numbers) = (of(half), of(2 * half));
+            let inverses: Vec<u64> = primes.iter().map(|lead| negated_inverse(lead.low).wrapping_neg()).collect();
+            for modulus in numbers.iter().filter(|modulus| window.owned().contains(&modulus.at)) {
+                let from = primes.partition_point(|lead| lead.at + NEAR < modulus.at);
+                let near = primes.iter().zip(&inverses).skip(from).take_while(|(lead, _)| lead.at <= modulus.at + NEAR);
+                for (prime, inverse) in near {
+                    let (filter, other) =
+                        (filter.get_or_insert_with(|| self.filter(window)), modulus.low.wrapping_mul(*inverse));
+                    if filter.has(other) && self.stands_near(other, modulus.at) {
+                        moduli.extend(divided(window, modulus, prime));
+                    }
+                }
             }
         }
         moduli
+    }
+
+    /// Every odd limb of the window.
+    fn filter(&self, window: &Window<'_>) -> Filter {
+        let mut filter = Filter::new(window.bytes().len() as u64);
+        self.fields.iter().flat_map(|field| field.odd(0, window.bytes().len())).for_each(|limb| filter.add(limb));
+        filter
     }
 
     /// Whether a limb stands near a place: for certain, and not only within what the window happens to show.
     fn stands_near(&self, limb: u64, at: usize) -> bool {
         self.fields.iter().any(|field| field.odd(at.saturating_sub(NEAR), at + NEAR).any(|known| known == limb))
     }
-}
-
-fn lead(words: &Words<'_>, first: usize, len: usize, order: Order) -> Option<Lead> {
-    let limb = |index: usize| words.words.get(index).map_or(0, |&word| order.limb(word));
-    let (low, top) = (limb(first), limb(first + len - 1));
-    let (low, top) = if order.lowest_first() { (low, top) } else { (top, low) };
-    let at = words.start + WORD * first;
-    (low & 1 == 1 && top >> 63 == 1).then_some(Lead { len, at, order, low })
 }
 
 /// The modulus, if the prime divides it.
