@@ -121,7 +121,10 @@ impl Bench {
     /// Proves a file against a plan; the hashes agree with the files, so that no check is saved by them.
     fn prove(&self, fault: Fault) -> Proof {
         let hash = |bytes: &[u8]| -> [u8; 32] { Sha256::digest(bytes).into() };
-        let written = Written { bytes: self.old.len(), before: hash(&self.bytes()), after: hash(&fault.file) };
+        let mut covered = Vec::new();
+        fault.plan.covered(0, &self.bytes(), |part| covered.extend_from_slice(part));
+        let (before, after, covered) = (hash(&self.bytes()), hash(&fault.file), hash(&covered));
+        let written = Written { bytes: self.old.len(), before, after, covered };
         let case = Case {
             old: &self.old,
             map: &self.map,

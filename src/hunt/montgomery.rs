@@ -31,10 +31,10 @@ use crate::window::Window;
 pub const HALVES: [usize; 12] = [8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 60, 64];
 /// The orders of limbs that constants are looked for in.
 const CONSTANTS: [Order; 2] = [Order::Limbs, Order::BigLimbs64];
-/// Candidates that are kept. Each may be divided by each, which takes a tenth of a second or two.
-const MOST: usize = 2048;
-/// Different bytes that a constant has at least: of random words one in 10^7 has fewer.
-const DIFFERENT: u32 = 4;
+/// Candidates that are kept. Of those that may be primes each is divided into each, which takes a second at worst.
+const MOST: usize = 8192;
+/// Different bytes that a constant has at least: of random words six in a million have fewer.
+const DIFFERENT: u32 = 5;
 
 /// The lowest limbs of moduli whose constants the window may own.
 #[must_use]
@@ -81,10 +81,10 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// A filter for an image of `len` bytes: one bit for each of its words, 128 KiB to 64 MiB.
+    /// A filter for an image of `len` bytes: four bits for each of its words, 128 KiB to 128 MiB.
     #[must_use]
     pub fn new(len: u64) -> Self {
-        let bits = (len / WORD as u64).next_power_of_two().clamp(1 << 20, 1 << 29);
+        let bits = (len / 2).next_power_of_two().clamp(1 << 20, 1 << 30);
         let words = usize::try_from(bits / 64).unwrap_or(1 << 14);
         Self { words: vec![0; words], shift: 64 - words.trailing_zeros() }
     }

@@ -52,7 +52,7 @@ pub fn to_number(limbs: &[u64]) -> Number {
 /// What every random number of so many limbs looks like, next to never failed by one and nearly always by code.
 #[derive(Clone, Copy, Debug)]
 pub struct Likeness {
-    /// By how much the number of set bits may be off a half: six standard deviations.
+    /// By how much the number of set bits may be off a half: five standard deviations, which one in two million exceeds.
     bits: u64,
     /// Different values that the bytes have at least: three quarters of the average.
     values: u32,
@@ -63,26 +63,30 @@ impl Likeness {
     #[must_use]
     pub fn new(len: usize) -> Self {
         let missing = (0..8 * len).fold(256.0_f64, |missing, _| missing * 255.0 / 256.0);
-        Self { bits: (24.0 * (len as f64).sqrt()) as u64, values: ((256.0 - missing) * 0.75) as u32 }
+        Self { bits: (20.0 * (len as f64).sqrt()) as u64, values: ((256.0 - missing) * 0.75) as u32 }
     }
 
     /// Whether `limbs` look random.
     #[must_use]
     pub fn has(self, limbs: &[u64]) -> bool {
+        self.is_even(limbs) && different(limbs) >= self.values
+    }
+
+    /// Whether about half of the bits are set: the part of [`Likeness::has`] that costs next to nothing.
+    #[must_use]
+    pub fn is_even(self, limbs: &[u64]) -> bool {
         let ones: u64 = limbs.iter().map(|limb| u64::from(limb.count_ones())).sum();
-        ones.abs_diff(32 * limbs.len() as u64) <= self.bits && different(limbs) >= self.values
+        ones.abs_diff(32 * limbs.len() as u64) <= self.bits
     }
 }
 
-/// How many different values the bytes have.
+/// How many different values the bytes have. Marks in a table depend on nothing, so one is set in each cycle.
 fn different(limbs: &[u64]) -> u32 {
-    let mut seen = [0_u64; 4];
+    let mut seen = [0_u8; 256];
     for byte in limbs.iter().flat_map(|limb| limb.to_le_bytes()) {
-        if let Some(seen) = seen.get_mut(usize::from(byte >> 6)) {
-            *seen |= 1 << (byte & 63);
-        }
+        seen.get_mut(usize::from(byte)).into_iter().for_each(|seen| *seen = 1);
     }
-    seen.iter().map(|seen| seen.count_ones()).sum()
+    seen.iter().map(|&seen| u32::from(seen)).sum()
 }
 
 /// A modulus, ready to be divided by many windows.
