@@ -102,7 +102,8 @@ fn primes_of_groups_and_curves_are_no_keys() {
     let groups =
         OF_PI.iter().map(|&(bits, c)| group(bits, c, &pi)).chain(OF_E.iter().map(|&(bits, c)| group(bits, c, &e)));
     let groups: Vec<Number> = groups.collect();
-    let of_521 = [Number::power_of_two(521).minus(&n(1)).unwrap(), of_hex(&format!("1{}fa{ORDER_521}", "f".repeat(64)))];
+    let of_521 =
+        [Number::power_of_two(521).minus(&n(1)).unwrap(), of_hex(&format!("1{}fa{ORDER_521}", "f".repeat(64)))];
     let curves: Vec<Number> = OF_CURVES.iter().map(|hex| of_hex(hex)).chain(of_521).collect();
     let small = groups.iter().filter(|prime| prime.bits() <= 2048);
     assert!(small.chain(&curves).all(is_probable_prime), "a constant is mistyped");
@@ -118,7 +119,8 @@ fn primes_of_groups_and_curves_are_no_keys() {
         Memory::zeros(0x7f00_0000_0000, 0x1000 * (numbers.len() + 2)).with(0x11, &synth::der::rsa_spki(&key));
     for (i, number) in numbers.iter().enumerate() {
         let bytes = number.to_be();
-        let limbs: Vec<u8> = bytes.iter().rev().copied().collect();
+        let mut limbs: Vec<u8> = bytes.iter().rev().copied().collect();
+        limbs.resize(limbs.len().max(8), 0);
         let low = u64::from_le_bytes(*limbs.first_chunk().unwrap()) | 1;
         let at = 0x1000 * (i + 1);
         memory = memory

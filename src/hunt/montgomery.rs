@@ -12,7 +12,7 @@
 //!
 //! Then [`Join::moduli`] divides: where one of what was kept is p and another one is n with `n = p * q`, that is no accident;
 //! the filter may err, the division does not. What it gives is a clue like a certificate's. The same walk looks for numbers
-//! that stand alone ([`super::islands`]) or near each other ([`super::neighbours`]).
+//! that stand alone ([`super::islands`]).
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,6 @@ use zeroize::Zeroizing;
 
 use super::dense::{self, Bits, WORD};
 use super::islands::{self, Words};
-use super::neighbours::{NEAR, Neighbours};
 use super::number_words::{Order, Place};
 use crate::keys::limbs::{self, Dividend, Divisor, LONGEST, Likeness, negated_inverse};
 use crate::keys::number::Number;
@@ -52,11 +51,18 @@ pub fn wanted(window: &Window<'_>, memory: &AddressSpace) -> Vec<u64> {
             }
         };
         dense::alone(before, seen, &mut found);
-        if memory.may_be_big_endian() {
+        if memory.may_be_big_endian() && is_likely(grid, window, memory) {
             dense::alone(before.swap_bytes(), &swapped(seen), &mut found);
         }
     }
     wanted
+}
+
+/// Whether words stand on this grid by their addresses, or, where nothing tells addresses, as they do if pages of memory begin
+/// where pages of the file do.
+fn is_likely(grid: usize, window: &Window<'_>, memory: &AddressSpace) -> bool {
+    let first = window.offset(0).map_or(0, |offset| (WORD - offset.0 as usize % WORD) % WORD);
+    !memory.is_empty() || grid == first
 }
 
 /// The bytes with those of each whole word in the other order.
@@ -120,38 +126,34 @@ pub struct Seen {
     pub known: Vec<Candidate>,
     /// Those that stand alone: see [`super::islands`].
     pub alone: Vec<Candidate>,
-    /// Moduli, most significant byte first, that a number near them divides: see [`super::neighbours`].
-    pub near: Vec<Vec<u8>>,
+    /// Moduli, most significant byte first, that a number in the same run divides.
+    pub moduli: Vec<Vec<u8>>,
 }
 
 /// The candidates that the window owns.
 #[must_use]
 pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen {
     let owned = window.owned();
-    let from = owned.start.saturating_sub(NEAR);
-    let end = (owned.end + NEAR + WORD * (LONGEST + 1)).min(window.bytes().len());
-    let (stretches, digits) = dense::stretches(window.bytes(), from..end, HALVES[0]);
+    let end = (owned.end + WORD * (LONGEST + 1)).min(window.bytes().len());
+    let (stretches, digits) = dense::stretches(window.bytes(), owned.start..end, HALVES[0]);
     let (grids, orders) = (dense::grids(window, memory), Order::of(memory));
-    let (mut seen, mut near) = (Seen::default(), Neighbours::default());
+    let mut seen = Seen::default();
     let aligned = |grid: &usize| grids.get(*grid) == Some(&true);
-    // Where nothing tells addresses, pieces of memory are taken to begin as pages of the file do.
-    let first = window.offset(0).map_or(0, |offset| (WORD - offset.0 as usize % WORD) % WORD);
     for (stretch, grid) in
         stretches.iter().flat_map(|stretch| (0..WORD).filter(aligned).map(move |grid| (stretch, grid)))
     {
         let start = stretch.start + (grid + WORD - stretch.start % WORD) % WORD;
         let words = dense::words(window.slice(start..stretch.end));
-        for &order in orders.iter().filter(|order| CONSTANTS.contains(order)) {
+        let likely = is_likely(grid, window, memory);
+        for &order in orders.iter().filter(|order| CONSTANTS.contains(order) && (likely || **order == Order::Limbs)) {
             known(filter, window, &Place { start, words: &words, order }, &mut seen.known);
         }
-        if !memory.is_empty() || grid == first {
+        if likely {
             let words = Words::new(window, start, &words, orders);
-            islands::in_words(&words, &mut seen.alone);
-            near.add(&words);
+            islands::in_words(&words, &mut seen);
         }
     }
     islands::in_digits(window, &digits, &owned, &mut seen.alone);
-    seen.near = near.moduli(window);
     seen
 }
 

@@ -293,7 +293,7 @@ impl Run<'_> {
         let add = |_: &Cut, seen: montgomery::Seen| {
             seen.known.into_iter().for_each(|candidate| join.add(candidate));
             seen.alone.into_iter().for_each(|island| islands.add(island));
-            near.extend(seen.near);
+            near.extend(seen.moduli);
             Ok(())
         };
         self.walk.windows("join", |window| montgomery::seen(wanted, window, memory), add)?;
