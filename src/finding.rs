@@ -31,6 +31,25 @@ pub enum Evidence {
     Proven,
 }
 
+/// Which rules are looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Rules that know a secret by its issuer, its structure or its checksum.
+    #[default]
+    Default,
+    /// Also rules that know a secret only by the words around it, and are often wrong.
+    Paranoid,
+}
+
+impl Profile {
+    /// Whether it is the default one.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::Default
+    }
+}
+
 /// What kind of secret, and what to do when it leaked. Code declares some, rule files the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rule {
@@ -44,6 +63,9 @@ pub struct Rule {
     pub description: String,
     /// What to do when it leaked.
     pub remedy: String,
+    /// The least profile under which it is looked for; left out in JSON where it is the default one.
+    #[serde(skip_serializing_if = "Profile::is_default")]
+    pub profile: Profile,
 }
 
 impl Rule {
@@ -51,7 +73,14 @@ impl Rule {
     #[must_use]
     pub fn new(id: &str, title: &str, severity: Severity, description: &str, remedy: &str) -> Self {
         let (id, title) = (id.to_owned(), title.to_owned());
-        Self { id, title, severity, description: description.to_owned(), remedy: remedy.to_owned() }
+        let (description, remedy) = (description.to_owned(), remedy.to_owned());
+        Self { id, title, severity, description, remedy, profile: Profile::Default }
+    }
+
+    /// The same rule, looked for under this profile.
+    #[must_use]
+    pub fn under(self, profile: Profile) -> Self {
+        Self { profile, ..self }
     }
 }
 
@@ -83,6 +112,8 @@ pub enum Layout {
     Cng,
     /// A blob that the Windows Data Protection API encrypted.
     Dpapi,
+    /// An answer of NTLM.
+    Ntlm,
     /// .NET's `<RSAKeyValue>`.
     KeyXml,
     /// A JSON Web Key.
@@ -203,6 +234,7 @@ const LAYOUTS: &[Layout] = &[
     Layout::Capi,
     Layout::Cng,
     Layout::Dpapi,
+    Layout::Ntlm,
     Layout::KeyXml,
     Layout::Jwk,
     Layout::KeySchedule,

@@ -91,10 +91,12 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["src/commands"]),
     ("const_oid", &["src/keys"]),
     ("crc32fast", &["src/detect/text/checks"]),
-    ("crypto_bigint", &["src/keys/number.rs"]),
+    // Big numbers of any length, and numbers of the fields of curves.
+    ("crypto_bigint", &["src/keys/number.rs", "src/keys/curve_points.rs"]),
     ("ctr", &["src/keys/shield.rs"]),
     ("der", &["src/keys"]),
     // Keys that are looked for, and the key that signs receipts.
+    ("curve25519_dalek", &["src/keys", "src/hunt/ec_scalars/tests.rs"]),
     ("ed25519_dalek", &["src/keys", "src/redact/receipt"]),
     ("elliptic_curve", &["src/keys"]),
     ("getrandom", &["src/redact/receipt/keys.rs"]),

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::exit;
-use crate::finding::{Evidence, Severity};
+use crate::finding::{Evidence, Profile, Severity};
 use crate::redact::fill::Fill;
 use crate::report::{Detail, PRINTERS, Printer, words};
 
@@ -364,6 +364,12 @@ pub struct UserRules {
     /// docs/rules.md says how to write one. A file that is wrong ends the program with exit code 2, and names the rule.
     #[arg(long = "rules", value_name = "FILE", global = true)]
     pub rules: Vec<PathBuf>,
+    /// Which rules are looked for
+    ///
+    /// default: rules that know a secret by its issuer, its structure or its checksum. paranoid: also rules that know it only
+    /// by the words around it, such as password = "..."; they are often wrong, and reports say which they are.
+    #[arg(long, value_name = "PROFILE", default_value = "default", value_parser = profile(), global = true)]
+    pub profile: Profile,
 }
 
 #[derive(Debug, Subcommand)]
@@ -436,6 +442,10 @@ fn severity() -> impl TypedValueParser<Value = Severity> {
 
 fn evidence() -> impl TypedValueParser<Value = Evidence> {
     one_of(&words::EVIDENCE)
+}
+
+fn profile() -> impl TypedValueParser<Value = Profile> {
+    one_of(&[("default", Profile::Default), ("paranoid", Profile::Paranoid)])
 }
 
 fn fill() -> impl TypedValueParser<Value = Fill> {

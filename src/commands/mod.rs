@@ -17,6 +17,7 @@ mod paper;
 mod progress;
 mod receipt;
 mod redact;
+mod rule_list;
 mod rules;
 mod scan;
 mod verify;
@@ -62,9 +63,9 @@ fn run(args: &args::Args) -> Result<u8> {
     }
 }
 
-/// The engine that every command uses: the program's own detectors and the rules of these files.
+/// The engine that every command uses: the program's own detectors and the rules of these files, of the profile asked for.
 fn engine(rules: &UserRules) -> Result<Engine> {
-    Engine::new(detect::detectors_with(&rules.rules)?)
+    Engine::new(detect::detectors_with(&rules.rules, rules.profile)?)
 }
 
 /// The same engine, which also looks for what the user knows.

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::commands::args::{PlainFormat, RulesAction, UserRules};
-use crate::commands::{engine, exit, output};
+use crate::commands::{engine, exit, output, rule_list};
 use crate::detect::text;
 use crate::error::Result;
 use crate::finding::Rule;
 use crate::report::units::count;
-use crate::report::{Inert, words, write_document};
+use crate::report::{Inert, write_document};
 use crate::scan::rule_check::{self, Complaint};
 
 /// Lists or checks, and says with which code to exit.
@@ -19,36 +19,19 @@ use crate::scan::rule_check::{self, Complaint};
 /// When standard output cannot be written.
 pub fn run(action: &RulesAction, files: &UserRules) -> Result<u8> {
     let engine = engine(files)?;
+    let mut texts = text::built_in()?;
+    for file in &files.rules {
+        texts.extend(text::load(file)?);
+    }
     match action {
-        RulesAction::List(format) => list(engine.rules(), format),
-        RulesAction::Check(format) => {
-            let mut rules = text::built_in()?;
-            for file in &files.rules {
-                rules.extend(text::load(file)?);
-            }
-            check(engine.rules(), rule_check::check(rules, &engine)?, format)
-        }
+        RulesAction::List(format) => list(&rule_list::List::new(engine.rules(), &texts), format),
+        RulesAction::Check(format) => check(engine.rules(), rule_check::check(texts, &engine)?, format),
     }
 }
 
-#[derive(Serialize)]
-struct List<'a> {
-    schema: &'static str,
-    rules: &'a [Rule],
-}
-
-fn list(rules: &[Rule], format: &PlainFormat) -> Result<u8> {
-    output::to_stdout(|out| match format.json {
-        true => write_document(&List { schema: "dumpscrub-rules/1", rules }, out),
-        false => rules.iter().try_for_each(|rule| print_rule(rule, out)),
-    })?;
+fn list(list: &rule_list::List<'_>, format: &PlainFormat) -> Result<u8> {
+    output::to_stdout(|out| if format.json { write_document(list, out) } else { list.print(out) })?;
     Ok(exit::CLEAN)
-}
-
-fn print_rule(rule: &Rule, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{} ({}): {}", Inert(&rule.id), words::name(rule.severity), Inert(&rule.title))?;
-    writeln!(out, "   {}", Inert(&rule.description))?;
-    writeln!(out, "   Remedy: {}", Inert(&rule.remedy))
 }
 
 #[derive(Serialize)]

@@ -9,10 +9,12 @@ pub mod base64_run;
 pub mod capi;
 pub mod cipher_state;
 pub mod cng;
+pub mod curve_points;
 pub mod der;
 pub mod dpapi;
 pub mod jwk;
 pub mod key_xml;
+pub mod ntlm;
 pub mod openssh;
 pub mod pem;
 pub mod pfx;
@@ -29,7 +31,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::finding::{Encoding, Evidence, Form, PublicIdentity, Rule, Severity};
+use crate::finding::{Encoding, Evidence, Form, Profile, PublicIdentity, Rule, Severity};
 use crate::hunt::Clue;
 use crate::span::Span;
 use crate::vault::Secret;
@@ -51,11 +53,19 @@ pub trait Detector: Sync + Send {
     }
 }
 
-/// Every detector: those in code, and one for each text rule that is part of the program.
+/// Every detector of the default profile: those in code, and one for each text rule that is part of the program.
 ///
 /// # Errors
 /// [`crate::error::Error::Rules`] when a rule file is wrong, which the tests rule out for the built-in ones.
 pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
+    detectors_of(Profile::Default)
+}
+
+/// The same for any profile.
+///
+/// # Errors
+/// As [`detectors`].
+pub fn detectors_of(profile: Profile) -> Result<Vec<Box<dyn Detector>>> {
     let mut all: Vec<Box<dyn Detector>> = vec![
         Box::new(pem::Pem),
         Box::new(der::Der),
@@ -63,6 +73,7 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(openssh::OpenSsh),
         Box::new(putty::Putty),
         Box::new(public_keys::PublicKeys),
+        Box::new(curve_points::CurvePoints),
         Box::new(aes_schedule::AesSchedule),
         Box::new(shielded::Shielded),
         Box::new(cipher_state::CipherState),
@@ -72,19 +83,22 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
         Box::new(jwk::Jwk),
         Box::new(key_xml::KeyXml),
         Box::new(pfx::Pfx),
+        Box::new(ntlm::Ntlm),
     ];
-    all.extend(text::built_in()?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>));
+    let rules = text::built_in()?.into_iter().filter(|rule| rule.text().profile <= profile);
+    all.extend(rules.map(|rule| Box::new(rule) as Box<dyn Detector>));
     Ok(all)
 }
 
-/// Every detector of the program, and one for each rule of the user's files.
+/// Every detector of the program, and one for each rule of the user's files, as far as `profile` has them.
 ///
 /// # Errors
 /// [`crate::error::Error::Open`] or [`crate::error::Error::Rules`] when a file cannot be read, is wrong, or has a rule of an
 /// id that is taken.
-pub fn detectors_with(files: &[PathBuf]) -> Result<Vec<Box<dyn Detector>>> {
-    let mut all = detectors()?;
-    let mut ids: BTreeSet<String> = all.iter().flat_map(|detector| detector.rules()).map(|rule| rule.id).collect();
+pub fn detectors_with(files: &[PathBuf], profile: Profile) -> Result<Vec<Box<dyn Detector>>> {
+    let mut all = detectors_of(profile)?;
+    let named = detectors_of(Profile::Paranoid)?;
+    let mut ids: BTreeSet<String> = named.iter().flat_map(|detector| detector.rules()).map(|rule| rule.id).collect();
     for file in files {
         for rule in text::load(file)? {
             let id = &rule.text().id;
@@ -92,7 +106,9 @@ pub fn detectors_with(files: &[PathBuf]) -> Result<Vec<Box<dyn Detector>>> {
                 let reason = format!("rule {id}: its id is also that of another rule");
                 return Err(Error::Rules { file: file.display().to_string(), reason });
             }
-            all.push(Box::new(rule));
+            if rule.text().profile <= profile {
+                all.push(Box::new(rule));
+            }
         }
     }
     Ok(all)

@@ -85,7 +85,8 @@ fn pem(window: &Window<'_>, candidate: Candidate) -> Vec<Clue> {
     if label.ends_with("CERTIFICATE-----") {
         certificate::clues(&der).map(|(clues, _)| clues).unwrap_or_default()
     } else {
-        certificate::rsa_public_key(&der).map(|(clue, _)| clue).into_iter().collect()
+        let rsa = certificate::rsa_public_key(&der).map(|(clue, _)| clue);
+        rsa.or_else(|| certificate::curve_point(&der)).into_iter().collect()
     }
 }
 

@@ -124,6 +124,34 @@ fn masks(block: &[u8; WORD * LANES]) -> (u64, u64) {
     (full, digits)
 }
 
+/// For each word of `bytes`, which end with a whole one, whether it is full and whether it is dense.
+#[must_use]
+pub fn full_and_dense(bytes: &[u8]) -> (Bits, Bits) {
+    let (mut full, mut dense) = (Vec::new(), Vec::new());
+    for block in bytes.chunks(WORD * LANES) {
+        let mut whole = [0; WORD * LANES];
+        let block = block.first_chunk().unwrap_or_else(|| {
+            whole.iter_mut().zip(block).for_each(|(to, from)| *to = *from);
+            &whole
+        });
+        let (is_full, is_dense) = both(block);
+        full.push(is_full);
+        dense.push(is_dense);
+    }
+    (Bits(full), Bits(dense))
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
+fn both(block: &[u8; WORD * LANES]) -> (u64, u64) {
+    let (mut full, mut dense) = (0, 0);
+    for (i, word) in block.as_chunks::<WORD>().0.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        full |= u64::from(is_full(word)) << i;
+        dense |= u64::from(is_dense(word)) << i;
+    }
+    (full, dense)
+}
+
 /// Calls `found` for the place of every full and odd word in `bytes` that has a neighbour which is not full. `before` is the
 /// word before the first.
 pub fn alone(before: u64, bytes: &[u8], mut found: impl FnMut(usize, u64)) {
@@ -266,6 +294,12 @@ impl Bits {
         Self(self.0.iter().enumerate().map(|(i, here)| here & moved(i)).collect())
     }
 
+    /// Whether the word at `index` is set.
+    #[must_use]
+    pub fn has(&self, index: usize) -> bool {
+        self.0.get(index / LANES).is_some_and(|bits| bits >> (index % LANES) & 1 == 1)
+    }
+
     /// The words that are set, in order.
     pub fn ones(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().enumerate().flat_map(|(i, &mask)| {
@@ -364,6 +398,20 @@ mod tests {
             }
             let filled = (0..words.len()).filter(|&i| set(i) || i > 0 && set(i - 1) && set(i + 1));
             assert!(bits.without_holes().ones().eq(filled));
+        }
+    }
+
+    #[test]
+    fn masks_equal_a_plain_walk() {
+        for len in [0, 3, 64, 65, 200] {
+            let words: Vec<u64> = noise(8 * len, 5)
+                .chunks(8)
+                .map(|w| if w[0] < 99 { 7 } else { u64::from_le_bytes(w.try_into().unwrap()) })
+                .collect();
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let (full, dense) = full_and_dense(&bytes);
+            assert!(full.ones().eq((0..len).filter(|&i| is_full(words[i]))));
+            assert!((0..len + 70).all(|i| dense.has(i) == words.get(i).is_some_and(|&word| is_dense(word))));
         }
     }
 

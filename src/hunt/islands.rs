@@ -92,15 +92,14 @@ impl<'a> Words<'a> {
 
     /// The limbs at `first`, if they may be a prime or a modulus.
     fn number(&self, first: usize, len: usize, order: Order) -> Option<Candidate> {
-        let limb = |index: usize| self.words.get(index).map_or(0, |&word| order.limb(word));
-        let (low, top) = (limb(first), limb(first + len - 1));
-        let (low, top) = if order.lowest_first() { (low, top) } else { (top, low) };
+        let place = Place { start: self.start, words: self.words, order };
         // Of random words one in 600 is not dense.
         let dense = |words: &[u64]| words.iter().filter(|&&word| !dense::is_dense(word)).count() <= 1 + len / 16;
-        if low & 1 == 0 || top >> 63 == 0 || !dense(self.words.get(first..first + len)?) {
+        // Most are told by their ends.
+        let may_be = place.last(first, len) & 1 == 1 && place.first(first, len) >> 63 == 1;
+        if !may_be || !dense(self.words.get(first..first + len)?) {
             return None;
         }
-        let place = Place { start: self.start, words: self.words, order };
         let mut limbs = Zeroizing::new([0; LONGEST]);
         let limbs = place.limbs(first, len, &mut limbs).filter(|limbs| is_likely(limbs))?;
         Some(Zeroizing::new(limbs.to_vec()))

@@ -4,7 +4,10 @@
 //! [`Hunter`] that needs such clues walks the image again and tests each place against *all* of them at once. Clues are
 //! budgeted and merge in any order with the same result. Adding a hunter is one file and one line in [`HUNTERS`].
 
+pub mod bare_points;
 pub mod dense;
+pub mod ec_places;
+pub mod ec_scalars;
 pub mod generators;
 pub mod islands;
 pub mod montgomery;
@@ -18,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::detect::Hits;
 use crate::finding::{Certificate, Rule};
 use crate::image::Image;
+use crate::keys::base_points::Group;
 use crate::memory::AddressSpace;
 use crate::span::Address;
 use crate::window::Window;
@@ -36,6 +40,18 @@ pub enum Clue {
     RsaModulus {
         /// n, most significant byte first, without leading zeros.
         modulus: Vec<u8>,
+    },
+    /// A public key on an elliptic curve: `04 X Y`, or the 32 bytes of a key of Curve25519.
+    CurvePoint {
+        /// Which curve, and what for.
+        group: Group,
+        /// The public key.
+        public: Vec<u8>,
+    },
+    /// That numbers of a curve are in memory as arithmetic needs them, so that somebody may compute on it.
+    CurveInUse {
+        /// Which curve.
+        group: Group,
     },
     /// A certificate and the SHA-256 of the public key that it certifies.
     Certificate {

@@ -159,12 +159,14 @@ pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen
 
 /// Adds what begins with a limb that the filter knows.
 fn known(filter: &Filter, window: &Window<'_>, place: &Place<'_>, seen: &mut Vec<Candidate>) {
-    let full = Bits::of(place.words, dense::is_dense).without_holes();
+    let (full, like) = (Bits::of(place.words, dense::is_dense).without_holes(), Likeness::new(HALVES[0]));
     let odd = Bits::of(place.words, |word| place.order.limb(word) & 1 == 1);
     for index in odd.and(&full.runs(HALVES[0] - 2), 1).ones() {
         let words = place.words.get(index..(index + LONGEST).min(place.words.len())).unwrap_or_default();
-        let known = words.first().is_some_and(|&low| filter.has(place.order.limb(low)));
-        if known && window.owned().contains(&(place.start + WORD * index)) {
+        let least = words.get(..HALVES[0]).unwrap_or_default();
+        // A look at the filter misses the cache; code and text are seen for what they are without one.
+        let known = || words.first().is_some_and(|&low| filter.has(place.order.limb(low)));
+        if like.is_even(least) && known() && like.has(least) && window.owned().contains(&(place.start + WORD * index)) {
             seen.push(Zeroizing::new(words.iter().map(|&word| place.order.limb(word)).collect()));
         }
     }

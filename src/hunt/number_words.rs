@@ -82,6 +82,12 @@ impl Place<'_> {
         self.words.get(at).map_or(0, |&word| self.order.limb(word))
     }
 
+    /// The lowest limb of a number of `len` words.
+    pub fn last(&self, index: usize, len: usize) -> u64 {
+        let at = if self.order.lowest_first() { index } else { index + len - 1 };
+        self.words.get(at).map_or(0, |&word| self.order.limb(word))
+    }
+
     /// The limbs of the number, if no more of its words are pointers or small numbers than chance allows.
     pub fn limbs<'l>(&self, index: usize, len: usize, into: &'l mut [u64; LONGEST]) -> Option<&'l [u64]> {
         let (words, into) = (self.words.get(index..index + len)?, into.get_mut(..len)?);

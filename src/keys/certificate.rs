@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use x509_cert::certificate::{CertificateInner, Raw};
 
 use super::public::PublicKey;
-use super::{asn1, hex};
+use super::{asn1, curve_points, hex};
 use crate::finding::Certificate;
 use crate::hunt::Clue;
 
@@ -26,7 +26,7 @@ pub fn clues(der: &[u8]) -> Option<(Vec<Clue>, usize)> {
     let named = PublicKey::of_der(&spki).map(|key| key.spki_sha256);
     let spki_sha256 = named.unwrap_or_else(|| Sha256::digest(&spki).into());
     let mut clues = vec![Clue::Certificate { spki_sha256, certificate }];
-    clues.extend(rsa_public_key(&spki).map(|(clue, _)| clue));
+    clues.extend(rsa_public_key(&spki).map(|(clue, _)| clue).or_else(|| curve_point(&spki)));
     Some((clues, len))
 }
 
@@ -42,6 +42,13 @@ pub fn public_key(der: &[u8]) -> Option<PublicKey> {
 pub fn rsa_public_key(der: &[u8]) -> Option<(Clue, usize)> {
     let (modulus, exponent, len) = asn1::rsa_public(der)?;
     Some((Clue::RsaPublicKey { modulus, exponent }, len))
+}
+
+/// The public key on an elliptic curve that the SubjectPublicKeyInfo `der` holds.
+#[must_use]
+pub fn curve_point(der: &[u8]) -> Option<Clue> {
+    let (group, public) = curve_points::of_spki(der.get(..asn1::sequence_len(der)?)?)?;
+    Some(Clue::CurvePoint { group, public })
 }
 
 /// A certificate is input like all else: control characters in its subject must not reach a terminal.

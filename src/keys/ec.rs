@@ -5,7 +5,7 @@ use const_oid::ObjectIdentifier;
 use der::Encode as _;
 use der::asn1::{AnyRef, BitStringRef};
 use elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
-use elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize, PublicKey, SecretKey};
+use elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize, SecretKey};
 use sha2::{Digest as _, Sha256};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
@@ -26,7 +26,8 @@ pub const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 /// The curve of Bitcoin.
 pub const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
 
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+/// The algorithm of keys on curves that parameters name (RFC 5480).
+pub const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 /// What is said of a key whose public point is another key's: the scalar or the point was overwritten.
 const CONTRADICTION: &str = "the public key that stands beside it belongs to another private key";
 
@@ -51,22 +52,32 @@ pub fn unnamed_curve(scalar: &[u8], public: Option<&[u8]>) -> Option<FoundKey> {
     proven.next().or_else(|| unknown_curve("EC".to_owned(), scalar))
 }
 
-#[derive(Clone, Copy)]
-enum Curve {
+/// A curve whose points are computed here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Curve {
+    /// NIST P-256.
     P256,
+    /// NIST P-384.
     P384,
+    /// NIST P-521.
     P521,
+    /// The curve of Bitcoin.
     K256,
 }
 
 impl Curve {
-    const ALL: [Self; 4] = [Self::P256, Self::P384, Self::P521, Self::K256];
+    /// Every curve.
+    pub const ALL: [Self; 4] = [Self::P256, Self::P384, Self::P521, Self::K256];
 
-    fn of(oid: ObjectIdentifier) -> Option<Self> {
+    /// The curve of this OID.
+    #[must_use]
+    pub fn of(oid: ObjectIdentifier) -> Option<Self> {
         Self::ALL.into_iter().find(|curve| curve.oid() == oid)
     }
 
-    fn oid(self) -> ObjectIdentifier {
+    /// Its OID.
+    #[must_use]
+    pub fn oid(self) -> ObjectIdentifier {
         match self {
             Self::P256 => P256,
             Self::P384 => P384,
@@ -75,7 +86,19 @@ impl Curve {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// Bytes of a scalar and of a coordinate.
+    #[must_use]
+    pub fn len(self) -> usize {
+        match self {
+            Self::P256 | Self::K256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::P256 => "P-256",
             Self::P384 => "P-384",
@@ -85,12 +108,13 @@ impl Curve {
     }
 
     /// scalar * G as `04 X Y`.
-    fn point(self, scalar: &[u8]) -> Option<Vec<u8>> {
+    #[must_use]
+    pub fn point(self, scalar: &[u8]) -> Option<Vec<u8>> {
         match self {
-            Self::P256 => point::<p256::NistP256>(scalar, 32),
-            Self::P384 => point::<p384::NistP384>(scalar, 48),
-            Self::P521 => point::<p521::NistP521>(scalar, 66),
-            Self::K256 => point::<k256::Secp256k1>(scalar, 32),
+            Self::P256 => point::<p256::NistP256>(scalar, self.len()),
+            Self::P384 => point::<p384::NistP384>(scalar, self.len()),
+            Self::P521 => point::<p521::NistP521>(scalar, self.len()),
+            Self::K256 => point::<k256::Secp256k1>(scalar, self.len()),
         }
     }
 
@@ -133,27 +157,6 @@ fn same_point(given: &[u8], point: &[u8]) -> bool {
         Some(tag @ (2 | 3)) => (*tag == 3) == odd && given.get(1..) == point.get(1..=half),
         _ => false,
     }
-}
-
-/// The point of a public key in SEC 1 form, compressed or not, as `04 X Y`, if it lies on the curve.
-#[must_use]
-pub fn whole_point(curve: ObjectIdentifier, point: &[u8]) -> Option<Vec<u8>> {
-    match Curve::of(curve)? {
-        Curve::P256 => whole::<p256::NistP256>(point),
-        Curve::P384 => whole::<p384::NistP384>(point),
-        Curve::P521 => whole::<p521::NistP521>(point),
-        Curve::K256 => whole::<k256::Secp256k1>(point),
-    }
-}
-
-fn whole<C>(point: &[u8]) -> Option<Vec<u8>>
-where
-    C: CurveArithmetic,
-    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
-    FieldBytesSize<C>: ModulusSize,
-{
-    let key = PublicKey::<C>::from_sec1_bytes(point).ok()?;
-    Some(key.as_affine().to_sec1_point(false).as_bytes().to_vec())
 }
 
 /// What people call the curve.

@@ -38,6 +38,14 @@ pub fn ed25519_key(seed: &[u8], public: Option<&[u8]>) -> Option<FoundKey> {
     key("ed25519-private-key", "Ed25519", ED25519, &own, public, parts)
 }
 
+/// The Ed25519 key of which only the scalar is known that signs, clamped or modulo the order of the group, and of which
+/// somebody proved that it is that of `public`.
+#[must_use]
+pub fn ed25519_scalar(scalar: &[u8; 32], public: &[u8; 32]) -> Option<FoundKey> {
+    let parts = vec![part(Piece::D, scalar)];
+    key("ed25519-private-key", "Ed25519", ED25519, public, Some(public), parts)
+}
+
 /// The X25519 key with these 32 secret bytes; `public` as for Ed25519.
 #[must_use]
 pub fn x25519_key(secret: &[u8], public: Option<&[u8]>) -> Option<FoundKey> {

@@ -5,7 +5,9 @@
 
 pub mod aes;
 pub mod asn1;
+pub mod base_points;
 pub mod certificate;
+pub mod curve_points;
 pub mod dsa;
 pub mod ec;
 pub mod ec_parts;

@@ -27,6 +27,8 @@ struct Seen {
     finding: Finding,
     /// File offset of its first site.
     first: u64,
+    /// Whether all of its sites are constants of modules.
+    constant: bool,
 }
 
 impl Scanned {
@@ -39,7 +41,13 @@ impl Scanned {
         let all = (0..findings.len()).flat_map(|i| sites.of(i));
         let places = Places::of(&map, all.map(|site| Ok(site?.offset())))?;
         let first = |i: usize| sites.of(i).next().transpose().map(|site| site.map_or(0, |site| site.offset()));
-        let see = |(i, finding)| Ok(Seen::new(finding, &vault, first(i)?, show_secrets));
+        let constant = |i: usize| -> Result<bool> {
+            let mut all = sites.of(i).map(|site| Ok(places.at(site?.offset()).constant));
+            all.try_fold(sites.of(i).next().is_some(), |constant, site: Result<bool>| Ok(constant && site?))
+        };
+        let see = |(i, finding)| {
+            Ok(Seen { first: first(i)?, constant: constant(i)?, ..Seen::new(finding, &vault, show_secrets) })
+        };
         let findings = findings.into_iter().enumerate().map(see).collect::<Result<_>>()?;
         coverage.gaps.extend(map.gaps);
         coverage.gaps.sort();
@@ -87,10 +95,10 @@ impl Scanned {
 }
 
 impl Seen {
-    fn new(finding: Finding, vault: &Vault, first: u64, show_secrets: bool) -> Self {
+    fn new(finding: Finding, vault: &Vault, show_secrets: bool) -> Self {
         let secret = vault.get(finding.secret);
         let identity = secret.map(Secret::identity);
-        Self { identity, secret: secret.filter(|_| show_secrets).cloned(), finding, first }
+        Self { identity, secret: secret.filter(|_| show_secrets).cloned(), finding, first: 0, constant: false }
     }
 }
 
@@ -197,6 +205,7 @@ fn first_of(held: Held, seen: Seen) -> ReportFinding {
         severity,
         evidence,
         counted: false,
+        constant: seen.constant,
         public,
         fingerprint: None,
         sites,
@@ -212,6 +221,7 @@ fn join(known: &mut ReportFinding, held: Held, seen: Seen) {
     if better.then(known.rule.cmp(&rule)).is_gt() {
         known.rule = rule;
     }
+    known.constant &= seen.constant;
     known.severity = known.severity.max(severity);
     known.evidence = known.evidence.max(evidence);
     known.sites = known.sites.saturating_add(sites);
@@ -236,14 +246,15 @@ fn join_sorted<T: Ord>(known: &mut Vec<T>, other: Vec<T>) {
     known.dedup();
 }
 
-/// Worst first: severity, evidence, number of sites; then by place, so that the order never depends on chance.
+/// Worst first: severity, whether it is more than a constant of a program, evidence, number of sites; then by place, so that
+/// the order never depends on chance.
 fn sort(findings: &mut [ReportFinding], dumps: &[DumpReport]) {
     let place = |finding: &ReportFinding| {
         let first = finding.held.first()?;
         Some((dumps.get(first.dump)?.origin.as_str(), first.first, first.finding))
     };
     findings.sort_by(|a, b| {
-        let worse = (b.severity, b.evidence, b.sites).cmp(&(a.severity, a.evidence, a.sites));
+        let worse = (b.severity, !b.constant, b.evidence, b.sites).cmp(&(a.severity, !a.constant, a.evidence, a.sites));
         worse.then_with(|| place(a).cmp(&place(b))).then(a.rule.cmp(&b.rule))
     });
 }

@@ -162,6 +162,9 @@ pub struct ReportFinding {
     pub evidence: Evidence,
     /// Whether it counts for the exit code.
     pub counted: bool,
+    /// Whether all of its sites lie in memory of modules that the process could not write: it is a constant of a program, and
+    /// seldom anybody's secret.
+    pub constant: bool,
     /// What may be told of it.
     pub public: PublicIdentity,
     /// Its keyed fingerprint, where there was a key to make it with.

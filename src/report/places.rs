@@ -20,6 +20,8 @@ pub struct Spot<'a> {
     pub thread: Option<u64>,
     /// The module that holds the address, and how far into it that is, in bytes.
     pub module: Option<(&'a str, u64)>,
+    /// Whether it is memory of a module that the process could not write: what stands there came from the module's file.
+    pub constant: bool,
 }
 
 /// The part of a map that tells where sites lie.
@@ -38,6 +40,8 @@ struct Run {
     address: Option<Address>,
     label: usize,
     module: Option<usize>,
+    /// Whether the dump says that the process could not write here.
+    unwritable: bool,
 }
 
 #[derive(Debug)]
@@ -68,13 +72,14 @@ impl Places {
     /// What is known of the byte at `offset`, which must have been among the offsets.
     #[must_use]
     pub fn at(&self, offset: u64) -> Spot<'_> {
-        let nowhere = Spot { address: None, label: "unknown", thread: None, module: None };
+        let nowhere = Spot { address: None, label: "unknown", thread: None, module: None, constant: false };
         let Some((from, run)) = self.run_at(offset) else { return nowhere };
         let Some(label) = self.labels.get(run.label) else { return nowhere };
         let address = run.address.map(|address| address.plus(offset - from));
         let module = run.module.and_then(|i| self.modules.get(i)).zip(address);
         let module = module.map(|((name, base), address)| (name.as_str(), address.0.saturating_sub(base.0)));
-        Spot { address, label: &label.words, thread: label.thread, module }
+        let constant = run.unwritable && module.is_some();
+        Spot { address, label: &label.words, thread: label.thread, module, constant }
     }
 
     fn run_at(&self, offset: u64) -> Option<(u64, &Run)> {
@@ -115,7 +120,7 @@ impl<'a> Survey<'a> {
         span = span.intersection(&within)?;
         let Some((region, base)) = region.and_then(|i| self.map.regions.get(i)).and_then(|r| Some((r, r.address?)))
         else {
-            return Some((span.from(), Run { end: span.end(), address: None, label, module: None }));
+            return Some((span.from(), Run { end: span.end(), address: None, label, module: None, unwritable: false }));
         };
         let address_of = |offset: u64| base.plus(offset.saturating_sub(region.span.from()));
         let (within, module) = self.modules.run_at(address_of(offset).0)?;
@@ -123,7 +128,8 @@ impl<'a> Survey<'a> {
         let part = span.intersection(&part_of(region.span, base, within)).filter(|part| part.contains(offset));
         span = part.unwrap_or(Span::new(offset, 1));
         let module = module.and_then(|i| self.module(i, places));
-        Some((span.from(), Run { end: span.end(), address: Some(address_of(span.from())), label, module }))
+        let unwritable = region.protection.is_some_and(|rights| rights.read && !rights.write);
+        Some((span.from(), Run { end: span.end(), address: Some(address_of(span.from())), label, module, unwritable }))
     }
 
     fn label(&mut self, label: Label, places: &mut Places) -> usize {
@@ -201,7 +207,25 @@ mod tests {
                 spot.address.and_then(|a| Some((map.module_at(a)?.short_name(), a.0 - map.module_at(a)?.base.0)));
             assert_eq!(spot.module, module, "{offset}");
         }
+        assert!((0..1000).all(|offset| !all.at(offset).constant), "the dump says nothing of rights");
         assert!(all.runs.len() < 20, "{}", all.runs.len());
         assert_eq!(all.at(255).thread, Some(4711));
+    }
+
+    #[test]
+    fn what_a_module_holds_in_memory_that_cannot_be_written_is_constant() {
+        let rights = |write| Some(crate::dump::Protection { read: true, write, execute: false });
+        for (protection, module, constant) in [
+            (rights(false), true, true),
+            (rights(true), true, false),
+            (None, true, false),
+            (rights(false), false, false),
+        ] {
+            let mut map = map();
+            map.regions.iter_mut().for_each(|region| region.protection = protection);
+            map.modules.retain(|_| module);
+            let places = Places::of(&map, std::iter::once(Ok(400))).unwrap();
+            assert_eq!(places.at(400).constant, constant, "{protection:?} {module}");
+        }
     }
 }

@@ -62,6 +62,15 @@ fn print_finding(report: &Report, finding: &ReportFinding, detail: Detail, out: 
     if !finding.counted {
         writeln!(out, "   {DIM}not counted: its severity is below what --fail-on asks for{DIM:#}")?;
     }
+    if rule.is_some_and(|rule| !rule.profile.is_default()) {
+        writeln!(out, "   {DIM}of the profile paranoid: only the words around it tell of it{DIM:#}")?;
+    }
+    if finding.constant {
+        writeln!(
+            out,
+            "   {DIM}all of it lies in memory of modules that cannot be written: a constant of a program{DIM:#}"
+        )?;
+    }
     print_sites(report, finding, detail, out)?;
     writeln!(out)
 }
@@ -171,6 +180,9 @@ fn print_dump(dump: &DumpReport, detail: Detail, out: &mut dyn Write) -> io::Res
     for gap in dump.gaps() {
         let (from, to) = (gap.span.start, gap.span.end());
         writeln!(out, "     {WARN}gap{WARN:#}: {from} to {to:#x}: {}", Inert(&gap.reason))?;
+    }
+    for note in &coverage.notes {
+        writeln!(out, "     {DIM}note{DIM:#}: {note}")?;
     }
     print_faults(dump, detail, out)
 }

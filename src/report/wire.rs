@@ -8,7 +8,7 @@ use serde::ser::{Error as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
 use crate::error::{Fault, Gap};
-use crate::finding::{Evidence, Form, PublicIdentity, Rule, Severity};
+use crate::finding::{Evidence, Form, Profile, PublicIdentity, Rule, Severity};
 use crate::known::Kind;
 use crate::report::{Answer, DumpReport, Held, PlacedSite, Policy, Report, ReportFinding, Skipped, Tally};
 use crate::vault::{Part, PartKind};
@@ -54,6 +54,7 @@ pub struct WireDump<'a> {
     regions: usize,
     threads: usize,
     modules: usize,
+    notes: &'a [String],
 }
 
 impl<'a> WireDump<'a> {
@@ -70,6 +71,7 @@ impl<'a> WireDump<'a> {
             regions: dump.regions,
             threads: dump.threads,
             modules: dump.modules,
+            notes: &coverage.notes,
         }
     }
 }
@@ -121,6 +123,10 @@ pub struct WireFinding<'a> {
     severity: Severity,
     evidence: Evidence,
     counted: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    constant: bool,
+    #[serde(skip_serializing_if = "Profile::is_default")]
+    profile: Profile,
     public: &'a PublicIdentity,
     #[serde(skip_serializing_if = "Option::is_none")]
     fingerprint: Option<&'a str>,
@@ -141,6 +147,8 @@ impl<'a> WireFinding<'a> {
             severity: finding.severity,
             evidence: finding.evidence,
             counted: finding.counted,
+            constant: finding.constant,
+            profile: report.rule(finding).map_or(Profile::Default, |rule| rule.profile),
             public: &finding.public,
             fingerprint: finding.fingerprint.as_deref(),
             site_count: finding.sites,

@@ -48,6 +48,7 @@ fn layout(layout: Layout) -> &'static str {
         Layout::Capi => "CryptoAPI blob",
         Layout::Cng => "CNG blob",
         Layout::Dpapi => "DPAPI blob",
+        Layout::Ntlm => "NTLM message",
         Layout::KeyXml => "RSAKeyValue XML",
         Layout::Jwk => "JSON Web Key",
         Layout::KeySchedule => "key schedule",

@@ -30,6 +30,9 @@ use crate::detect::{Detector, Hits};
 use crate::dump::DumpMap;
 use crate::error::{Error, Gap, Result};
 use crate::finding::{Finding, Rule};
+use crate::hunt::bare_points;
+use crate::hunt::ec_places::{self, Places};
+use crate::hunt::ec_scalars::{Scalars, Targets};
 use crate::hunt::islands::Islands;
 use crate::hunt::montgomery::{self, Filter, Join};
 use crate::hunt::{Clue, Clues, HUNTERS, Hunt};
@@ -95,6 +98,10 @@ pub struct Coverage {
     pub seams: u64,
     /// Bytes that were not scanned, and budgets that ran out.
     pub gaps: Vec<Gap>,
+    /// What was not tried because it would take too long in every dump of some size: nothing that anybody has to act on, and
+    /// nothing that changes the exit code.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What a scan of one image came to.
@@ -228,8 +235,9 @@ pub fn scan(
         .filter_map(|thing| thing.secret.as_ref().zip(Some(thing)))
         .for_each(|known| collector.know(known));
     run.local(&mut collector, &mut clues)?;
-    run.join(&mut clues)?;
+    let scalars = run.join(&mut clues)?;
     run.hunt(&mut collector, &clues)?;
+    run.multiply(&mut collector, &clues, scalars)?;
     collector.sweep()?;
     run.propagate(&mut collector)?;
     let Run { mut coverage, walk, .. } = run;
@@ -286,26 +294,62 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Looks for moduli that no clue tells of, by the constants that arithmetic keeps of them, or because they stand alone.
-    fn join(&mut self, clues: &mut Clues) -> Result<()> {
+    /// Looks for public keys that no structure tells of: moduli, by the constants that arithmetic keeps of them or because they
+    /// stand alone, and points, by the equation of their curve. Gathers the places that may hold the private key of a point.
+    fn join(&mut self, clues: &mut Clues) -> Result<Scalars> {
         let (memory, wanted) = (self.walk.pieces.memory(), &self.wanted);
-        let (mut join, mut islands, mut near) = (Join::default(), Islands::default(), BTreeSet::new());
-        let add = |_: &Cut, seen: montgomery::Seen| {
-            seen.known.into_iter().for_each(|candidate| join.add(candidate));
-            seen.alone.into_iter().for_each(|island| islands.add(island));
-            near.extend(seen.moduli);
+        let (mut join, mut islands, mut at_ends) = (Join::default(), Islands::default(), BTreeSet::new());
+        let mut scalars = Scalars::new(self.walk.image.len());
+        let look = |window: &Window<'_>| {
+            let grids = ec_places::grids(window, memory);
+            let (places, points) = (ec_places::places(window, &grids), bare_points::points(window, &grids));
+            Bare { candidates: montgomery::seen(wanted, window, memory), points, places }
+        };
+        let add = |_: &Cut, seen: Bare| {
+            seen.candidates.known.into_iter().for_each(|candidate| join.add(candidate));
+            seen.candidates.alone.into_iter().for_each(|island| islands.add(island));
+            at_ends.extend(seen.candidates.moduli);
+            seen.points.into_iter().for_each(|point| clues.add(point));
+            scalars.add(seen.places);
             Ok(())
         };
-        self.walk.windows("join", |window| montgomery::seen(wanted, window, memory), add)?;
-        if join.dropped() || islands.dropped() {
+        self.walk.windows("join", look, add)?;
+        if islands.dropped() {
+            self.coverage.notes.push(
+                "more numbers stand alone than are divided by each other; RSA keys that nothing else tells of may be missed"
+                    .to_owned(),
+            );
+        }
+        if join.dropped() {
             let reason = "more numbers than can be tried look like RSA moduli without a public key beside them; a key may be \
                           missed";
             self.walk.gaps.insert(Gap { span: Span::new(0, self.walk.image.len()), reason: reason.to_owned() });
         }
         let known: HashSet<Vec<u8>> = clues.iter().filter_map(|clue| clue.modulus().map(<[u8]>::to_vec)).collect();
-        let all = join.moduli().into_iter().chain(islands.moduli()).chain(near);
+        let all = join.moduli().into_iter().chain(islands.moduli()).chain(at_ends);
         let new = all.filter(|modulus| !known.contains(modulus));
         new.for_each(|modulus| clues.add(Clue::RsaModulus { modulus }));
+        Ok(scalars)
+    }
+
+    /// Multiplies what may be the private key of a point that is known.
+    fn multiply(&mut self, collector: &mut Collector, clues: &Clues, scalars: Scalars) -> Result<()> {
+        let targets = Targets::new(clues);
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let rules = &self.engine.rules;
+        let nowhere = Window::new(&[], 0..0, &[], &[]);
+        let merge = |hits: Hits| collector.add(rules.seen(hits, &nowhere).sightings);
+        let seen = scalars.seen();
+        parallel::map_in_order(scalars.batches(&targets, &seen), |batch| batch.hits(), merge)?;
+        let (tried, all) = scalars.tried(&targets);
+        if tried < all {
+            self.coverage.notes.push(format!(
+                "{tried} of {all} places that may hold the private key of an elliptic curve as a bare number were tried, the most \
+                 likely first"
+            ));
+        }
         Ok(())
     }
 
@@ -329,6 +373,16 @@ impl Run<'_> {
     fn propagate(&mut self, collector: &mut Collector) -> Result<()> {
         collector.search(|secrets, tell| propagate::everywhere(&mut self.walk, secrets, tell))
     }
+}
+
+/// What the second walk sees in one window.
+struct Bare {
+    /// What may begin with a modulus.
+    candidates: montgomery::Seen,
+    /// Public keys of elliptic curves.
+    points: Vec<Clue>,
+    /// What may be a private one.
+    places: Places,
 }
 
 /// Bytes of the image that gaps with a place of their own cover.

@@ -39,7 +39,8 @@ struct Text<'a> {
 impl Detector for TextRule {
     fn rules(&self) -> Vec<Rule> {
         let text = &self.text;
-        vec![Rule::new(&text.id, &text.title, text.severity.into(), &text.description, &text.remedy)]
+        let rule = Rule::new(&text.id, &text.title, text.severity.into(), &text.description, &text.remedy);
+        vec![rule.under(text.profile)]
     }
 
     fn trigger(&self) -> Trigger {

@@ -5,7 +5,7 @@ use std::ops::{Deref, RangeInclusive};
 use serde::Deserialize;
 
 use super::checks::Check;
-use crate::finding::{Encoding, Severity};
+use crate::finding::{Encoding, Profile, Severity};
 
 /// A rule as its TOML block says it.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,6 +21,14 @@ pub struct RuleText {
     pub description: String,
     /// What to do when it leaked.
     pub remedy: String,
+    /// Where the format is documented: a page of the vendor's, a standard. The rules of the program all name one.
+    pub reference: Option<String>,
+    /// `default` or `paranoid`: a rule that knows a secret only by the words around it belongs to the latter.
+    #[serde(default)]
+    pub profile: Profile,
+    /// The field of its file.
+    #[serde(skip)]
+    pub field: String,
     /// Any of these must stand inside the match (inside the anchor, where there is one). At least three letters each.
     pub literals: Vec<String>,
     /// The pattern. The group `secret` (or any whose name begins so) is the secret; groups whose names begin with
@@ -239,5 +247,8 @@ impl From<SeverityName> for Severity {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RuleFile {
+    /// What the rules have in common: `cloud`, `payment`.
+    #[serde(default)]
+    pub field: String,
     pub rules: Vec<RuleText>,
 }

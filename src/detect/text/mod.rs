@@ -11,6 +11,7 @@ mod alphabet;
 pub mod checks;
 mod confirm;
 mod file;
+mod proof;
 mod rule;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ mod value;
 use std::path::Path;
 
 pub use file::{Boundary, Decoder, Example, Joined, Length, RuleText, SeverityName};
+pub use proof::Proof;
 pub use rule::TextRule;
 
 use crate::error::{Error, Result};
@@ -27,14 +29,47 @@ use crate::error::{Error, Result};
 /// it, the one that stands first names it: issuers before the places that any secret may stand in.
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("cloud.toml", include_str!("../rules/cloud.toml")),
+    ("hyperscalers.toml", include_str!("../rules/hyperscalers.toml")),
+    ("clouds.toml", include_str!("../rules/clouds.toml")),
+    ("hosting.toml", include_str!("../rules/hosting.toml")),
     ("forges.toml", include_str!("../rules/forges.toml")),
+    ("forge-tokens.toml", include_str!("../rules/forge-tokens.toml")),
+    ("registries.toml", include_str!("../rules/registries.toml")),
+    ("ci.toml", include_str!("../rules/ci.toml")),
+    ("ai.toml", include_str!("../rules/ai.toml")),
+    ("ai-platforms.toml", include_str!("../rules/ai-platforms.toml")),
+    ("ai-tools.toml", include_str!("../rules/ai-tools.toml")),
     ("services.toml", include_str!("../rules/services.toml")),
+    ("dev-tools.toml", include_str!("../rules/dev-tools.toml")),
+    ("feature-flags.toml", include_str!("../rules/feature-flags.toml")),
     ("payment.toml", include_str!("../rules/payment.toml")),
+    ("finance.toml", include_str!("../rules/finance.toml")),
+    ("finance-europe.toml", include_str!("../rules/finance-europe.toml")),
+    ("finance-more.toml", include_str!("../rules/finance-more.toml")),
     ("chat.toml", include_str!("../rules/chat.toml")),
+    ("messaging.toml", include_str!("../rules/messaging.toml")),
+    ("mail.toml", include_str!("../rules/mail.toml")),
+    ("identity.toml", include_str!("../rules/identity.toml")),
+    ("observability.toml", include_str!("../rules/observability.toml")),
+    ("data.toml", include_str!("../rules/data.toml")),
+    ("network.toml", include_str!("../rules/network.toml")),
+    ("wallets.toml", include_str!("../rules/wallets.toml")),
+    ("coins.toml", include_str!("../rules/coins.toml")),
+    ("hashes.toml", include_str!("../rules/hashes.toml")),
+    ("cookies.toml", include_str!("../rules/cookies.toml")),
+    ("cookies-services.toml", include_str!("../rules/cookies-services.toml")),
+    ("cookies-gateways.toml", include_str!("../rules/cookies-gateways.toml")),
+    ("frameworks.toml", include_str!("../rules/frameworks.toml")),
+    ("tool-files.toml", include_str!("../rules/tool-files.toml")),
+    ("servers.toml", include_str!("../rules/servers.toml")),
+    ("command-lines.toml", include_str!("../rules/command-lines.toml")),
+    ("tokens.toml", include_str!("../rules/tokens.toml")),
     ("databases.toml", include_str!("../rules/databases.toml")),
     ("http.toml", include_str!("../rules/http.toml")),
     ("environment.toml", include_str!("../rules/environment.toml")),
-    ("wallets.toml", include_str!("../rules/wallets.toml")),
+    ("paranoid-vendors.toml", include_str!("../rules/paranoid-vendors.toml")),
+    ("paranoid-services.toml", include_str!("../rules/paranoid-services.toml")),
+    ("paranoid.toml", include_str!("../rules/paranoid.toml")),
 ];
 
 /// Every rule of the files that are part of the program.
@@ -62,5 +97,6 @@ pub fn load(path: &Path) -> Result<Vec<TextRule>> {
 pub fn parse(name: &str, text: &str) -> Result<Vec<TextRule>> {
     let wrong = |reason: String| Error::Rules { file: name.to_owned(), reason };
     let file: file::RuleFile = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
-    file.rules.into_iter().map(|rule| TextRule::new(rule).map_err(&wrong)).collect()
+    let field = |rule| RuleText { field: file.field.clone(), ..rule };
+    file.rules.into_iter().map(|rule| TextRule::new(field(rule)).map_err(&wrong)).collect()
 }

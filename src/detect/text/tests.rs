@@ -180,3 +180,24 @@ fn examples_may_stand_in_pieces() {
     let text = rules[0].text();
     assert_eq!((text.examples[0].secret(), &*text.counter_examples[0]), ("tok_abcdefgh", "ab"));
 }
+
+#[test]
+fn every_rule_of_the_program_has_a_field_and_says_where_its_format_is_documented() {
+    for rule in built_in().unwrap() {
+        let text = rule.text();
+        assert!(!text.field.is_empty(), "{}: its file names no field", text.id);
+        let page = text.reference.as_deref().unwrap_or_default();
+        assert!(page.starts_with("https://") || page.starts_with("http://"), "{}: it has no reference", text.id);
+    }
+}
+
+#[test]
+fn rules_that_know_words_only_are_paranoid_and_350_others_know_more() {
+    let rules = built_in().unwrap();
+    let specific = rules.iter().filter(|rule| rule.text().is_specific()).count();
+    assert!(specific >= 350, "{specific}");
+    for rule in &rules {
+        let text = rule.text();
+        assert_eq!(text.id.starts_with("paranoid-"), text.profile == crate::finding::Profile::Paranoid, "{}", text.id);
+    }
+}

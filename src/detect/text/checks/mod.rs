@@ -8,13 +8,13 @@ mod structure;
 
 use std::ops::Range;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::finding::Encoding;
 
 /// A checksum or a structure, by the name that rule files use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
     /// GitHub: the last 6 letters are the CRC-32, in base 62, of what stands between prefix and checksum.

@@ -1,0 +1,252 @@
+//! Public points that stand in memory without a name: coordinates as libraries compute with them, and `04 X Y`.
+//!
+//! Whoever made a key, or was given one as a file that is gone, keeps the public point all the same. Only runs of full words
+//! that are no longer than structures of keys are looked at, and only where both coordinates look random: that leaves some
+//! thousands of tests in a process, of a microsecond each. What passes satisfies the equation of its curve, which is no
+//! accident. For Curve25519 there is no such test, so its public keys are told by what stands around them alone:
+//!
+//! OpenSSL 3's `ECX_KEY` (crypto/include: `libctx, propq, haspubkey:1, pubkey[57], *privkey, keylen, type`) holds the public
+//! key behind a byte of 1, then zeros up to a pointer, the length 32, and the type: 0 for X25519, 2 for Ed25519.
+
+use super::Clue;
+use super::dense::{self, WORD};
+use super::ec_places::{Grid, Run, looks_random};
+use crate::keys::base_points::{self, EdwardsForm, Group};
+use crate::keys::curve_points::{self, Kept};
+use crate::keys::ec::Curve;
+use crate::window::Window;
+
+/// Words of a run that may be coordinates one behind the other.
+const LONGEST_ROW: usize = 24;
+/// Runs behind the first coordinate among which the others are looked for.
+const NEAR: usize = 4;
+/// Bytes that they may be away.
+const DISTANCE: usize = 512;
+
+/// The public points that begin in the owned part of the window.
+#[must_use]
+pub fn points(window: &Window<'_>, grids: &[Grid]) -> Vec<Clue> {
+    let mut found = Vec::new();
+    for grid in grids {
+        for (i, run) in grid.runs.iter().enumerate().filter(|(_, run)| !run.is_long()) {
+            let look = Look { window, owned: window.owned() };
+            look.row(run, &mut found);
+            found.extend(look.seed_and_key(run));
+            look.octets(run, &mut found);
+            look.apart(run, grid.runs.get(i + 1..).unwrap_or_default(), &mut found);
+            found.extend(look.ecx_key(run));
+        }
+    }
+    found
+}
+
+struct Look<'a> {
+    window: &'a Window<'a>,
+    owned: std::ops::Range<usize>,
+}
+
+impl Look<'_> {
+    fn word(&self, at: usize) -> Option<u64> {
+        self.window.slice(at..at + WORD).first_chunk().map(|word| u64::from_le_bytes(*word))
+    }
+
+    /// A coordinate of the curve that begins at `at`, if it looks like one.
+    fn coordinate(&self, curve: Curve, at: usize) -> Option<&[u8]> {
+        let bytes = self.window.slice(at..at + curve.len());
+        (bytes.len() == curve.len() && looks_random(bytes)).then_some(bytes)
+    }
+
+    /// Coordinates one behind the other, perhaps behind a private key.
+    fn row(&self, run: &Run, found: &mut Vec<Clue>) {
+        if run.words() > LONGEST_ROW || !self.owned.contains(&run.range.start) {
+            return;
+        }
+        for curve in [Curve::P256, Curve::K256, Curve::P384] {
+            let len = curve.len();
+            for at in run.range.clone().step_by(len).filter(|at| at + 2 * len <= run.range.end) {
+                let [x, y, z] = [at, at + len, at + 2 * len].map(|at| self.coordinate(curve, at));
+                let (Some(x), Some(y)) = (x, y) else { continue };
+                let z = z.filter(|_| at + 3 * len <= run.range.end);
+                let big = || curve_points::decode(curve, &[&[4], x, y].concat());
+                tell(curve, little(curve, x, y, z).or_else(big), found);
+            }
+        }
+    }
+
+    /// A seed of Ed25519 and its public key behind it, as most libraries keep a private key.
+    fn seed_and_key(&self, run: &Run) -> Option<Clue> {
+        let at = run.range.start;
+        let (seed, key) = (self.window.slice(at..at + 32), self.window.slice(at + 32..at + 64));
+        if !(8..=LONGEST_ROW).contains(&run.words())
+            || !self.owned.contains(&at)
+            || !(looks_random(seed) && looks_random(key))
+        {
+            return None;
+        }
+        let own = base_points::ed25519(EdwardsForm::Seed, &[*seed.first_chunk()?]);
+        own.into_iter().find(|own| own == key).map(|public| Clue::CurvePoint { group: Group::Ed25519, public })
+    }
+
+    /// `04 X Y`, wherever it begins.
+    fn octets(&self, run: &Run, found: &mut Vec<Clue>) {
+        if run.words() < 7 {
+            return;
+        }
+        let range = run.range.start.saturating_sub(WORD)..run.range.end;
+        for at in memchr::memchr_iter(4, self.window.slice(range.clone())).map(|at| range.start + at) {
+            if !self.owned.contains(&at) {
+                continue;
+            }
+            for curve in Curve::ALL.into_iter().filter(|curve| at + 2 * curve.len() < run.range.end + 2 * WORD) {
+                // Of the longest coordinates the first byte is 0 or 1.
+                let fits = curve != Curve::P521 || self.window.byte(at + 1).is_some_and(|b| b < 2);
+                let (x, y) = (self.coordinate(curve, at + 1), self.coordinate(curve, at + 1 + curve.len()));
+                if let (true, Some(_), Some(_)) = (fits, x, y) {
+                    let public = self.window.slice(at..at + 1 + 2 * curve.len());
+                    tell(curve, curve_points::decode(curve, public), found);
+                }
+            }
+        }
+    }
+
+    /// Coordinates in allocations of their own.
+    fn apart(&self, run: &Run, next: &[Run], found: &mut Vec<Clue>) {
+        if !self.owned.contains(&run.range.start) {
+            return;
+        }
+        let near = || next.iter().take(NEAR).take_while(|other| other.range.start <= run.range.start + DISTANCE);
+        for curve in Curve::ALL {
+            let words = (curve.len() / WORD).min(8);
+            if run.words() != words {
+                continue;
+            }
+            let Some(first) = self.limbs(curve, run) else { continue };
+            let others: Vec<&[u8]> =
+                near().filter(|run| run.words() == words).filter_map(|run| self.limbs(curve, run)).collect();
+            for (i, second) in others.iter().enumerate() {
+                let third = others.get(i + 1).copied();
+                let point = little(curve, first, second, third).or_else(|| little(curve, second, first, third));
+                tell(curve, point, found);
+            }
+        }
+    }
+
+    /// The limbs of a coordinate that a run is, the highest one of P-521 behind it.
+    fn limbs(&self, curve: Curve, run: &Run) -> Option<&[u8]> {
+        let bytes = self.window.slice(run.range.start..run.range.start + curve.len().next_multiple_of(WORD));
+        (bytes.len() >= curve.len() && looks_random(bytes)).then_some(bytes)
+    }
+
+    fn ecx_key(&self, run: &Run) -> Option<Clue> {
+        let at = run.range.start;
+        let word = |i: usize| self.word(at + WORD * i);
+        let (1, Some(1), true) = (run.words() / 4, self.window.byte(at), self.owned.contains(&at)) else { return None };
+        let zeros = word(4)? < 256 && [5, 6, 7].into_iter().all(|i| word(i) == Some(0));
+        let pointer = word(8).is_some_and(|word| word != 0 && !dense::is_full(word));
+        if !(zeros && pointer && word(9) == Some(32)) {
+            return None;
+        }
+        let group = match word(10)? as u32 {
+            0 => Group::X25519,
+            2 => Group::Ed25519,
+            _ => return None,
+        };
+        Some(Clue::CurvePoint { group, public: self.window.slice(at + 1..at + 33).to_vec() })
+    }
+}
+
+/// The point of coordinates that are least significant byte first; the third one may belong to something else.
+fn little(curve: Curve, x: &[u8], y: &[u8], z: Option<&[u8]>) -> Option<Vec<u8>> {
+    let forms = Kept::ALL.into_iter();
+    let mut points = forms.flat_map(|kept| [Some((kept, None)), z.map(|z| (kept, Some(z)))]).flatten();
+    points.find_map(|(kept, z)| curve_points::point(curve, kept, x, y, z))
+}
+
+fn tell(curve: Curve, point: Option<Vec<u8>>, found: &mut Vec<Clue>) {
+    found.extend(point.map(|public| Clue::CurvePoint { group: Group::Sec1(curve), public }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::ec_places;
+    use crate::keys::testing::noise;
+    use crate::memory::AddressSpace;
+
+    fn points_in(bytes: &[u8], window: usize) -> Vec<Clue> {
+        let memory = AddressSpace::new(&[]);
+        let mut found = Vec::new();
+        for from in (0..bytes.len()).step_by(window) {
+            let window = Window::new(bytes, from..(from + window).min(bytes.len()), &[], &[]);
+            found.extend(points(&window, &ec_places::grids(&window, &memory)));
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    fn public(curve: Curve, seed: u64) -> Vec<u8> {
+        curve.point(&noise(32, seed)).unwrap()
+    }
+
+    fn clue(curve: Curve) -> Clue {
+        Clue::CurvePoint { group: Group::Sec1(curve), public: public(curve, 5) }
+    }
+
+    fn reversed(bytes: &[u8]) -> Vec<u8> {
+        let mut limbs: Vec<u8> = bytes.iter().rev().copied().collect();
+        limbs.resize(bytes.len().next_multiple_of(8), 0);
+        limbs
+    }
+
+    #[test]
+    fn points_are_told_wherever_they_stand_in_octets() {
+        for curve in Curve::ALL {
+            for shift in 0..8 {
+                let bytes = [&[0; 64][..], &vec![0; shift], &public(curve, 5), &[0; 64]].concat();
+                for window in [bytes.len(), 24] {
+                    assert!(points_in(&bytes, window).contains(&clue(curve)), "{curve:?} {shift}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn coordinates_are_told_side_by_side_and_in_allocations_of_their_own() {
+        for curve in Curve::ALL {
+            let octets = public(curve, 5);
+            let (x, y) = octets[1..].split_at(curve.len());
+            let montgomery = |c: &[u8]| curve_points::montgomery(curve, c).unwrap();
+            let gap = [&[0; 8][..], &0x31_u64.to_le_bytes()].concat();
+            for (x, y) in [(reversed(x), reversed(y)), (montgomery(x), montgomery(y))] {
+                let apart = [&[0; 64][..], &x, &gap, &y, &[0; 64]].concat();
+                assert_eq!(points_in(&apart, apart.len()), [clue(curve)], "{curve:?}");
+                assert_eq!(points_in(&apart, 16), [clue(curve)], "{curve:?}");
+                let row = [&[0; 64][..], &x, &y, &[0; 64]].concat();
+                if curve != Curve::P521 {
+                    assert_eq!(points_in(&row, row.len()), [clue(curve)], "{curve:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_openssl_for_curve25519_are_told_by_their_structure() {
+        for (kind, group) in [(0_u64, Group::X25519), (2, Group::Ed25519)] {
+            let public = noise(32, 3);
+            let words = [0x55aa_1234_5670, 32, kind | 1 << 32].map(u64::to_le_bytes).concat();
+            let key = |tail: &[u8]| [&[0; 64][..], &[1], &public, &[0; 31], tail, &[0; 32]].concat();
+            let want = Clue::CurvePoint { group, public: public.clone() };
+            assert_eq!(points_in(&key(&words), 200), [want]);
+            assert!(points_in(&key(&[0; 24]), 200).is_empty());
+        }
+    }
+
+    #[test]
+    fn noise_holds_no_point() {
+        assert!(points_in(&noise(1 << 18, 4), 1 << 16).is_empty());
+        let islands: Vec<u8> =
+            (0..2000).flat_map(|i| [noise(32 + 32 * (i as usize % 3), i + 1), vec![0; 16]].concat()).collect();
+        assert!(points_in(&islands, 1 << 16).is_empty());
+    }
+}

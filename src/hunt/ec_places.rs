@@ -1,0 +1,269 @@
+//! Places where the private key of an elliptic curve may stand: nothing but 32, 48 or 66 bytes that look random.
+//!
+//! No test tells such bytes from others; only the multiplication does, which takes as long as looking at a hundred kilobytes
+//! of memory. So places are put in order. A *run* is a row of full words ([`dense::is_full`]) on a grid of addresses. What an
+//! allocator hands out begins and ends at such words, and has a length, a pointer or zeros before and behind it: a run that
+//! is exactly as long as a key comes first, and one that begins behind the length that allocators write; then the first and
+//! the last words of others, then what stands inside of them. Inside of runs that are longer than any structure of keys
+//! (compressed files, ciphertext) come last.
+//!
+//! CPython's integers are told apart by the number of their digits, which stands before them, and Java's arrays by theirs.
+//!
+//! How a place ranks depends on the bytes around it alone, and of the memory behind the margins on nothing.
+
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+use super::dense::{self, Bits, WORD};
+use crate::memory::AddressSpace;
+use crate::span::Span;
+use crate::window::Window;
+
+/// Words of a run that may be a structure of keys; a longer one is data.
+const LONGEST: usize = 64;
+/// Bytes around the owned part that say how a place ranks.
+const AROUND: usize = WORD * (LONGEST + 16);
+/// Of the words of a run, those that make it one.
+const SHORTEST: usize = 4;
+/// Bits of a digit of CPython's integers.
+const DIGIT: usize = 30;
+/// One of so many places inside of long runs is told; which one follows from its bytes.
+const SAMPLED: u64 = 64;
+
+/// How likely a key stands at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// It is as long as a key, with other things before and behind it.
+    Island,
+    /// It begins a run, behind what may be the length of an allocation.
+    Chunk,
+    /// It begins or ends a run.
+    Edge,
+    /// It stands inside of a run that may be a structure of keys.
+    Inside,
+    /// It stands inside of a longer run.
+    Data,
+}
+
+/// What the bytes of a place are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shape {
+    /// Words, in an order that is not known.
+    Words,
+    /// Words of an array of so many numbers of 4 bytes, or what looks like one: perhaps Java's.
+    Array,
+    /// CPython's digits.
+    Digits,
+}
+
+/// Words of keys: of 32 bytes, of 48, of 66 and what fills them up.
+pub const SIZES: [usize; 3] = [4, 6, 9];
+
+/// A place that may hold a key.
+#[derive(Debug)]
+pub struct Place {
+    /// How likely.
+    pub rank: Rank,
+    /// What the bytes are.
+    pub shape: Shape,
+    /// The words there as they stand in memory, or the number that the digits are, most significant byte first.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// Where.
+    pub spans: Vec<Span>,
+}
+
+/// Places of one window.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// Those that are told, for each of [`SIZES`].
+    pub told: [Vec<Place>; SIZES.len()],
+    /// How many there are, told or not.
+    pub all: [u64; SIZES.len()],
+}
+
+/// A row of full words.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Where it stands in the window.
+    pub range: Range<usize>,
+}
+
+impl Run {
+    /// Its words.
+    #[must_use]
+    pub fn words(&self) -> usize {
+        self.range.len() / WORD
+    }
+
+    /// Whether it is too long to be a structure of keys.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        self.words() > LONGEST
+    }
+}
+
+/// The runs on one grid, and which words of the window are dense on it.
+#[derive(Debug)]
+pub struct Grid {
+    /// Where its first word stands.
+    start: usize,
+    dense: Bits,
+    /// Rows of four full words or more, in order. One that goes on beyond what was looked at is cut.
+    pub runs: Vec<Run>,
+}
+
+/// The runs around the owned part of a window, for each grid on which words stand.
+#[must_use]
+pub fn grids(window: &Window<'_>, memory: &AddressSpace) -> Vec<Grid> {
+    let owned = window.owned();
+    let (from, to) = (owned.start.saturating_sub(AROUND), (owned.end + AROUND).min(window.bytes().len()));
+    let on = dense::grids(window, memory);
+    let on = on.iter().enumerate().filter(|(_, on)| **on);
+    on.map(|(grid, _)| Grid::new(window, from + (grid + WORD - from % WORD) % WORD..to)).collect()
+}
+
+impl Grid {
+    fn new(window: &Window<'_>, range: Range<usize>) -> Self {
+        let bytes = window.slice(range.clone());
+        let (full, dense) = dense::full_and_dense(bytes.get(..bytes.len() / WORD * WORD).unwrap_or_default());
+        let mut runs: Vec<Run> = Vec::new();
+        for index in full.runs(SHORTEST).ones() {
+            let at = range.start + WORD * index;
+            match runs.last_mut() {
+                Some(run) if at < run.range.end => run.range.end = at + WORD * SHORTEST,
+                _ => runs.push(Run { range: at..at + WORD * SHORTEST }),
+            }
+        }
+        Self { start: range.start, dense, runs }
+    }
+
+    /// Whether the word that stands at `at` and the `words` behind it are dense.
+    fn is_dense(&self, at: usize, words: usize) -> bool {
+        let first = (at - self.start) / WORD;
+        (first..first + words).all(|index| self.dense.has(index))
+    }
+}
+
+/// The places of the window that keys may stand at.
+pub fn places(window: &Window<'_>, grids: &[Grid]) -> Places {
+    let mut places = Places::default();
+    for grid in grids {
+        for run in &grid.runs {
+            for (size, &words) in SIZES.iter().enumerate() {
+                in_run(window, grid, run, size, words, &mut places);
+            }
+        }
+    }
+    places
+}
+
+fn in_run(window: &Window<'_>, grid: &Grid, run: &Run, size: usize, words: usize, places: &mut Places) {
+    // The longest key leaves a word that is not full: two of its bytes stand in it, or none.
+    let full = words.min(8);
+    let owned = window.owned();
+    let first = run.range.start + owned.start.saturating_sub(run.range.start).next_multiple_of(WORD);
+    let last = run.range.end.saturating_sub(WORD * full).min(owned.end.saturating_sub(1));
+    for at in (first..=last).step_by(WORD) {
+        let bytes = window.slice(at..at + WORD * words);
+        let Some(rank) = rank(window, grid, run, at, full) else { continue };
+        if bytes.len() < WORD * words || !looks_random(bytes) {
+            continue;
+        }
+        let spans = window.spans(at..at + bytes.len());
+        // A stitched window shows again what is on both sides of its seam.
+        let (Some(all), Some(told)) = (places.all.get_mut(size), places.told.get_mut(size)) else { return };
+        if window.is_stitched() && spans.len() < 2 {
+            continue;
+        }
+        *all += 1;
+        let before = before(window, at);
+        if at == run.range.start
+            && let Some((number, len)) = digits(window, at, before, words)
+        {
+            let spans = window.spans(at..at + len);
+            told.push(Place { rank: Rank::Island, shape: Shape::Digits, bytes: number, spans });
+        } else if rank < Rank::Data || hash(bytes) % SAMPLED == 0 {
+            let numbers = if words == 9 { 17 } else { 2 * words as u64 };
+            let shape = if before >> 32 == numbers { Shape::Array } else { Shape::Words };
+            told.push(Place { rank, shape, bytes: Zeroizing::new(bytes.to_vec()), spans });
+        }
+    }
+}
+
+/// The word before a place; 0 where there is none.
+fn before(window: &Window<'_>, at: usize) -> u64 {
+    let word = at.checked_sub(WORD).map(|before| window.slice(before..at));
+    word.and_then(|word| word.first_chunk()).map_or(0, |word| u64::from_le_bytes(*word))
+}
+
+fn rank(window: &Window<'_>, grid: &Grid, run: &Run, at: usize, words: usize) -> Option<Rank> {
+    let (first, last) = (at == run.range.start, at + WORD * words == run.range.end);
+    // glibc: the length is a multiple of 16, and three bits below it are flags.
+    let is_chunk = || (0x20..0x1_0000).contains(&before(window, at)) && before(window, at) & 8 == 0;
+    match (first, last) {
+        (true, true) => Some(Rank::Island),
+        (true, false) if is_chunk() => Some(Rank::Chunk),
+        (true, false) | (false, true) => Some(Rank::Edge),
+        _ if !grid.is_dense(at, words) => None,
+        _ if run.is_long() => Some(Rank::Data),
+        _ => Some(Rank::Inside),
+    }
+}
+
+/// The number of so many words that CPython's digits from `at` on make, most significant byte first, and the bytes of the
+/// digits. Before them stands how many they are, since CPython 3.12 times 8.
+fn digits(window: &Window<'_>, at: usize, before: u64, words: usize) -> Option<(Zeroizing<Vec<u8>>, usize)> {
+    let bits = if words == 9 { 521 } else { 64 * words };
+    let count = bits.div_ceil(DIGIT);
+    if before != count as u64 && before != 8 * count as u64 {
+        return None;
+    }
+    let bytes = window.slice(at..at + 4 * count);
+    let (mut number, mut low, mut have) = (Zeroizing::new(Vec::with_capacity(WORD * words + WORD)), 0_u64, 0);
+    for digit in bytes.as_chunks().0.iter().map(|digit| u32::from_le_bytes(*digit)) {
+        if digit >> DIGIT != 0 {
+            return None;
+        }
+        low |= u64::from(digit) << have;
+        have += DIGIT;
+        while have >= 8 {
+            number.push(low as u8);
+            low >>= 8;
+            have -= 8;
+        }
+    }
+    number.push(low as u8);
+    let len = bits.div_ceil(8);
+    let fits = bytes.len() == 4 * count && number.iter().skip(len).all(|b| *b == 0);
+    number.truncate(len);
+    number.reverse();
+    fits.then_some((number, bytes.len()))
+}
+
+/// Whether the first 32 bytes vary as random ones do. Of random ones one in 10^5 does not; text has no high bits, code and
+/// tables have few values.
+#[must_use]
+pub fn looks_random(bytes: &[u8]) -> bool {
+    let bytes = bytes.get(..32).unwrap_or(bytes);
+    let high = bytes.iter().filter(|b| **b >= 128).count();
+    (5..=27).contains(&high) && different(bytes) >= 24
+}
+
+/// How many different values the bytes have.
+fn different(bytes: &[u8]) -> u32 {
+    let mut seen = [0_u64; 4];
+    for byte in bytes {
+        if let Some(seen) = seen.get_mut(usize::from(byte >> 6)) {
+            *seen |= 1 << (byte & 63);
+        }
+    }
+    seen.iter().map(|seen| seen.count_ones()).sum()
+}
+
+/// A number that follows from the bytes, evenly spread for random ones.
+#[must_use]
+pub fn hash(bytes: &[u8]) -> u64 {
+    let words = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
+    words.fold(0, |hash: u64, word| (hash.rotate_left(29) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(32)
+}

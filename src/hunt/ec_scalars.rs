@@ -1,0 +1,350 @@
+//! Private keys of elliptic curves that are nothing but a number, proven by the public key that follows from it.
+//!
+//! Places that may hold one ([`super::ec_places`]) are gathered while the image is walked, as many as a budget allows that
+//! follows from the length of the image alone: the most likely first, and of equals those whose bytes have the lowest hash,
+//! so the windows and the threads do not matter. Then each is multiplied by the generator of every group of which a public
+//! key is known, and the result is looked up among all public keys at once, and among the places: whoever has a private key
+//! mostly keeps the point too, as limbs, plain or in Montgomery's form. The budget is there because a multiplication takes
+//! tens of microseconds; what it leaves out is told.
+//!
+//! Scalars are read as limbs (of any width, least significant first), as bytes from the highest, as Java's `int[]` and as
+//! CPython's digits.
+//! Keys of Curve25519 are bytes: the seed, the clamped or reduced scalar of Ed25519, and the secret of X25519.
+
+use std::collections::{BTreeMap, HashMap};
+
+use zeroize::Zeroizing;
+
+use super::ec_places::{self, Place, Places, Rank, SIZES, Shape};
+use super::{Clue, Clues};
+use crate::detect::{Far, Hits};
+use crate::finding::{Encoding, Evidence, Form, Layout, Piece};
+use crate::keys::base_points::{self, EdwardsForm, Group, Name};
+use crate::keys::ec::{self, Curve};
+use crate::keys::{FoundKey, curve_points, edwards};
+use crate::span::Span;
+
+/// Places of one size in an allocation of their own that are kept of any image, and one more for so many bytes of it. A
+/// process has some hundred in 100 MB.
+const LIKELY: (usize, u64) = (4096, 64 << 10);
+/// Other places.
+const OTHERS: (usize, u64) = (256, 1 << 20);
+/// Places that are tried together.
+const BATCH: usize = 64;
+
+/// Places of the whole image.
+#[derive(Debug)]
+pub struct Scalars {
+    sizes: [Size; SIZES.len()],
+}
+
+/// Places of keys of one size.
+#[derive(Debug)]
+struct Size {
+    /// Alone or in an allocation.
+    likely: Kept,
+    others: Kept,
+    all: u64,
+}
+
+/// The first places in order of rank and hash.
+#[derive(Debug)]
+struct Kept {
+    places: BTreeMap<(Rank, u64), Known>,
+    most: usize,
+}
+
+/// Bytes that are to be tried, wherever they stand.
+#[derive(Debug)]
+struct Known {
+    shape: Shape,
+    bytes: Zeroizing<Vec<u8>>,
+    /// The first place of them.
+    spans: Vec<Span>,
+    places: u64,
+}
+
+impl Scalars {
+    /// None, with room for those of an image of `len` bytes.
+    #[must_use]
+    pub fn new(len: u64) -> Self {
+        let most = |(least, one): (usize, u64)| least + usize::try_from(len / one).unwrap_or(usize::MAX / 2);
+        let size = |_| Size { likely: Kept::new(most(LIKELY)), others: Kept::new(most(OTHERS)), all: 0 };
+        Self { sizes: std::array::from_fn(size) }
+    }
+
+    /// Adds the places of a window. The order of adding does not matter.
+    pub fn add(&mut self, places: Places) {
+        for (size, (told, all)) in self.sizes.iter_mut().zip(places.told.into_iter().zip(places.all)) {
+            size.all += all;
+            for place in told {
+                if place.rank <= Rank::Chunk { &mut size.likely } else { &mut size.others }.add(place);
+            }
+        }
+    }
+
+    /// How many places were tried for the sizes that the clues ask for, and how many there are.
+    #[must_use]
+    pub fn tried(&self, targets: &Targets) -> (u64, u64) {
+        let sizes = SIZES.iter().zip(&self.sizes).filter(|(words, _)| targets.groups_of(**words).next().is_some());
+        sizes
+            .fold((0, 0), |(tried, all), (_, size)| (tried + size.likely.count() + size.others.count(), all + size.all))
+    }
+
+    /// The work that is to be done: each item may be done on a thread of its own.
+    #[must_use]
+    pub fn batches<'a>(&'a self, targets: &'a Targets, words: &'a Seen<'a>) -> Vec<Batch<'a>> {
+        let mut batches = Vec::new();
+        for (&size, kept) in SIZES.iter().zip(&self.sizes) {
+            let known: Vec<&Known> = kept.known().collect();
+            for group in targets.groups_of(size) {
+                batches.extend(known.chunks(BATCH).map(|known| Batch { group, known: known.to_vec(), targets, words }));
+            }
+        }
+        batches
+    }
+
+    /// All that is kept, to be looked up.
+    #[must_use]
+    pub fn seen(&self) -> Seen<'_> {
+        let known = self.sizes.iter().flat_map(Size::known);
+        Seen(known.map(|known| (ec_places::hash(&known.bytes), known)).collect())
+    }
+}
+
+/// What is kept, by its hash.
+#[derive(Debug)]
+pub struct Seen<'a>(HashMap<u64, &'a Known>);
+
+impl Seen<'_> {
+    fn has(&self, bytes: &[u8]) -> bool {
+        self.0.get(&ec_places::hash(bytes)).is_some_and(|known| *known.bytes == bytes)
+    }
+
+    /// Whether the coordinate stands somewhere as arithmetic keeps it.
+    fn has_coordinate(&self, curve: Curve, x: &[u8]) -> bool {
+        let mut little: Vec<u8> = x.iter().rev().copied().collect();
+        little.resize(x.len().next_multiple_of(8), 0);
+        self.has(&little) || curve_points::montgomery(curve, x).is_some_and(|limbs| self.has(&limbs))
+    }
+}
+
+impl Size {
+    fn known(&self) -> impl Iterator<Item = &Known> {
+        self.likely.places.values().chain(self.others.places.values())
+    }
+}
+
+impl Kept {
+    fn new(most: usize) -> Self {
+        Self { places: BTreeMap::new(), most }
+    }
+
+    fn add(&mut self, place: Place) {
+        let key = (place.rank, ec_places::hash(&place.bytes));
+        if self.places.len() >= self.most && self.places.last_key_value().is_some_and(|(last, _)| *last < key) {
+            return;
+        }
+        match self.places.get_mut(&key) {
+            Some(known) => {
+                known.places += 1;
+                known.shape = known.shape.max(place.shape);
+                if place.spans < known.spans {
+                    known.spans = place.spans;
+                }
+            }
+            None => {
+                let Place { shape, bytes, spans, .. } = place;
+                self.places.insert(key, Known { shape, bytes, spans, places: 1 });
+                if self.places.len() > self.most {
+                    self.places.pop_last();
+                }
+            }
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.places.values().map(|known| known.places).sum()
+    }
+}
+
+/// The public keys whose private keys are looked for.
+#[derive(Debug, Default)]
+pub struct Targets {
+    groups: BTreeMap<Group, HashMap<Name, Vec<Vec<u8>>>>,
+}
+
+impl Targets {
+    /// Those that the clues tell of.
+    #[must_use]
+    pub fn new(clues: &Clues) -> Self {
+        let mut targets = Self::default();
+        for clue in clues.iter() {
+            match clue {
+                Clue::CurvePoint { group, public } => {
+                    let known = targets.groups.entry(*group).or_default();
+                    group
+                        .name_of(public)
+                        .into_iter()
+                        .for_each(|name| known.entry(name).or_default().push(public.clone()));
+                }
+                Clue::CurveInUse { group } => drop(targets.groups.entry(*group).or_default()),
+                _ => {}
+            }
+        }
+        targets
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    fn groups_of(&self, words: usize) -> impl Iterator<Item = Group> + '_ {
+        self.groups.keys().copied().filter(move |group| group.len().div_ceil(8) == words)
+    }
+
+    fn publics(&self, group: Group, name: Option<&Name>) -> &[Vec<u8>] {
+        let known = self.groups.get(&group).zip(name).and_then(|(known, name)| known.get(name));
+        known.map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Some places that are to be tried in one group.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    group: Group,
+    known: Vec<&'a Known>,
+    targets: &'a Targets,
+    words: &'a Seen<'a>,
+}
+
+/// A way to read the bytes of a place.
+struct Reading<'a> {
+    known: &'a Known,
+    /// What is multiplied.
+    scalar: Zeroizing<Vec<u8>>,
+    /// Bytes of the place that it was read from.
+    len: usize,
+    form: Form,
+}
+
+impl Batch<'_> {
+    /// The keys that are proven.
+    #[must_use]
+    pub fn hits(&self) -> Hits {
+        let mut hits = Hits::default();
+        match self.group {
+            Group::Sec1(curve) => self.sec1(curve, &mut hits),
+            Group::Ed25519 => {
+                self.edwards(EdwardsForm::Seed, Piece::Seed, &mut hits);
+                self.edwards(EdwardsForm::Scalar, Piece::D, &mut hits);
+            }
+            Group::X25519 => self.x25519(&mut hits),
+        }
+        hits
+    }
+
+    fn sec1(&self, curve: Curve, hits: &mut Hits) {
+        let readings: Vec<Reading<'_>> = self.known.iter().flat_map(|known| Reading::of(known, curve)).collect();
+        let scalars: Vec<&[u8]> = readings.iter().map(|reading| reading.scalar.as_slice()).collect();
+        for (reading, name) in readings.iter().zip(base_points::sec1(curve, &scalars)) {
+            for public in self.targets.publics(self.group, name.as_ref()) {
+                tell(ec::ec_key(curve.oid(), &reading.scalar, Some(public)), reading, hits);
+            }
+            if name.is_some_and(|x| self.words.has_coordinate(curve, &x)) {
+                let public = curve.point(&reading.scalar);
+                tell(ec::ec_key(curve.oid(), &reading.scalar, public.as_deref()), reading, hits);
+            }
+        }
+    }
+
+    fn edwards(&self, kind: EdwardsForm, piece: Piece, hits: &mut Hits) {
+        let (readings, secrets) = self.bytes(piece, |secret| kind == EdwardsForm::Seed || may_be_scalar(secret));
+        for ((reading, secret), name) in readings.iter().zip(&*secrets).zip(base_points::ed25519(kind, &secrets)) {
+            let own = [name.clone()];
+            let own = if self.words.has(&name) { &own[..] } else { &[] };
+            for public in self.targets.publics(self.group, Some(&name)).iter().chain(own) {
+                let key = match kind {
+                    EdwardsForm::Seed => edwards::ed25519_key(secret, Some(public)),
+                    EdwardsForm::Scalar => {
+                        public.first_chunk().and_then(|public| edwards::ed25519_scalar(secret, public))
+                    }
+                };
+                tell(key, reading, hits);
+            }
+        }
+    }
+
+    fn x25519(&self, hits: &mut Hits) {
+        let (readings, secrets) = self.bytes(Piece::D, |_| true);
+        for (reading, name) in readings.iter().zip(base_points::x25519(&secrets)) {
+            for public in self.targets.publics(self.group, Some(&name)) {
+                tell(edwards::x25519_key(&reading.scalar, Some(public)), reading, hits);
+            }
+        }
+    }
+
+    /// The bytes of the places that `may` be a secret, as they stand.
+    fn bytes(&self, piece: Piece, may: impl Fn(&[u8; 32]) -> bool) -> (Vec<Reading<'_>>, Zeroizing<Vec<[u8; 32]>>) {
+        let mut secrets = Zeroizing::new(Vec::new());
+        let mut readings = Vec::new();
+        for known in self.known.iter().filter(|known| known.shape != Shape::Digits) {
+            if let Some(secret) = known.bytes.first_chunk().filter(|secret| may(secret)) {
+                secrets.push(*secret);
+                let form = Form { layout: Layout::Bare, encoding: Encoding::Plain, piece };
+                readings.push(Reading { known, scalar: known.bytes.clone(), len: secret.len(), form });
+            }
+        }
+        (readings, secrets)
+    }
+}
+
+/// Whether it is clamped (RFC 8032, section 5.1.5), or below the order of the group, which is a little more than 2^252.
+fn may_be_scalar(secret: &[u8; 32]) -> bool {
+    let [low, .., high] = *secret;
+    low & 7 == 0 && high & 0xc0 == 0x40 || high <= 0x10
+}
+
+impl<'a> Reading<'a> {
+    fn of(known: &'a Known, curve: Curve) -> Vec<Self> {
+        let len = curve.len();
+        let read = |encoding, taken: usize, order: fn(&mut [u8])| {
+            let mut scalar = Zeroizing::new(known.bytes.get(..taken)?.to_vec());
+            order(&mut scalar);
+            // Java's words of 4 bytes are two bytes more than the longest scalar has.
+            let (zeros, rest) = scalar.split_at(taken - len);
+            let scalar = zeros.iter().all(|b| *b == 0).then(|| Zeroizing::new(rest.to_vec()))?;
+            // Of random bytes, those that begin with zero bits are not worth a look.
+            (curve != Curve::P521 || scalar.first().is_some_and(|first| *first < 2)).then_some(())?;
+            Some(Self { known, scalar, len: taken, form: Form { layout: Layout::Bare, encoding, piece: Piece::D } })
+        };
+        let words = |bytes: &mut [u8]| bytes.chunks_exact_mut(4).for_each(<[u8]>::reverse);
+        let readings = match known.shape {
+            Shape::Digits => [read(Encoding::Digits30, len, |_| ()), None, None],
+            shape => [
+                read(Encoding::LittleEndian, len, <[u8]>::reverse),
+                read(Encoding::Plain, len, |_| ()),
+                (shape == Shape::Array).then(|| read(Encoding::Words32, len.next_multiple_of(4), words)).flatten(),
+            ],
+        };
+        readings.into_iter().flatten().collect()
+    }
+}
+
+fn tell(key: Option<FoundKey>, reading: &Reading<'_>, hits: &mut Hits) {
+    let Some(key) = key.filter(|key| key.evidence == Evidence::Proven) else { return };
+    let written = if reading.known.shape == Shape::Digits { usize::MAX } else { reading.len };
+    let mut left = written as u64;
+    let cut = |span: &Span| {
+        let len = span.len.min(left);
+        left -= len;
+        (len > 0).then(|| Span::new(span.from(), len))
+    };
+    let spans = reading.known.spans.iter().filter_map(cut).collect();
+    hits.far.push(Far { hit: key.at(0..reading.len, reading.form), spans });
+}
+
+#[cfg(test)]
+mod tests;

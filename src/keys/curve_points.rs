@@ -1,0 +1,282 @@
+//! Points as arithmetic keeps them: whether numbers found side by side are the coordinates of a point of a curve.
+//!
+//! That a pair of random numbers satisfies a curve's equation has a chance of one in its order, so a pair that does is a
+//! public key. Libraries compute with numbers in Montgomery's form (x * R mod p, with R the power of two that the limbs of p
+//! have room for) and in projective coordinates, of which Jacobian ones are usual: x = X / Z^2, y = Y / Z^3. OpenSSL keeps the
+//! point of a key that it has just made in that form, and that of a key that it was given with Z = 1; both in Montgomery form
+//! for P-256 and secp256k1, and as plain numbers for P-384 and P-521.
+
+use crypto_bigint::modular::{ConstMontyForm, ConstMontyParams};
+use crypto_bigint::{U256, U384, U576, Uint, const_monty_params};
+use der::Decode as _;
+use elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
+use elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize, PublicKey};
+use spki::SubjectPublicKeyInfoRef;
+
+use super::base_points::Group;
+use super::ec::{self, Curve};
+use super::edwards;
+
+// The primes of the fields (SEC 2, sections 2.4 to 2.6; FIPS 186-4, appendix D.1.2).
+const_monty_params!(P256, U256, "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff", "P-256's field");
+const_monty_params!(
+    K256,
+    U256,
+    "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f",
+    "secp256k1's field"
+);
+const_monty_params!(
+    P384,
+    U384,
+    "fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffeffffffff0000000000000000ffffffff",
+    "P-384's field"
+);
+const_monty_params!(
+    P521,
+    U576,
+    "00000000000001ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\
+     ffffffffffffffffffffffffffffff",
+    "P-521's field"
+);
+
+// The constants b of y^2 = x^3 - 3x + b.
+const B256: U256 = U256::from_be_hex("5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b");
+const B384: U384 = U384::from_be_hex(
+    "b3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef",
+);
+const B521: U576 = U576::from_be_hex(
+    "0000000000000051953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf0735\
+     73df883d2c34f1ef451fd46b503f00",
+);
+
+/// How the numbers of a field are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// As they are.
+    Plain,
+    /// Times R.
+    Montgomery,
+}
+
+impl Kept {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Plain, Self::Montgomery];
+}
+
+/// The point `04 X Y` of coordinates of which each is given least significant byte first; `z` where they are Jacobian.
+/// `None` where they satisfy no equation of that curve.
+#[must_use]
+pub fn point(curve: Curve, kept: Kept, x: &[u8], y: &[u8], z: Option<&[u8]>) -> Option<Vec<u8>> {
+    match curve {
+        Curve::P256 => affine(&Equation::<P256, { P256::LIMBS }>::new(true, B256), kept, x, y, z),
+        Curve::K256 => affine(&Equation::<K256, { K256::LIMBS }>::new(false, U256::from_u8(7)), kept, x, y, z),
+        Curve::P384 => affine(&Equation::<P384, { P384::LIMBS }>::new(true, B384), kept, x, y, z),
+        Curve::P521 => affine(&Equation::<P521, { P521::LIMBS }>::new(true, B521), kept, x, y, z),
+    }
+    .map(|[x, y]| {
+        let tail = |bytes: &[u8]| bytes.get(bytes.len().saturating_sub(curve.len())..).unwrap_or_default().to_vec();
+        [vec![4], tail(&x), tail(&y)].concat()
+    })
+}
+
+/// A number of the curve's field in Montgomery's form, least significant byte first and as long as its limbs. `number` is
+/// most significant byte first.
+#[must_use]
+pub fn montgomery(curve: Curve, number: &[u8]) -> Option<Vec<u8>> {
+    let little: Vec<u8> = number.iter().rev().copied().collect();
+    match curve {
+        Curve::P256 => in_montgomery::<P256, { P256::LIMBS }>(&little),
+        Curve::K256 => in_montgomery::<K256, { K256::LIMBS }>(&little),
+        Curve::P384 => in_montgomery::<P384, { P384::LIMBS }>(&little),
+        Curve::P521 => in_montgomery::<P521, { P521::LIMBS }>(&little),
+    }
+}
+
+fn in_montgomery<M: ConstMontyParams<L>, const L: usize>(little: &[u8]) -> Option<Vec<u8>> {
+    let number = element::<M, L>(Kept::Plain, little)?;
+    Some(number.as_montgomery().to_be_bytes().as_ref().iter().rev().copied().collect())
+}
+
+/// The point `04 X Y` of a public key in SEC 1 form, compressed or not, if it is one.
+#[must_use]
+pub fn decode(curve: Curve, public: &[u8]) -> Option<Vec<u8>> {
+    match curve {
+        Curve::P256 => decoded::<p256::NistP256>(public),
+        Curve::P384 => decoded::<p384::NistP384>(public),
+        Curve::P521 => decoded::<p521::NistP521>(public),
+        Curve::K256 => decoded::<k256::Secp256k1>(public),
+    }
+}
+
+/// The group and the key of a SubjectPublicKeyInfo, if it is one of those.
+#[must_use]
+pub fn of_spki(der: &[u8]) -> Option<(Group, Vec<u8>)> {
+    let spki = SubjectPublicKeyInfoRef::from_der(der).ok()?;
+    let public = spki.subject_public_key.as_bytes()?;
+    let group = match spki.algorithm.oid {
+        edwards::ED25519 => Group::Ed25519,
+        edwards::X25519 => Group::X25519,
+        ec::EC_PUBLIC_KEY => Group::Sec1(Curve::of(spki.algorithm.parameters_oid().ok()?)?),
+        _ => return None,
+    };
+    match group {
+        Group::Sec1(curve) => Some((group, decode(curve, public)?)),
+        _ => (public.len() == 32).then(|| (group, public.to_vec())),
+    }
+}
+
+fn decoded<C>(public: &[u8]) -> Option<Vec<u8>>
+where
+    C: CurveArithmetic,
+    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
+    FieldBytesSize<C>: ModulusSize,
+{
+    let key = PublicKey::<C>::from_sec1_bytes(public).ok()?;
+    Some(key.as_affine().to_sec1_point(false).as_bytes().to_vec())
+}
+
+/// y^2 = x^3 + ax + b.
+struct Equation<M: ConstMontyParams<L>, const L: usize> {
+    /// Whether a = -3, and not 0.
+    minus_three: bool,
+    b: ConstMontyForm<M, L>,
+}
+
+impl<M: ConstMontyParams<L>, const L: usize> Equation<M, L> {
+    fn new(minus_three: bool, b: Uint<L>) -> Self {
+        Self { minus_three, b: ConstMontyForm::new(&b) }
+    }
+
+    /// Whether y^2 = x^3 + axz^4 + bz^6.
+    fn holds(&self, x: Element<M, L>, y: Element<M, L>, z: Option<Element<M, L>>) -> bool {
+        let (z4, z6) = match z.map(|z| z.square()) {
+            Some(z2) => (z2.square(), z2.square() * z2),
+            None => (ConstMontyForm::ONE, ConstMontyForm::ONE),
+        };
+        let linear = if self.minus_three { (x.double() + x) * z4 } else { ConstMontyForm::ZERO };
+        x.square() * x + self.b * z6 - linear == y.square()
+    }
+}
+
+type Element<M, const L: usize> = ConstMontyForm<M, L>;
+
+/// x and y, most significant byte first.
+fn affine<M: ConstMontyParams<L>, const L: usize>(
+    equation: &Equation<M, L>,
+    kept: Kept,
+    x: &[u8],
+    y: &[u8],
+    z: Option<&[u8]>,
+) -> Option<[Vec<u8>; 2]> {
+    let (x, y) = (element::<M, L>(kept, x)?, element(kept, y)?);
+    let z = match z {
+        Some(z) => Some(element::<M, L>(kept, z).filter(|z| *z != ConstMontyForm::ZERO)?),
+        None => None,
+    };
+    if !equation.holds(x, y, z) {
+        return None;
+    }
+    let (x, y) = match z {
+        Some(z) => {
+            let inverse = Option::<Element<M, L>>::from(z.invert_vartime())?;
+            let square = inverse.square();
+            (x * square, y * square * inverse)
+        }
+        None => (x, y),
+    };
+    Some([x, y].map(|number| number.retrieve().to_be_bytes().as_ref().to_vec()))
+}
+
+/// A number of the field, unless it is too great for it.
+fn element<M: ConstMontyParams<L>, const L: usize>(kept: Kept, bytes: &[u8]) -> Option<Element<M, L>> {
+    let mut padded = vec![0; Uint::<L>::BYTES];
+    padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    let number = Uint::<L>::from_le_slice(&padded);
+    if number >= *M::PARAMS.modulus().as_ref() {
+        return None;
+    }
+    Some(match kept {
+        Kept::Plain => ConstMontyForm::new(&number),
+        Kept::Montgomery => ConstMontyForm::from_montgomery(number),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::number::Number;
+    use crate::keys::testing::noise;
+
+    fn public(curve: Curve, seed: u64) -> Vec<u8> {
+        curve.point(&noise(32, seed)).unwrap()
+    }
+
+    fn modulus(curve: Curve) -> Number {
+        let of = |bytes: &[u8]| Number::from_be(bytes);
+        match curve {
+            Curve::P256 => of(P256::PARAMS.modulus().as_ref().to_be_bytes().as_ref()),
+            Curve::K256 => of(K256::PARAMS.modulus().as_ref().to_be_bytes().as_ref()),
+            Curve::P384 => of(P384::PARAMS.modulus().as_ref().to_be_bytes().as_ref()),
+            Curve::P521 => of(P521::PARAMS.modulus().as_ref().to_be_bytes().as_ref()),
+        }
+    }
+
+    fn little(number: &Number) -> Vec<u8> {
+        number.to_be().into_iter().rev().collect()
+    }
+
+    #[test]
+    fn points_are_told_in_every_form_and_others_are_none() {
+        for curve in Curve::ALL {
+            let (p, r) = (modulus(curve), Number::power_of_two(curve.len().next_multiple_of(8) as u32 * 8));
+            for seed in 1..6 {
+                let public = public(curve, seed);
+                let (x, y) = public[1..].split_at(curve.len());
+                let (x, y) = (Number::from_be(x), Number::from_be(y));
+                let z = Number::from_be(&noise(curve.len() - 3, seed));
+                let z2 = z.times(&z);
+                let (jx, jy) = (x.times(&z2).rem(&p).unwrap(), y.times(&z2).times(&z).rem(&p).unwrap());
+                let mont = |n: &Number| n.times(&r).rem(&p).unwrap();
+                for (kept, form) in [(Kept::Plain, false), (Kept::Montgomery, true)] {
+                    let given = |n: &Number| little(&if form { mont(n) } else { n.clone() });
+                    let found = |x: &[u8], y: &[u8], z: Option<&[u8]>| point(curve, kept, x, y, z);
+                    assert_eq!(found(&given(&x), &given(&y), None).unwrap(), public, "{curve:?} {kept:?}");
+                    let jacobian = found(&given(&jx), &given(&jy), Some(&given(&z)));
+                    assert_eq!(jacobian.unwrap(), public, "{curve:?} {kept:?}");
+                    assert_eq!(
+                        form.then(|| montgomery(curve, &public[1..=curve.len()]).unwrap()),
+                        form.then(|| {
+                            let mut limbs = given(&x);
+                            limbs.resize(curve.len().next_multiple_of(8), 0);
+                            limbs
+                        })
+                    );
+                    assert!(found(&given(&y), &given(&x), None).is_none());
+                    assert!(found(&given(&jx), &given(&jy), None).is_none());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn public_keys_are_read_compressed_or_not_and_checked() {
+        for curve in Curve::ALL {
+            let mut public = public(curve, 9);
+            let compressed = [&[2 + (public.last().unwrap() & 1)], &public[1..=curve.len()]].concat();
+            assert_eq!(decode(curve, &public).unwrap(), public);
+            assert_eq!(decode(curve, &compressed).unwrap(), public);
+            public[5] ^= 1;
+            assert!(decode(curve, &public).is_none() && decode(curve, &[]).is_none());
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_too_great_or_too_long_are_none() {
+        for curve in Curve::ALL {
+            let ones = vec![0xff; curve.len()];
+            assert!(point(curve, Kept::Plain, &ones, &ones, None).is_none());
+            assert!(point(curve, Kept::Plain, &vec![1; 80], &[1], None).is_none());
+            assert!(point(curve, Kept::Plain, &[0], &[0], Some(&[0])).is_none());
+        }
+    }
+}
