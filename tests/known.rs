@@ -98,6 +98,21 @@ fn a_certificate_leads_to_bare_limbs_in_a_dump_that_does_not_hold_it() {
 }
 
 #[test]
+fn points_lead_to_bare_scalars() {
+    let (pair, other) = (keys::p256(), keys::p256());
+    let folder = TempDir::new().unwrap();
+    let chunk = [&0x31_u64.to_le_bytes()[..], &limbs(&pair.secret), &[0; 8]].concat();
+    write(&folder, "a.core", 0o644, core(Memory::zeros(0x7f00_0000_0000, 0x4000).with(0x1008, &chunk)));
+    assert_eq!(run(folder.path(), &["scan", "a.core"]).status.code(), Some(0), "nobody knows what to look for");
+    let pem = |pair: &keys::Pair| forms::pem("PUBLIC KEY", &synth::der::p256_spki(&pair.public), Lines::Lf);
+    write(&folder, "keys.pem", 0o644, [pem(&other), pem(&pair)].join("\n"));
+    let found = answers(folder.path(), &["--known", "keys.pem", "a.core"], 1);
+    let told: Vec<_> =
+        found.iter().map(|a| (a["found"] == true, a["hunted"] == true, a["public"]["kind"].as_str())).collect();
+    assert_eq!(told, [(false, true, Some("P-256")), (true, true, Some("P-256"))]);
+}
+
+#[test]
 fn secrets_are_found_in_every_form_and_none_is_printed() {
     let (key, token, absent) = (keys::rsa(2048), keys::password(), keys::password());
     let folder = TempDir::new().unwrap();

@@ -103,13 +103,13 @@ mod tests {
     }
 
     fn second(seed: u64) -> Vec<u8> {
-        let names = noise(seed + 1, 60);
-        [&noise(seed, 16)[..], &[1, 1, 0, 0, 0, 0, 0, 0], &noise(seed + 2, 16), &[0; 4], &names].concat()
+        let names = noise(60, seed + 1);
+        [&noise(16, seed)[..], &[1, 1, 0, 0, 0, 0, 0, 0], &noise(16, seed + 2), &[0; 4], &names].concat()
     }
 
     #[test]
     fn answers_of_both_versions_are_found_where_they_stand() {
-        for (answer, kind) in [(second(1), "NTLMv2"), (noise(9, 24), "NTLMv1")] {
+        for (answer, kind) in [(second(1), "NTLMv2"), (noise(24, 9), "NTLMv1")] {
             let bytes = [&[7; 30][..], &message(&answer), &[0; 40]].concat();
             let hit = hit(&Ntlm, &bytes);
             assert_eq!(hit.public.kind, kind);

@@ -6,6 +6,9 @@
 //! certificate nor the constants of Montgomery arithmetic ([`super::montgomery`]). Parts of a key that stand in a row
 //! without anything between them are an island of several lengths, and are looked at one by one.
 //!
+//! Where what stands between the numbers of a key was not cleared, they are one run, of which only the two ends are known: a
+//! modulus at the one and a prime of it at the other need no other island.
+//!
 //! CPython's integers say how many digits they have, which is as good.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,23 +17,29 @@ use std::sync::LazyLock;
 
 use zeroize::Zeroizing;
 
-use super::dense::{self, WORD};
-use super::montgomery::{Candidate, HALVES, products};
+use super::dense::{self, Bits, WORD};
+use super::montgomery::{Candidate, HALVES, Seen, products};
 use super::number_words::{Digits, Order, Place};
-use crate::keys::limbs::{LONGEST, Likeness};
+use crate::keys::limbs::{self, LONGEST, Likeness};
 use crate::window::Window;
 
-/// Islands of one length that are kept. Each may be divided by each of half the length.
-const MOST: usize = 2048;
+/// Limbs of the islands of one length that are kept. Each island may be divided by each of half the length, which takes a
+/// second or two at worst.
+const MOST: usize = 1 << 17;
+/// Words of an island that may look like a border of it: of random words one in 2^16 does.
+const BORDERS_INSIDE: usize = 2;
 /// Equal parts of an island that are looked at: a modulus, its private exponent, two primes and three numbers of their size.
 const PARTS: usize = 9;
 /// Words that may be left at the end of a piece of memory: allocators round up.
 const ROOM: usize = 1;
 
+/// Words of the longest run of numbers of one key, and as much again for what is left between them.
+const RUN: usize = PARTS * LONGEST;
+
 /// What a random number looks like, by its limbs.
 static LIKENESS: LazyLock<Vec<Likeness>> = LazyLock::new(|| (0..=LONGEST).map(Likeness::new).collect());
 
-/// Words on one grid of a window, in the orders in which numbers may stand on it.
+/// Words on one grid of a window, and where numbers may begin and end among them.
 pub struct Words<'a> {
     /// The window.
     pub window: &'a Window<'a>,
@@ -38,42 +47,99 @@ pub struct Words<'a> {
     pub start: usize,
     /// The words.
     pub words: &'a [u64],
-    /// The orders.
+    /// The orders in which numbers may stand on the grid.
     pub orders: &'a [Order],
+    /// Words that stand behind a border and before random ones.
+    pub begins: Vec<usize>,
+    /// Where memory begins or ends, sorted: a border without a word of its own.
+    edges: Vec<usize>,
+    big_endian: bool,
 }
 
-impl Words<'_> {
-    /// The words that are none of a number, and those at which memory begins or ends: sorted.
-    pub fn borders(&self) -> (Vec<usize>, BTreeSet<usize>) {
-        let big_endian = self.orders.contains(&Order::BigLimbs64);
-        let is_full = |word: u64| dense::is_full(word) && (!big_endian || dense::is_full(word.swap_bytes()));
-        let borders = self.words.iter().enumerate().filter(|(_, word)| !is_full(**word)).map(|(i, _)| i);
-        let (start, end, last) = (self.start, self.start + WORD * self.words.len(), self.window.bytes().len());
-        let edges = self.window.edges_in(start..end).filter(|edge| (edge - start).is_multiple_of(WORD));
-        let mut edges: BTreeSet<usize> = edges.map(|edge| (edge - start) / WORD).collect();
-        edges.extend((start < WORD).then_some(0));
-        edges.extend((last - end.min(last) < WORD).then_some(self.words.len()));
-        (borders.collect(), edges)
+impl<'a> Words<'a> {
+    /// Looks for borders.
+    #[must_use]
+    pub fn new(window: &'a Window<'a>, start: usize, words: &'a [u64], orders: &'a [Order]) -> Self {
+        let (end, last) = (start + WORD * words.len(), window.bytes().len());
+        let edges = window.edges_in(start..end).filter(|edge| (edge - start).is_multiple_of(WORD));
+        let mut edges: Vec<usize> = edges.map(|edge| (edge - start) / WORD).collect();
+        edges.extend((last - end.min(last) < WORD).then_some(words.len()));
+        if start < WORD {
+            edges.insert(0, 0);
+        }
+        let big_endian = orders.contains(&Order::BigLimbs64);
+        let mut of = Self { window, start, words, orders, begins: Vec::new(), edges, big_endian };
+        // The words at both ends of a number may be anything.
+        let runs = Bits::of(words, dense::is_dense).without_holes().runs(HALVES[0] - 2);
+        let borders = Bits::of(words, |word| of.is_border(word));
+        of.begins = borders.and(&runs, 2).ones().map(|border| border + 1).chain(of.edges.iter().copied()).collect();
+        of
+    }
+
+    fn is_border(&self, word: u64) -> bool {
+        !dense::is_full(word) || self.big_endian && !dense::is_full(word.swap_bytes())
+    }
+
+    /// Whether what stands before `index` ends there.
+    fn ends_at(&self, index: usize) -> bool {
+        self.words.get(index).is_some_and(|&word| self.is_border(word)) || self.edges.binary_search(&index).is_ok()
+    }
+
+    /// Where what begins at `first` may end, at most `most` words further on.
+    pub fn ends_behind(&self, first: usize, most: usize) -> impl Iterator<Item = usize> + '_ {
+        (first + 1..=(first + most).min(self.words.len())).filter(|&index| self.ends_at(index))
+    }
+
+    /// The limbs at `first`, if they may be a prime or a modulus.
+    fn number(&self, first: usize, len: usize, order: Order) -> Option<Candidate> {
+        let place = Place { start: self.start, words: self.words, order };
+        // Of random words one in 600 is not dense.
+        let dense = |words: &[u64]| words.iter().filter(|&&word| !dense::is_dense(word)).count() <= 1 + len / 16;
+        // Most are told by their ends.
+        let may_be = place.last(first, len) & 1 == 1 && place.first(first, len) >> 63 == 1;
+        if !may_be || !dense(self.words.get(first..first + len)?) {
+            return None;
+        }
+        let mut limbs = Zeroizing::new([0; LONGEST]);
+        let limbs = place.limbs(first, len, &mut limbs).filter(|limbs| is_likely(limbs))?;
+        Some(Zeroizing::new(limbs.to_vec()))
     }
 }
 
 /// Adds the islands among the words that the window owns.
-pub fn in_words(words: &Words<'_>, seen: &mut Vec<Candidate>) {
-    let mut limbs = Zeroizing::new([0; LONGEST]);
+pub fn in_words(words: &Words<'_>, seen: &mut Seen) {
     let owned = words.window.owned();
-    let (borders, edges) = words.borders();
-    let lone = lone(&borders, &edges).into_iter().filter(|(index, _)| owned.contains(&(words.start + WORD * index)));
-    for (index, len) in lone {
-        for &order in words.orders {
-            let place = Place { start: words.start, words: words.words, order };
-            // Most are told by their ends.
-            if place.first(index, len) >> 63 == 0 || place.last(index, len) & 1 == 0 {
-                continue;
-            }
-            let limbs = place.limbs(index, len, &mut limbs);
-            seen.extend(limbs.filter(|limbs| is_likely(limbs)).map(|limbs| Zeroizing::new(limbs.to_vec())));
+    let mut lone = Vec::new();
+    for &first in words.begins.iter().filter(|first| owned.contains(&(words.start + WORD * **first))) {
+        for end in words.ends_behind(first, RUN).take(1 + BORDERS_INSIDE) {
+            (end.saturating_sub(ROOM)..=end).for_each(|end| add_parts(first, end.saturating_sub(first), &mut lone));
+        }
+        if let Some(end) = words.ends_behind(first, RUN).next() {
+            seen.moduli.extend(at_both_ends(words, first, end));
         }
     }
+    lone.sort_unstable();
+    lone.dedup();
+    let candidates = lone.into_iter().flat_map(|lone| words.orders.iter().map(move |order| (lone, *order)));
+    seen.alone.extend(candidates.filter_map(|((first, len), order)| words.number(first, len, order)));
+}
+
+/// The moduli that begin or end a run whose other end is a prime of theirs.
+fn at_both_ends(words: &Words<'_>, first: usize, end: usize) -> Vec<Vec<u8>> {
+    let mut moduli = Vec::new();
+    for (half, &order) in HALVES.into_iter().flat_map(|half| words.orders.iter().map(move |order| (half, order))) {
+        if 3 * half > end - first {
+            break;
+        }
+        for (modulus, prime) in [(first, end - half), (end - 2 * half, first)] {
+            if let Some(modulus) = words.number(modulus, 2 * half, order)
+                && let Some(prime) = words.number(prime, half, order)
+            {
+                moduli.extend(products(std::iter::once(modulus.as_slice()), std::iter::once(prime.as_slice())));
+            }
+        }
+    }
+    moduli
 }
 
 /// Adds the integers of CPython that begin among `owned` of the stretches of digits.
@@ -96,23 +162,7 @@ pub fn in_digits(window: &Window<'_>, stretches: &[Range<usize>], owned: &Range<
 pub static LENGTHS: LazyLock<BTreeSet<usize>> =
     LazyLock::new(|| HALVES.iter().flat_map(|half| [*half, 2 * half]).collect());
 
-/// Where a number may stand alone, and how many words it then has: from each border to the next. Of random words one in 2^16
-/// looks like a border.
-fn lone(borders: &[usize], edges: &BTreeSet<usize>) -> Vec<(usize, usize)> {
-    let mut ends: Vec<usize> = borders.iter().chain(edges).copied().collect();
-    ends.sort_unstable();
-    let mut lone = Vec::new();
-    for first in borders.iter().map(|border| border + 1).chain(edges.iter().copied()) {
-        let behind = ends.partition_point(|&end| end <= first);
-        let Some(end) = ends.get(behind).filter(|&end| end - first >= HALVES[0]) else { continue };
-        (end - ROOM..=*end).for_each(|end| add_parts(first, end - first, &mut lone));
-    }
-    lone.sort_unstable();
-    lone.dedup();
-    lone
-}
-
-/// The places of numbers in an island of `len` words.
+/// Adds the places of numbers in an island of `len` words.
 fn add_parts(first: usize, len: usize, lone: &mut Vec<(usize, usize)>) {
     if LENGTHS.contains(&len) {
         lone.push((first, len));
@@ -123,11 +173,19 @@ fn add_parts(first: usize, len: usize, lone: &mut Vec<(usize, usize)>) {
     }
 }
 
-/// Whether it may be a prime or a modulus.
+/// Whether it may be a prime or a modulus: neither has small divisors.
+#[must_use]
 pub fn is_likely(limbs: &[u64]) -> bool {
     let odd = limbs.first().is_some_and(|low| low & 1 == 1);
     let great = limbs.last().is_some_and(|top| top >> 63 == 1);
-    odd && great && LIKENESS.get(limbs.len()).is_some_and(|like| like.has(limbs))
+    let random = LIKENESS.get(limbs.len()).is_some_and(|like| like.has(limbs)) && !is_text(limbs);
+    odd && great && random && !limbs::has_small_divisor(limbs)
+}
+
+/// Whether fewer bytes have their highest bit set than have it by chance, by four standard deviations: text among numbers.
+fn is_text(limbs: &[u64]) -> bool {
+    let high: u32 = limbs.iter().map(|limb| (limb & 0x8080_8080_8080_8080).count_ones()).sum();
+    f64::from(high) + 4.0 * (2.0 * limbs.len() as f64).sqrt() < 4.0 * limbs.len() as f64
 }
 
 /// Islands of the whole image.
@@ -147,7 +205,7 @@ impl Islands {
         if island.as_slice() > kept.as_slice() {
             *kept = island;
         }
-        if of_len.len() > MOST {
+        if of_len.len() * len > MOST {
             of_len.pop_last();
             self.dropped.insert(len);
         }
@@ -190,14 +248,15 @@ mod tests {
     fn moduli(bytes: &[u8], window: usize) -> Vec<Vec<u8>> {
         let (memory, filter) = (AddressSpace::new(&[]), crate::hunt::montgomery::Filter::new(0));
         let pieces = [Span::new(0, bytes.len() as u64)];
-        let mut islands = Islands::default();
+        let (mut islands, mut moduli) = (Islands::default(), BTreeSet::new());
         for from in (0..bytes.len()).step_by(window) {
             let owned = from..(from + window).min(bytes.len());
             let window = Window::new(bytes, owned, &pieces, &[]);
             let seen = crate::hunt::montgomery::seen(&filter, &window, &memory);
             seen.alone.into_iter().for_each(|island| islands.add(island));
+            moduli.extend(seen.moduli);
         }
-        let moduli: BTreeSet<Vec<u8>> = islands.moduli().collect();
+        moduli.extend(islands.moduli());
         moduli.into_iter().collect()
     }
 
@@ -219,7 +278,7 @@ mod tests {
     fn a_modulus_and_a_prime_that_stand_alone_are_enough_in_every_order() {
         for (bits, order) in [1024, 1536, 2048].into_iter().flat_map(|bits| ORDERS.map(|order| (bits, order))) {
             let key = key(bits);
-            for (shift, tail) in [(0, vec![0; 16]), (0, noise(8, 3)), (4, 0x91_u64.to_le_bytes().to_vec())] {
+            for (shift, tail) in [(0, vec![0; 16]), (0, noise(8, 3)), (8, 0x91_u64.to_le_bytes().to_vec())] {
                 let heap = [
                     &vec![0; 64 + shift][..],
                     &in_order(&key.n, order),
@@ -246,6 +305,24 @@ mod tests {
     }
 
     #[test]
+    fn the_ends_of_a_run_are_tried_with_each_other() {
+        // One key in a hundred has a word that looks like a border in some order.
+        let full = |word: u64| dense::is_full(word) && dense::is_full(word.swap_bytes());
+        let whole = |number: &Number| ORDERS.iter().all(|o| dense::words(&in_order(number, *o)).into_iter().all(full));
+        let mut keys = std::iter::repeat_with(|| key(1024));
+        let key = keys.find(|key| [&key.n, &key.d, &key.q].into_iter().all(whole)).unwrap();
+        for order in ORDERS {
+            let [n, d, p] = [&key.n, &key.d, &key.q].map(|number| in_order(number, order));
+            for row in [[&n[..], &noise(16, 1), &d, &noise(40, 2), &p], [&p, &noise(16, 3), &d, &noise(16, 4), &n]] {
+                let heap = [vec![0; 64], row.concat(), vec![0; 64]].concat();
+                for window in [1 << 16, 40] {
+                    assert_eq!(moduli(&heap, window), [key.n.to_be()], "{order:?} {window}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn integers_of_python_say_how_long_they_are() {
         let key = key(2048);
         let integer = |number: &Number, tag: fn(u64) -> u64| {
@@ -269,7 +346,8 @@ mod tests {
     #[test]
     fn noise_is_no_island_and_more_than_the_budget_are_dropped_in_any_order_alike() {
         assert!(moduli(&noise(1 << 22, 4), 1 << 20).is_empty());
-        let islands: Vec<Vec<u64>> = noise(8 * 24 * (MOST + 50), 1).chunks_exact(8 * 24).map(dense::words).collect();
+        let islands: Vec<Vec<u64>> =
+            noise(8 * 24 * (MOST / 16 + 50), 1).chunks_exact(8 * 24).map(dense::words).collect();
         let (mut one, mut two) = (Islands::default(), Islands::default());
         for island in &islands {
             one.add(Zeroizing::new(island[..16].to_vec()));
@@ -278,6 +356,6 @@ mod tests {
         islands.iter().rev().for_each(|island| two.add(Zeroizing::new(island[..16].to_vec())));
         assert!(!one.dropped(), "nothing goes with them");
         one.add(Zeroizing::new(islands[0][..8].to_vec()));
-        assert!(one.dropped() && one.by_len[&16] == two.by_len[&16] && one.by_len[&16].len() == MOST);
+        assert!(one.dropped() && one.by_len[&16] == two.by_len[&16] && one.by_len[&16].len() == MOST / 16);
     }
 }

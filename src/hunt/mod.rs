@@ -186,4 +186,14 @@ mod tests {
         assert!(a.dropped() && b.dropped());
         assert_eq!(a.iter().count(), 3);
     }
+
+    #[test]
+    fn what_the_user_brings_needs_no_room_and_comes_first() {
+        let mut clues = Clues::new(2);
+        clues.bring(key(9));
+        [1, 9, 2].into_iter().for_each(|n| clues.add(key(n)));
+        assert!(clues.iter().eq(&[key(9), key(1), key(2)]) && !clues.dropped());
+        clues.add(key(3));
+        assert!(clues.iter().eq(&[key(9), key(1), key(2)]) && clues.dropped());
+    }
 }

@@ -51,11 +51,18 @@ pub fn wanted(window: &Window<'_>, memory: &AddressSpace) -> Vec<u64> {
             }
         };
         dense::alone(before, seen, &mut found);
-        if memory.may_be_big_endian() {
+        if memory.may_be_big_endian() && is_likely(grid, window, memory) {
             dense::alone(before.swap_bytes(), &swapped(seen), &mut found);
         }
     }
     wanted
+}
+
+/// Whether words stand on this grid by their addresses, or, where nothing tells addresses, as they do if pages of memory begin
+/// where pages of the file do.
+fn is_likely(grid: usize, window: &Window<'_>, memory: &AddressSpace) -> bool {
+    let first = window.offset(0).map_or(0, |offset| (WORD - offset.0 as usize % WORD) % WORD);
+    !memory.is_empty() || grid == first
 }
 
 /// The bytes with those of each whole word in the other order.
@@ -119,6 +126,8 @@ pub struct Seen {
     pub known: Vec<Candidate>,
     /// Those that stand alone: see [`super::islands`].
     pub alone: Vec<Candidate>,
+    /// Moduli, most significant byte first, that a number in the same run divides.
+    pub moduli: Vec<Vec<u8>>,
 }
 
 /// The candidates that the window owns.
@@ -129,20 +138,20 @@ pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen
     let (stretches, digits) = dense::stretches(window.bytes(), owned.start..end, HALVES[0]);
     let (grids, orders) = (dense::grids(window, memory), Order::of(memory));
     let mut seen = Seen::default();
-    for (stretch, grid) in stretches.iter().flat_map(|stretch| (0..WORD).map(move |grid| (stretch, grid))) {
-        let aligned =
-            |order: &&Order| order.fits(grid, &grids) && (**order != Order::Bytes || grids.get(grid) == Some(&true));
-        let orders: Vec<Order> = orders.iter().filter(aligned).copied().collect();
-        if orders.is_empty() {
-            continue;
-        }
+    let aligned = |grid: &usize| grids.get(*grid) == Some(&true);
+    for (stretch, grid) in
+        stretches.iter().flat_map(|stretch| (0..WORD).filter(aligned).map(move |grid| (stretch, grid)))
+    {
         let start = stretch.start + (grid + WORD - stretch.start % WORD) % WORD;
         let words = dense::words(window.slice(start..stretch.end));
-        for &order in orders.iter().filter(|order| CONSTANTS.contains(order)) {
+        let likely = is_likely(grid, window, memory);
+        for &order in orders.iter().filter(|order| CONSTANTS.contains(order) && (likely || **order == Order::Limbs)) {
             known(filter, window, &Place { start, words: &words, order }, &mut seen.known);
         }
-        let words = Words { window, start, words: &words, orders: &orders };
-        islands::in_words(&words, &mut seen.alone);
+        if likely {
+            let words = Words::new(window, start, &words, orders);
+            islands::in_words(&words, &mut seen);
+        }
     }
     islands::in_digits(window, &digits, &owned, &mut seen.alone);
     seen

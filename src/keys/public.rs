@@ -10,8 +10,10 @@ use der::Encode as _;
 use sha2::{Digest as _, Sha256};
 use spki::SubjectPublicKeyInfoRef;
 
+use super::base_points::Group;
+use super::ec::Curve;
 use super::number::Number;
-use super::{ec, edwards, hex, rsa};
+use super::{curve_points, ec, edwards, hex, rsa};
 use crate::finding::PublicIdentity;
 use crate::hunt::Clue;
 
@@ -48,23 +50,26 @@ impl PublicKey {
     /// Of a point in SEC 1 form on a curve with a name. `None` where it is not on the curve, or the curve is not computed.
     #[must_use]
     pub fn ec(curve: ObjectIdentifier, point: &[u8]) -> Option<Self> {
-        let point = ec::whole_point(curve, point)?;
+        let point = curve_points::decode(Curve::of(curve)?, point)?;
         let (kind, spki_sha256) = (ec::name(curve)?.to_owned(), ec::spki_sha256(curve, &point)?);
-        Some(Self { kind, spki_sha256, ssh_fingerprint: ssh_ec(curve, &point), clue: None })
+        let ssh_fingerprint = ssh_ec(curve, &point);
+        let clue = Curve::of(curve).map(|curve| Clue::CurvePoint { group: Group::Sec1(curve), public: point });
+        Some(Self { kind, spki_sha256, ssh_fingerprint, clue })
     }
 
     /// Of an Ed25519 or X25519 key.
     #[must_use]
     pub fn edwards(algorithm: ObjectIdentifier, public: &[u8]) -> Option<Self> {
         let public = <[u8; 32]>::try_from(public).ok()?;
-        let kind = match algorithm {
-            edwards::ED25519 => "Ed25519",
-            edwards::X25519 => "X25519",
+        let (kind, group) = match algorithm {
+            edwards::ED25519 => ("Ed25519", Group::Ed25519),
+            edwards::X25519 => ("X25519", Group::X25519),
             _ => return None,
         };
         let spki_sha256 = edwards::spki_sha256(algorithm, &public)?;
         let ssh_fingerprint = (algorithm == edwards::ED25519).then(|| ssh_ed25519(&public));
-        Some(Self { kind: kind.to_owned(), spki_sha256, ssh_fingerprint, clue: None })
+        let clue = Some(Clue::CurvePoint { group, public: public.to_vec() });
+        Some(Self { kind: kind.to_owned(), spki_sha256, ssh_fingerprint, clue })
     }
 
     /// Of a SubjectPublicKeyInfo. Keys that are not computed keep the digest of what stands there.

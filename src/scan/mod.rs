@@ -20,7 +20,7 @@ pub mod rule_check;
 pub mod sites;
 mod walk;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -298,7 +298,7 @@ impl Run<'_> {
     /// stand alone, and points, by the equation of their curve. Gathers the places that may hold the private key of a point.
     fn join(&mut self, clues: &mut Clues) -> Result<Scalars> {
         let (memory, wanted) = (self.walk.pieces.memory(), &self.wanted);
-        let (mut join, mut islands) = (Join::default(), Islands::default());
+        let (mut join, mut islands, mut at_ends) = (Join::default(), Islands::default(), BTreeSet::new());
         let mut scalars = Scalars::new(self.walk.image.len());
         let look = |window: &Window<'_>| {
             let grids = ec_places::grids(window, memory);
@@ -308,6 +308,7 @@ impl Run<'_> {
         let add = |_: &Cut, seen: Bare| {
             seen.candidates.known.into_iter().for_each(|candidate| join.add(candidate));
             seen.candidates.alone.into_iter().for_each(|island| islands.add(island));
+            at_ends.extend(seen.candidates.moduli);
             seen.points.into_iter().for_each(|point| clues.add(point));
             scalars.add(seen.places);
             Ok(())
@@ -325,7 +326,7 @@ impl Run<'_> {
             self.walk.gaps.insert(Gap { span: Span::new(0, self.walk.image.len()), reason: reason.to_owned() });
         }
         let known: HashSet<Vec<u8>> = clues.iter().filter_map(|clue| clue.modulus().map(<[u8]>::to_vec)).collect();
-        let all = join.moduli().into_iter().chain(islands.moduli());
+        let all = join.moduli().into_iter().chain(islands.moduli()).chain(at_ends);
         let new = all.filter(|modulus| !known.contains(modulus));
         new.for_each(|modulus| clues.add(Clue::RsaModulus { modulus }));
         Ok(scalars)
