@@ -29,6 +29,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("detect", &["error", "limits", "image", "vault", "finding", "window", "memory", "hunt", "keys"]),
     ("hunt", &["error", "limits", "image", "vault", "finding", "window", "memory", "detect", "keys"]),
     ("keys", &["error", "limits", "image", "vault", "finding", "window", "memory", "detect", "hunt"]),
+    // What the user knows is read by the detectors that read it in dumps.
+    ("known", &["error", "vault", "finding", "window", "detect", "hunt", "keys"]),
     ("scan", BELOW_SCAN),
     ("redact", BELOW_REDACT),
     ("policy", BELOW_USES),
@@ -36,25 +38,27 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("audit", BELOW_USES),
     // A report is given what it prints: findings, what is known of the dump, the outcome; the vault only opens for
     // `--show-secrets`.
-    ("report", &["error", "vault", "finding", "inert", "dump", "scan", "redact"]),
+    ("report", &["error", "vault", "finding", "inert", "dump", "known", "scan", "redact"]),
     ("commands", BELOW_COMMANDS),
     ("lib", BELOW_COMMANDS),
     ("main", &["commands"]),
 ];
 
-const BELOW_SCAN: &[&str] =
-    &["fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys"];
+const BELOW_SCAN: &[&str] = &[
+    "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys",
+    "known",
+];
 const BELOW_REDACT: &[&str] = &[
     "fill", "inert", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
-    "keys", "scan",
+    "keys", "known", "scan",
 ];
 const BELOW_USES: &[&str] = &[
     "fill", "inert", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
-    "keys", "scan", "redact", "report",
+    "keys", "known", "scan", "redact", "report",
 ];
 const BELOW_COMMANDS: &[&str] = &[
     "fill", "inert", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
-    "keys", "scan", "redact", "report", "policy", "hook", "audit",
+    "keys", "known", "scan", "redact", "report", "policy", "hook", "audit",
 ];
 
 /// Each outside crate and the only places that may name it. `src` is everywhere: vocabulary, not machinery.
@@ -69,6 +73,8 @@ const HOMES: &[(&str, &[&str])] = &[
         "base64ct",
         &[
             "src/detect",
+            // SSH's fingerprints are base64.
+            "src/keys/public.rs",
             "src/scan/forms",
             "src/scan/propagate",
             "src/scan/forms.rs",
@@ -109,11 +115,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("humantime", &["src/redact/receipt"]),
     ("indicatif", &["src/report", "src/commands"]),
     ("k256", &["src/keys"]),
-    ("memchr", &["src/detect", "src/fill.rs", "src/hunt", "src/keys", "src/scan"]),
+    ("memchr", &["src/detect", "src/fill.rs", "src/hunt", "src/keys", "src/known", "src/scan"]),
     ("minidump", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_common", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_unwind", &["src/redact/unwind"]),
-    ("multiversion", &["src/scan", "src/detect", "src/hunt/dense.rs"]),
+    ("multiversion", &["src/scan", "src/detect", "src/hunt/dense.rs", "src/keys/limbs.rs"]),
     ("p256", &["src/keys"]),
     ("p384", &["src/keys"]),
     ("p521", &["src/keys"]),
@@ -122,7 +128,17 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pkcs8", &["src/keys"]),
     ("rayon", &["src/scan/parallel.rs"]),
     ("regex", &["src/detect/text"]),
-    ("rustix", &["src/image/open.rs", "src/image/holes.rs", "src/redact/draft.rs", "src/hook", "src/redact/write"]),
+    (
+        "rustix",
+        &[
+            "src/image/open.rs",
+            "src/image/holes.rs",
+            "src/known/read.rs",
+            "src/redact/draft.rs",
+            "src/hook",
+            "src/redact/write",
+        ],
+    ),
     ("scroll", &["src/dump", "src/redact/unwind"]),
     ("sec1", &["src/keys"]),
     ("serde", &["src"]),
@@ -144,7 +160,7 @@ const HOMES: &[(&str, &[&str])] = &[
 ];
 
 /// Where `std::os::unix` may be named: all else runs on other systems too.
-const UNIX: &[&str] = &["src/image", "src/redact/draft.rs", "src/hook"];
+const UNIX: &[&str] = &["src/image", "src/known/read.rs", "src/redact/draft.rs", "src/hook"];
 
 /// 500 lines are a house; more than this is a bug.
 const MOST_LINES: usize = 700;

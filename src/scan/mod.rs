@@ -33,9 +33,11 @@ use crate::finding::{Finding, Rule};
 use crate::hunt::bare_points;
 use crate::hunt::ec_places::{self, Places};
 use crate::hunt::ec_scalars::{Scalars, Targets};
-use crate::hunt::montgomery::{self, Candidate, Filter, Join};
+use crate::hunt::islands::Islands;
+use crate::hunt::montgomery::{self, Filter, Join};
 use crate::hunt::{Clue, Clues, HUNTERS, Hunt};
 use crate::image::Image;
+use crate::known::{self, Known};
 use crate::limits::Limits;
 use crate::memory::AddressSpace;
 use crate::span::{Cover, Span};
@@ -130,6 +132,7 @@ pub struct Engine {
     detectors: Vec<Box<dyn Detector>>,
     prefilter: Prefilter,
     rules: RuleIndex,
+    known: Known,
     buffers: Pool<Buffers>,
     found: Pool<Found>,
 }
@@ -144,6 +147,7 @@ impl Engine {
         detectors.iter().try_for_each(|d| pieces::check_reach(d.as_ref())).map_err(refused)?;
         let prefilter = Prefilter::new(&detectors).map_err(refused)?;
         let declared = detectors.iter().flat_map(|d| d.rules()).chain(HUNTERS.iter().flat_map(|h| h.rules()));
+        let declared = declared.chain([known::rule()]);
         let mut rules: Vec<Rule> = Vec::new();
         declared.for_each(|rule| {
             if !rules.iter().any(|known| known.id == rule.id) {
@@ -154,9 +158,22 @@ impl Engine {
             detectors,
             prefilter,
             rules: RuleIndex::new(Arc::new(rules)),
+            known: Known::default(),
             buffers: Pool::default(),
             found: Pool::default(),
         })
+    }
+
+    /// The same one, which also looks for what the user knows.
+    #[must_use]
+    pub fn with_known(self, known: Known) -> Self {
+        Self { known, ..self }
+    }
+
+    /// What the user knows.
+    #[must_use]
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 
     /// Every rule that can make a finding.
@@ -210,6 +227,13 @@ pub fn scan(
     let mut run = Run { engine, walk, coverage: Coverage::default(), wanted: Filter::new(image.len()) };
     let mut clues = Clues::new(options.limits.clues);
     let mut collector = Collector::new(engine.rules.clone(), options.limits);
+    engine.known.0.iter().flat_map(|thing| &thing.clues).for_each(|clue| clues.bring(clue.clone()));
+    engine
+        .known
+        .0
+        .iter()
+        .filter_map(|thing| thing.secret.as_ref().zip(Some(thing)))
+        .for_each(|known| collector.know(known));
     run.local(&mut collector, &mut clues)?;
     let scalars = run.join(&mut clues)?;
     run.hunt(&mut collector, &clues)?;
@@ -218,7 +242,11 @@ pub fn scan(
     run.propagate(&mut collector)?;
     let Run { mut coverage, walk, .. } = run;
     coverage.gaps.extend(walk.gaps);
-    let (findings, sites, vault) = collector.finish(&clues, &mut coverage.gaps, image.len())?;
+    let (mut findings, sites, vault) = collector.finish(&clues, &mut coverage.gaps, image.len())?;
+    for finding in &mut findings {
+        let sources = vault.get(finding.secret).map(|secret| engine.known.sources(secret.identity()));
+        finding.public.add_context(sources.unwrap_or_default());
+    }
     if clues.dropped() {
         let reason =
             format!("more than {} public keys and certificates; the rest was not hunted for", options.limits.clues);
@@ -266,30 +294,34 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Looks for public keys that no structure tells of: moduli, by the constants that arithmetic keeps of them, and points,
-    /// by the equation of their curve. Gathers the places that may hold the private key of a point.
+    /// Looks for public keys that no structure tells of: moduli, by the constants that arithmetic keeps of them or because
+    /// they stand alone, and points, by the equation of their curve. Gathers the places that may hold the private key of a
+    /// point.
     fn join(&mut self, clues: &mut Clues) -> Result<Scalars> {
         let (memory, wanted) = (self.walk.pieces.memory(), &self.wanted);
-        let (mut join, mut scalars) = (Join::default(), Scalars::new(self.walk.image.len()));
+        let (mut join, mut islands) = (Join::default(), Islands::default());
+        let mut scalars = Scalars::new(self.walk.image.len());
         let look = |window: &Window<'_>| {
             let grids = ec_places::grids(window, memory);
             let (places, points) = (ec_places::places(window, &grids), bare_points::points(window, &grids));
-            Bare { candidates: montgomery::seen(wanted, window, memory), points, places }
+            Bare { moduli: montgomery::seen(wanted, window, memory), points, places }
         };
         let add = |_: &Cut, seen: Bare| {
-            seen.candidates.into_iter().for_each(|candidate| join.add(candidate));
+            seen.moduli.known.into_iter().for_each(|candidate| join.add(candidate));
+            seen.moduli.alone.into_iter().for_each(|island| islands.add(island));
             seen.points.into_iter().for_each(|point| clues.add(point));
             scalars.add(seen.places);
             Ok(())
         };
         self.walk.windows("join", look, add)?;
-        if join.dropped() {
+        if join.dropped() || islands.dropped() {
             let reason = "more numbers than can be tried look like RSA moduli without a public key beside them; a key may be \
                           missed";
             self.walk.gaps.insert(Gap { span: Span::new(0, self.walk.image.len()), reason: reason.to_owned() });
         }
         let known: HashSet<Vec<u8>> = clues.iter().filter_map(|clue| clue.modulus().map(<[u8]>::to_vec)).collect();
-        let new = join.moduli().into_iter().filter(|modulus| !known.contains(modulus));
+        let all = join.moduli().into_iter().chain(islands.moduli());
+        let new = all.filter(|modulus| !known.contains(modulus));
         new.for_each(|modulus| clues.add(Clue::RsaModulus { modulus }));
         Ok(scalars)
     }
@@ -340,7 +372,7 @@ impl Run<'_> {
 /// What the second walk sees in one window.
 struct Bare {
     /// What may begin with a modulus.
-    candidates: Vec<Candidate>,
+    moduli: montgomery::Seen,
     /// Public keys of elliptic curves.
     points: Vec<Clue>,
     /// What may be a private one.
