@@ -28,8 +28,8 @@ const AROUND: usize = WORD * (LONGEST + 16);
 const SHORTEST: usize = 4;
 /// Bits of a digit of CPython's integers.
 const DIGIT: usize = 30;
-/// One of so many places inside of long runs is told; which one follows from its bytes.
-const SAMPLED: u64 = 64;
+/// One of so many places inside of long runs is told.
+const SAMPLED: usize = 64;
 
 /// How likely a key stands at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,31 +163,44 @@ fn in_run(window: &Window<'_>, grid: &Grid, run: &Run, size: usize, words: usize
     let full = words.min(8);
     let owned = window.owned();
     let first = run.range.start + owned.start.saturating_sub(run.range.start).next_multiple_of(WORD);
-    let last = run.range.end.saturating_sub(WORD * full).min(owned.end.saturating_sub(1));
-    for at in (first..=last).step_by(WORD) {
+    let end = owned.end.min((run.range.end + 1).saturating_sub(WORD * full));
+    let (Some(all), Some(told)) = (places.all.get_mut(size), places.told.get_mut(size)) else { return };
+    let look = |at: usize| Place::at(window, grid, run, at, words, full);
+    if !run.is_long() {
+        let before = told.len();
+        told.extend((first..end).step_by(WORD).filter_map(look));
+        *all += (told.len() - before) as u64;
+        return;
+    }
+    *all += (end.saturating_sub(first) / WORD) as u64;
+    let last = run.range.end - WORD * full;
+    told.extend([run.range.start, last].into_iter().filter(|at| owned.contains(at)).filter_map(look));
+    // Which ones follows from their place in the file, so it does not matter which window sees them.
+    let offset = window.offset(first).map_or(0, |offset| offset.0 as usize / WORD);
+    let skipped = WORD * (SAMPLED - 1 - (offset + SAMPLED - 1) % SAMPLED);
+    let sampled = (first + skipped..end).step_by(WORD * SAMPLED);
+    told.extend(sampled.filter(|at| *at != run.range.start && *at != last).filter_map(look));
+}
+
+impl Place {
+    fn at(window: &Window<'_>, grid: &Grid, run: &Run, at: usize, words: usize, full: usize) -> Option<Self> {
+        let rank = rank(window, grid, run, at, full)?;
         let bytes = window.slice(at..at + WORD * words);
-        let Some(rank) = rank(window, grid, run, at, full) else { continue };
         if bytes.len() < WORD * words || !looks_random(bytes) {
-            continue;
+            return None;
         }
-        let spans = window.spans(at..at + bytes.len());
         // A stitched window shows again what is on both sides of its seam.
-        let (Some(all), Some(told)) = (places.all.get_mut(size), places.told.get_mut(size)) else { return };
-        if window.is_stitched() && spans.len() < 2 {
-            continue;
-        }
-        *all += 1;
+        let spans =
+            Some(window.spans(at..at + bytes.len())).filter(|spans| !window.is_stitched() || spans.len() > 1)?;
         let before = before(window, at);
-        if at == run.range.start
-            && let Some((number, len)) = digits(window, at, before, words)
-        {
+        let number = if at == run.range.start { digits(window, at, before, words) } else { None };
+        if let Some((bytes, len)) = number {
             let spans = window.spans(at..at + len);
-            told.push(Place { rank: Rank::Island, shape: Shape::Digits, bytes: number, spans });
-        } else if rank < Rank::Data || hash(bytes) % SAMPLED == 0 {
-            let numbers = if words == 9 { 17 } else { 2 * words as u64 };
-            let shape = if before >> 32 == numbers { Shape::Array } else { Shape::Words };
-            told.push(Place { rank, shape, bytes: Zeroizing::new(bytes.to_vec()), spans });
+            return Some(Self { rank: Rank::Island, shape: Shape::Digits, bytes, spans });
         }
+        let numbers = if words == 9 { 17 } else { 2 * words as u64 };
+        let shape = if before >> 32 == numbers { Shape::Array } else { Shape::Words };
+        Some(Self { rank, shape, bytes: Zeroizing::new(bytes.to_vec()), spans })
     }
 }
 

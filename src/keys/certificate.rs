@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use x509_cert::certificate::{CertificateInner, Raw};
 
 use super::public::PublicKey;
-use super::{asn1, curve_points, hex};
+use super::{asn1, hex};
 use crate::finding::Certificate;
 use crate::hunt::Clue;
 
@@ -44,11 +44,11 @@ pub fn rsa_public_key(der: &[u8]) -> Option<(Clue, usize)> {
     Some((Clue::RsaPublicKey { modulus, exponent }, len))
 }
 
-/// The public key on an elliptic curve that the SubjectPublicKeyInfo `der` holds.
+/// The public key on an elliptic curve that the SubjectPublicKeyInfo holds which `der` starts with.
 #[must_use]
 pub fn curve_point(der: &[u8]) -> Option<Clue> {
-    let (group, public) = curve_points::of_spki(der.get(..asn1::sequence_len(der)?)?)?;
-    Some(Clue::CurvePoint { group, public })
+    let key = PublicKey::of_der(der.get(..asn1::sequence_len(der)?)?)?;
+    key.clue.filter(|clue| matches!(clue, Clue::CurvePoint { .. }))
 }
 
 /// A certificate is input like all else: control characters in its subject must not reach a terminal.

@@ -8,14 +8,8 @@
 
 use crypto_bigint::modular::{ConstMontyForm, ConstMontyParams};
 use crypto_bigint::{U256, U384, U576, Uint, const_monty_params};
-use der::Decode as _;
-use elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
-use elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize, PublicKey};
-use spki::SubjectPublicKeyInfoRef;
 
-use super::base_points::Group;
 use super::ec::{self, Curve};
-use super::edwards;
 
 // The primes of the fields (SEC 2, sections 2.4 to 2.6; FIPS 186-4, appendix D.1.2).
 const_monty_params!(P256, U256, "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff", "P-256's field");
@@ -100,39 +94,7 @@ fn in_montgomery<M: ConstMontyParams<L>, const L: usize>(little: &[u8]) -> Optio
 /// The point `04 X Y` of a public key in SEC 1 form, compressed or not, if it is one.
 #[must_use]
 pub fn decode(curve: Curve, public: &[u8]) -> Option<Vec<u8>> {
-    match curve {
-        Curve::P256 => decoded::<p256::NistP256>(public),
-        Curve::P384 => decoded::<p384::NistP384>(public),
-        Curve::P521 => decoded::<p521::NistP521>(public),
-        Curve::K256 => decoded::<k256::Secp256k1>(public),
-    }
-}
-
-/// The group and the key of a SubjectPublicKeyInfo, if it is one of those.
-#[must_use]
-pub fn of_spki(der: &[u8]) -> Option<(Group, Vec<u8>)> {
-    let spki = SubjectPublicKeyInfoRef::from_der(der).ok()?;
-    let public = spki.subject_public_key.as_bytes()?;
-    let group = match spki.algorithm.oid {
-        edwards::ED25519 => Group::Ed25519,
-        edwards::X25519 => Group::X25519,
-        ec::EC_PUBLIC_KEY => Group::Sec1(Curve::of(spki.algorithm.parameters_oid().ok()?)?),
-        _ => return None,
-    };
-    match group {
-        Group::Sec1(curve) => Some((group, decode(curve, public)?)),
-        _ => (public.len() == 32).then(|| (group, public.to_vec())),
-    }
-}
-
-fn decoded<C>(public: &[u8]) -> Option<Vec<u8>>
-where
-    C: CurveArithmetic,
-    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
-    FieldBytesSize<C>: ModulusSize,
-{
-    let key = PublicKey::<C>::from_sec1_bytes(public).ok()?;
-    Some(key.as_affine().to_sec1_point(false).as_bytes().to_vec())
+    ec::whole_point(curve.oid(), public)
 }
 
 /// y^2 = x^3 + ax + b.

@@ -5,7 +5,7 @@ use const_oid::ObjectIdentifier;
 use der::Encode as _;
 use der::asn1::{AnyRef, BitStringRef};
 use elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
-use elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize, SecretKey};
+use elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize, PublicKey, SecretKey};
 use sha2::{Digest as _, Sha256};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
@@ -157,6 +157,27 @@ fn same_point(given: &[u8], point: &[u8]) -> bool {
         Some(tag @ (2 | 3)) => (*tag == 3) == odd && given.get(1..) == point.get(1..=half),
         _ => false,
     }
+}
+
+/// The point of a public key in SEC 1 form, compressed or not, as `04 X Y`, if it lies on the curve.
+#[must_use]
+pub fn whole_point(curve: ObjectIdentifier, point: &[u8]) -> Option<Vec<u8>> {
+    match Curve::of(curve)? {
+        Curve::P256 => whole::<p256::NistP256>(point),
+        Curve::P384 => whole::<p384::NistP384>(point),
+        Curve::P521 => whole::<p521::NistP521>(point),
+        Curve::K256 => whole::<k256::Secp256k1>(point),
+    }
+}
+
+fn whole<C>(point: &[u8]) -> Option<Vec<u8>>
+where
+    C: CurveArithmetic,
+    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
+    FieldBytesSize<C>: ModulusSize,
+{
+    let key = PublicKey::<C>::from_sec1_bytes(point).ok()?;
+    Some(key.as_affine().to_sec1_point(false).as_bytes().to_vec())
 }
 
 /// What people call the curve.

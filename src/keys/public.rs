@@ -11,16 +11,15 @@ use sha2::{Digest as _, Sha256};
 use spki::SubjectPublicKeyInfoRef;
 
 use super::base_points::Group;
-use super::ec::Curve;
+use super::ec::{self, Curve};
 use super::number::Number;
-use super::{curve_points, ec, edwards, hex, rsa};
+use super::{edwards, hex, rsa};
 use crate::finding::PublicIdentity;
 use crate::hunt::Clue;
 
 /// rsaEncryption and its sibling that only signs by PSS.
 const RSA: [ObjectIdentifier; 2] =
     [ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1"), ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10")];
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
 /// A public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +49,10 @@ impl PublicKey {
     /// Of a point in SEC 1 form on a curve with a name. `None` where it is not on the curve, or the curve is not computed.
     #[must_use]
     pub fn ec(curve: ObjectIdentifier, point: &[u8]) -> Option<Self> {
-        let point = curve_points::decode(Curve::of(curve)?, point)?;
+        let point = ec::whole_point(curve, point)?;
         let (kind, spki_sha256) = (ec::name(curve)?.to_owned(), ec::spki_sha256(curve, &point)?);
         let ssh_fingerprint = ssh_ec(curve, &point);
-        let clue = Curve::of(curve).map(|curve| Clue::CurvePoint { group: Group::Sec1(curve), public: point });
+        let clue = Some(Clue::CurvePoint { group: Group::Sec1(Curve::of(curve)?), public: point });
         Some(Self { kind, spki_sha256, ssh_fingerprint, clue })
     }
 
@@ -61,15 +60,15 @@ impl PublicKey {
     #[must_use]
     pub fn edwards(algorithm: ObjectIdentifier, public: &[u8]) -> Option<Self> {
         let public = <[u8; 32]>::try_from(public).ok()?;
-        let (kind, group) = match algorithm {
-            edwards::ED25519 => ("Ed25519", Group::Ed25519),
-            edwards::X25519 => ("X25519", Group::X25519),
+        let group = match algorithm {
+            edwards::ED25519 => Group::Ed25519,
+            edwards::X25519 => Group::X25519,
             _ => return None,
         };
         let spki_sha256 = edwards::spki_sha256(algorithm, &public)?;
         let ssh_fingerprint = (algorithm == edwards::ED25519).then(|| ssh_ed25519(&public));
         let clue = Some(Clue::CurvePoint { group, public: public.to_vec() });
-        Some(Self { kind: kind.to_owned(), spki_sha256, ssh_fingerprint, clue })
+        Some(Self { kind: group.to_string(), spki_sha256, ssh_fingerprint, clue })
     }
 
     /// Of a SubjectPublicKeyInfo. Keys that are not computed keep the digest of what stands there.
@@ -78,7 +77,7 @@ impl PublicKey {
         let (algorithm, bits) = (&spki.algorithm, spki.subject_public_key.as_bytes()?);
         let key = match algorithm.oid {
             oid if RSA.contains(&oid) => return Self::of_pkcs1(bits),
-            EC => Self::ec(algorithm.parameters?.decode_as().ok()?, bits),
+            ec::EC_PUBLIC_KEY => Self::ec(algorithm.parameters?.decode_as().ok()?, bits),
             oid => Self::edwards(oid, bits),
         };
         key.or_else(|| {
