@@ -174,10 +174,10 @@ mod tests {
     use crate::memory::AddressSpace;
 
     fn points_in(bytes: &[u8], window: usize) -> Vec<Clue> {
-        let memory = AddressSpace::new(&[]);
+        let (memory, pieces) = (AddressSpace::new(&[]), [crate::span::Span::new(0, bytes.len() as u64)]);
         let mut found = Vec::new();
         for from in (0..bytes.len()).step_by(window) {
-            let window = Window::new(bytes, from..(from + window).min(bytes.len()), &[], &[]);
+            let window = Window::new(bytes, from..(from + window).min(bytes.len()), &pieces, &[]);
             found.extend(points(&window, &ec_places::grids(&window, &memory)));
         }
         found.sort();
