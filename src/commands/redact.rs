@@ -10,6 +10,7 @@ use crate::commands::output::{Plain, to_stdout};
 use crate::commands::paper::{self, Paper, Published};
 use crate::commands::progress::Bar;
 use crate::commands::{complain, engine, exit};
+use crate::container;
 use crate::dump;
 use crate::error::{Error, Result};
 use crate::image::Image;
@@ -53,7 +54,10 @@ pub fn run(args: &RedactArgs, manner: &Manner) -> Result<u8> {
 fn redact(args: &RedactArgs, goal: &Goal, paper: Option<&Paper>, bar: &Bar, manner: &Manner) -> Result<u8> {
     let (scan_options, options) = (scan::Options::default(), options(args));
     let origin = Input::named(&args.dump).origin();
-    let image = Input::named(&args.dump).open()?;
+    let image = Input::named(&args.dump).open(&args.unpacking.settings())?;
+    if let Some(container) = container::recognise(&image)? {
+        return Err(Error::Refused(format!("{origin} is a {} container; unpack it first", container.name())));
+    }
     let map = dump::map(&image, &scan_options.limits)?;
     let outcome = scan::scan(&image, &map, &engine(&args.user_rules)?, &scan_options, bar)?;
     let plan = redact::plan(&image, &map, &outcome, &options)?;
