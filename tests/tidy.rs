@@ -101,6 +101,7 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "base64ct",
         &[
+            "src/container/apport.rs",
             "src/detect",
             "src/scan/forms",
             "src/scan/propagate",
@@ -144,10 +145,12 @@ const HOMES: &[(&str, &[&str])] = &[
     ("k256", &["src/keys"]),
     ("lz4_flex", &["src/container/lz4.rs"]),
     ("lzma_rust2", &["src/container"]),
+    ("lzxd", &["src/container/cab"]),
     ("memchr", &["src/detect", "src/fill.rs", "src/hunt", "src/keys", "src/scan"]),
     ("minidump", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_common", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_unwind", &["src/redact/unwind"]),
+    ("miniz_oxide", &["src/container/cab"]),
     ("multiversion", &["src/scan", "src/detect", "src/hunt/dense.rs"]),
     ("p256", &["src/keys"]),
     ("p384", &["src/keys"]),

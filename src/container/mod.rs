@@ -16,7 +16,9 @@
 //! | `foreign` | what is known and not taken off |
 //! | `peel`, `spool` | members on their way out, and what they may cost |
 
+mod apport;
 mod bzip2;
+mod cab;
 mod chain;
 mod foreign;
 mod gzip;
@@ -55,7 +57,7 @@ pub trait Container: Sync {
 
 /// Every container, in the order in which they are asked.
 pub const CONTAINERS: &[&dyn Container] =
-    &[&zstd::Zstd, &gzip::Gzip, &xz::Xz, &lz4::Lz4, &bzip2::Bzip2, &zip::Zip, &tar::Tar];
+    &[&zstd::Zstd, &gzip::Gzip, &xz::Xz, &lz4::Lz4, &bzip2::Bzip2, &zip::Zip, &cab::Cab, &apport::Apport, &tar::Tar];
 
 /// Bytes that a container is recognised by: the first block of a tar.
 pub const HEAD: usize = 512;

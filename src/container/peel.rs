@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::Read;
 
 use crate::container::spool::Spool;
-use crate::container::{Container, HEAD, Settings, foreign, recognise};
+use crate::container::{Container, HEAD, Settings, apport, foreign, recognise};
 use crate::dump::{self, Class, DumpMap, Label};
 use crate::error::{Gap, Result};
 use crate::image::Image;
@@ -24,7 +24,8 @@ pub struct Peeled {
 }
 
 impl Peeled {
-    /// Describes it. Of a shell nothing may be edited: names and sizes stand in it, and checksums go over them.
+    /// Describes it. Of a shell nothing may be edited, because names and sizes stand in it and checksums go over them; only
+    /// apport's is text.
     ///
     /// # Errors
     /// Only when the image cannot be read.
@@ -33,7 +34,9 @@ impl Peeled {
             None => dump::map(&self.image, limits)?,
             Some(container) => {
                 let mut map = DumpMap::blank(container, self.image.len(), Label::Header);
-                map.classes = Cover::new(self.image.len(), Class::Frozen);
+                if container != apport::NAME {
+                    map.classes = Cover::new(self.image.len(), Class::Frozen);
+                }
                 map
             }
         };
@@ -203,6 +206,22 @@ impl Peel<'_> {
         let len = spool.len;
         reasons.extend(spool.cut.take().map(|cut| format!("it could be unpacked only to byte {len:#x}: {cut}")));
         let image = spool.image(self.origin(name.as_deref()));
+        self.given += 1;
+        let gaps = gaps_of(&image, reasons);
+        (self.give)(Child { image, gaps })
+    }
+
+    /// Bytes that were decoded and hold several members, which [`Peel::inside`] gives.
+    pub fn shared(&self, spool: Spool) -> Image {
+        spool.image(String::new())
+    }
+
+    /// A member that is a part of bytes that were decoded.
+    ///
+    /// # Errors
+    /// What the scan of it returns.
+    pub fn inside(&mut self, name: String, shared: &Image, span: Span, reasons: Vec<String>) -> Result<()> {
+        let image = shared.part(self.origin(Some(&name)), span);
         self.given += 1;
         let gaps = gaps_of(&image, reasons);
         (self.give)(Child { image, gaps })
