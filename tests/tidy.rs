@@ -158,7 +158,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pe_unwind_info", &["src/redact/unwind/pe.rs"]),
     ("pkcs1", &["src/keys"]),
     ("pkcs8", &["src/keys"]),
-    ("rawzip", &["src/container/zip.rs"]),
+    ("rawzip", &["src/container/zip"]),
     ("rayon", &["src/scan/parallel.rs"]),
     ("regex", &["src/detect/text"]),
     (

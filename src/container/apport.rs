@@ -8,12 +8,16 @@
 //! ```
 //! (`problem_report.py` of apport: `write`, `write_mime`.)
 
-use std::io::{self, BufRead as _, Read};
+use std::fs::File;
+use std::io::{self, BufRead as _, Read, Write as _};
 
 use base64ct::{Base64, Encoding as _};
+use flate2::Compression;
 use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
 
-use crate::container::{Container, Peel};
+use crate::container::out::Out;
+use crate::container::{Changed, Container, Peel};
 use crate::error::Result;
 use crate::image::{Image, Stream};
 use crate::span::Span;
@@ -21,17 +25,16 @@ use crate::span::Span;
 /// apport's reports.
 pub struct Apport;
 
-/// The name that reports use.
-pub const NAME: &str = "apport";
-
-/// A line holds 1 MiB that is compressed, in base64.
+/// What is compressed for one line.
+const CHUNK: usize = 1 << 20;
+/// The longest line: a chunk that is compressed, in base64, and more.
 const LONGEST: usize = 8 << 20;
 /// The line that comes before a field in base64, without the field's name.
 const ENCODED: &[u8] = b": base64";
 
 impl Container for Apport {
     fn name(&self) -> &'static str {
-        NAME
+        "apport"
     }
 
     fn probe(&self, head: &[u8]) -> bool {
@@ -43,7 +46,11 @@ impl Container for Apport {
     }
 
     fn members(&self, image: &Image, peel: &mut Peel<'_>) -> Result<()> {
-        for field in fields(image)? {
+        let (mut at, mut texts) = (0, 0);
+        let fields = fields(image)?;
+        for field in &fields {
+            text(Span::between(at, field.value.from()), &mut texts, peel)?;
+            at = field.value.end();
             if !peel.admit() {
                 return Ok(());
             }
@@ -52,10 +59,64 @@ impl Container for Apport {
             if spool.cut.is_none() {
                 peel.cover(field.value);
             }
-            peel.decoded(Some(field.name), spool, Vec::new())?;
+            peel.decoded(field.value.from(), Some(field.name.clone()), spool, Vec::new())?;
         }
-        Ok(())
+        text(Span::between(at, image.len()), &mut texts, peel)
     }
+
+    fn pack(&self, old: &Image, changed: &Changed<'_>, out: &mut File) -> Result<()> {
+        let (mut out, mut at) = (Out::new(out), 0);
+        for field in fields(old)? {
+            text_again(old, Span::between(at, field.value.from()), changed, &mut out)?;
+            match changed.get(&field.value.from()) {
+                Some(new) => encode(new, &mut out)?,
+                None => out.copy(old, field.value)?,
+            }
+            at = field.value.end();
+        }
+        text_again(old, Span::between(at, old.len()), changed, &mut out)
+    }
+}
+
+fn text_again(old: &Image, span: Span, changed: &Changed<'_>, out: &mut Out<'_>) -> Result<()> {
+    match changed.get(&span.from()).filter(|_| !span.is_empty()) {
+        Some(new) => out.copy_all(new),
+        None => out.copy(old, span),
+    }
+}
+
+/// Fields as apport writes them: a line for each MiB of what is compressed.
+fn encode(new: &Image, out: &mut Out<'_>) -> Result<()> {
+    let (mut encoder, mut at) = (GzEncoder::new(Vec::new(), Compression::best()), 0);
+    while at < new.len() {
+        let bytes = new.bytes(at, CHUNK)?;
+        if bytes.is_empty() {
+            break;
+        }
+        at += bytes.len() as u64;
+        out.write(|_| encoder.write_all(&bytes))?;
+        line(encoder.get_mut(), out)?;
+    }
+    let mut rest = out.write(|_| encoder.finish())?;
+    line(&mut rest, out)
+}
+
+fn line(packed: &mut Vec<u8>, out: &mut Out<'_>) -> Result<()> {
+    if packed.is_empty() {
+        return Ok(());
+    }
+    out.put(format!(" {}\n", Base64::encode_string(packed)).as_bytes())?;
+    packed.clear();
+    Ok(())
+}
+
+/// The fields that are plain text, up to the next one that is not, are a member too: what is secret in it can be redacted.
+fn text(span: Span, texts: &mut usize, peel: &mut Peel<'_>) -> Result<()> {
+    if span.is_empty() || !peel.admit() {
+        return Ok(());
+    }
+    *texts += 1;
+    peel.text(span.from(), &format!("text {texts}"), span)
 }
 
 /// A field in base64.
@@ -81,10 +142,8 @@ pub fn fields(image: &Image) -> Result<Vec<Field>> {
             _ => {
                 found.extend(open.take());
                 let name = head.trim_ascii_end().strip_suffix(ENCODED).filter(|name| is_name(name));
-                open = name.map(|name| Field {
-                    name: String::from_utf8_lossy(name).into_owned(),
-                    value: Span::new(end, 0),
-                });
+                open = name
+                    .map(|name| Field { name: String::from_utf8_lossy(name).into_owned(), value: Span::new(end, 0) });
             }
         }
         line = end;

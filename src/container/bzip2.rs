@@ -1,11 +1,15 @@
 //! bzip2: blocks of up to 900 kB, each with its CRC-32.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write as _};
 
+use bzip2::Compression;
 use bzip2::bufread::BzDecoder;
+use bzip2::write::BzEncoder;
 
 use crate::container::chain::{self, Frame, Next};
-use crate::container::{Container, Peel};
+use crate::container::out::Out;
+use crate::container::{Changed, Container, Peel};
 use crate::error::Result;
 use crate::image::{Image, Stream};
 
@@ -22,7 +26,16 @@ impl Container for Bzip2 {
     }
 
     fn members(&self, image: &Image, peel: &mut Peel<'_>) -> Result<()> {
-        chain::members::<File<'_>>(image, next, peel)
+        chain::members::<Whole<'_>>(image, next, peel)
+    }
+
+    fn pack(&self, old: &Image, changed: &Changed<'_>, out: &mut File) -> Result<()> {
+        let new = chain::only(changed)?;
+        let digit = old.bytes(3, 1)?.first().map_or(9, |digit| u32::from(digit.saturating_sub(b'0')));
+        Out::new(out).write(|out| {
+            let encoder = BzEncoder::new(BufWriter::new(out), Compression::new(digit.clamp(1, 9)));
+            chain::encode(new, encoder)?.finish()?.flush()
+        })
     }
 }
 
@@ -34,9 +47,9 @@ fn next(head: &[u8]) -> Next {
     if head.starts_with(b"BZh") && is_sized && is_begun { Next::Frame } else { Next::End }
 }
 
-struct File<'a>(BzDecoder<Stream<'a>>);
+struct Whole<'a>(BzDecoder<Stream<'a>>);
 
-impl<'a> Frame<'a> for File<'a> {
+impl<'a> Frame<'a> for Whole<'a> {
     fn open(stream: Stream<'a>) -> io::Result<Self> {
         Ok(Self(BzDecoder::new(stream)))
     }
@@ -46,7 +59,7 @@ impl<'a> Frame<'a> for File<'a> {
     }
 }
 
-impl Read for File<'_> {
+impl Read for Whole<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.0.read(into)
     }

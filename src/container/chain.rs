@@ -1,9 +1,9 @@
 //! Frames that follow each other in one file and decode to one stream: what `cat a.gz b.gz` and `pzstd` write.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
-use crate::container::Peel;
-use crate::error::Result;
+use crate::container::{Changed, Peel};
+use crate::error::{Error, Result};
 use crate::image::{Image, Stream};
 use crate::span::Span;
 
@@ -84,6 +84,23 @@ impl<'a, F: Frame<'a>> Read for Chain<'a, F> {
     }
 }
 
+/// The one member that takes the place of what was in a container of one stream.
+///
+/// # Errors
+/// Where there is none.
+pub fn only<'a>(changed: &Changed<'a>) -> Result<&'a Image> {
+    changed.values().next().copied().ok_or(Error::Internal("packing a stream without its content"))
+}
+
+/// Encodes all of `image` with `encoder`, and gives it back to be finished.
+///
+/// # Errors
+/// When the image cannot be read, or the encoder cannot write.
+pub fn encode<W: Write>(image: &Image, mut encoder: W) -> io::Result<W> {
+    io::copy(&mut Stream::from(image, 0), &mut encoder)?;
+    Ok(encoder)
+}
+
 /// Gives the one member of `image` that the frames decode to.
 ///
 /// # Errors
@@ -103,7 +120,7 @@ pub fn members<'a, F: Frame<'a>>(image: &'a Image, next: fn(&[u8]) -> Next, peel
         peel.cover(Span::between(at, end));
         trailing(image, end, peel)?;
     }
-    peel.decoded(None, spool, Vec::new())
+    peel.decoded(0, None, spool, Vec::new())
 }
 
 /// What stands behind the last frame is padding, where it is zeros, or something that is not understood.

@@ -1,11 +1,13 @@
 //! LZ4 frames, as `lz4` and systemd-coredump write them.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write as _};
 
-use lz4_flex::frame::FrameDecoder;
+use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 
 use crate::container::chain::{self, Frame, Next};
-use crate::container::{Container, Peel, zstd};
+use crate::container::out::Out;
+use crate::container::{Changed, Container, Peel, zstd};
 use crate::error::Result;
 use crate::image::{Image, Stream};
 
@@ -29,6 +31,33 @@ impl Container for Lz4 {
 
     fn members(&self, image: &Image, peel: &mut Peel<'_>) -> Result<()> {
         chain::members::<Whole<'_>>(image, next, peel)
+    }
+
+    /// One frame with the flags of the first one (LZ4 frame format, "Frame Descriptor").
+    fn pack(&self, old: &Image, changed: &Changed<'_>, out: &mut File) -> Result<()> {
+        let new = chain::only(changed)?;
+        let head = old.bytes(0, SHORTEST)?;
+        let is_legacy = head.starts_with(&LEGACY);
+        let (flags, sizes) = match head.get(4..6) {
+            Some(&[flags, sizes]) if !is_legacy => (flags, sizes),
+            _ => (0x64, 0x70),
+        };
+        let info = FrameInfo::new()
+            .legacy_frame(is_legacy)
+            .block_mode(if flags & 0x20 != 0 { BlockMode::Independent } else { BlockMode::Linked })
+            .block_checksums(flags & 0x10 != 0)
+            .content_size((flags & 8 != 0).then_some(new.len()))
+            .content_checksum(flags & 4 != 0)
+            .block_size(match sizes >> 4 & 7 {
+                4 => BlockSize::Max64KB,
+                5 => BlockSize::Max256KB,
+                6 => BlockSize::Max1MB,
+                _ => BlockSize::Max4MB,
+            });
+        Out::new(out).write(|out| {
+            let encoder = FrameEncoder::with_frame_info(info, BufWriter::new(out));
+            chain::encode(new, encoder)?.finish().map_err(io::Error::other)?.flush()
+        })
     }
 }
 

@@ -15,6 +15,7 @@
 //! | `zip`, `tar`, `cab`, `apport` | members with names |
 //! | `foreign` | what is known and not taken off |
 //! | `peel`, `spool` | members on their way out, and what they may cost |
+//! | `tree`, `out` | a container with all that is in it, put together again |
 
 mod apport;
 mod bzip2;
@@ -23,20 +24,24 @@ mod chain;
 mod foreign;
 mod gzip;
 mod lz4;
+mod out;
 mod peel;
 mod spool;
 mod tar;
+mod tree;
 mod xz;
 mod zip;
 mod zstd;
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use crate::error::Result;
 use crate::image::Image;
 
 pub use peel::{Peel, Peeled, peel};
-pub use spool::{Spool, take};
+pub use spool::{Spool, create, take};
+pub use tree::{Changed, Tree, tree};
 
 /// How one kind of container is recognised and taken apart.
 pub trait Container: Sync {
@@ -53,6 +58,12 @@ pub trait Container: Sync {
     /// # Errors
     /// When the image cannot be read, or the spool cannot be written. What is wrong with the container is a gap.
     fn members(&self, image: &Image, peel: &mut Peel<'_>) -> Result<()>;
+    /// Writes `old` to `out`, an empty file, with the `changed` members in the place of those with these keys. Everything
+    /// else stays as it is, byte for byte.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Refused`] where that cannot be; when something cannot be read or written.
+    fn pack(&self, old: &Image, changed: &Changed<'_>, out: &mut File) -> Result<()>;
 }
 
 /// Every container, in the order in which they are asked.

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::Read;
 
 use crate::container::spool::Spool;
-use crate::container::{Container, HEAD, Settings, apport, foreign, recognise};
+use crate::container::{Container, HEAD, Settings, foreign, recognise};
 use crate::dump::{self, Class, DumpMap, Label};
 use crate::error::{Gap, Result};
 use crate::image::Image;
@@ -24,8 +24,7 @@ pub struct Peeled {
 }
 
 impl Peeled {
-    /// Describes it. Of a shell nothing may be edited, because names and sizes stand in it and checksums go over them; only
-    /// apport's is text.
+    /// Describes it. Of a shell nothing may be edited, because names and sizes stand in it and checksums go over them.
     ///
     /// # Errors
     /// Only when the image cannot be read.
@@ -34,9 +33,7 @@ impl Peeled {
             None => dump::map(&self.image, limits)?,
             Some(container) => {
                 let mut map = DumpMap::blank(container, self.image.len(), Label::Header);
-                if container != apport::NAME {
-                    map.classes = Cover::new(self.image.len(), Class::Frozen);
-                }
+                map.classes = Cover::new(self.image.len(), Class::Frozen);
                 map
             }
         };
@@ -50,10 +47,46 @@ impl Peeled {
 /// # Errors
 /// What `each` returns; when the image cannot be read or a spool cannot be written.
 pub fn peel(image: Image, settings: &Settings, each: &mut dyn FnMut(Peeled) -> Result<()>) -> Result<()> {
+    walk(image, settings, &mut Each(each))
+}
+
+/// Looks on while a container is taken apart.
+pub(super) trait Visitor {
+    /// A member that is no container; `key` says which of its container's members it is.
+    fn leaf(&mut self, key: u64, peeled: Peeled) -> Result<()>;
+    /// A container whose members were shown, each as a leaf or as a container.
+    fn close(&mut self, closed: Closed) -> Result<()>;
+}
+
+/// A container, after its members.
+pub(super) struct Closed {
+    pub key: u64,
+    pub image: Image,
+    pub container: &'static dyn Container,
+    /// How many members it showed.
+    pub given: usize,
+    /// What is left of it, where that is anything.
+    pub shell: Option<Peeled>,
+}
+
+/// Takes `image` apart in front of `visitor`.
+pub(super) fn walk(image: Image, settings: &Settings, visitor: &mut dyn Visitor) -> Result<()> {
     let left = settings.limits.allowed(image.len());
     let purse = Purse { bytes: Cell::new(left), members: Cell::new(settings.limits.members) };
     let walk = Walk { settings, purse: &purse };
-    walk.down(Child { image, gaps: Vec::new() }, &[], each)
+    walk.down(Child { key: 0, is_opaque: false, image, gaps: Vec::new() }, &[], visitor)
+}
+
+struct Each<'a>(&'a mut dyn FnMut(Peeled) -> Result<()>);
+
+impl Visitor for Each<'_> {
+    fn leaf(&mut self, _key: u64, peeled: Peeled) -> Result<()> {
+        (self.0)(peeled)
+    }
+
+    fn close(&mut self, closed: Closed) -> Result<()> {
+        closed.shell.map_or(Ok(()), |shell| (self.0)(shell))
+    }
 }
 
 /// What may still be spent on one input.
@@ -70,35 +103,37 @@ struct Walk<'a> {
 
 /// A member on its way out.
 struct Child {
+    key: u64,
+    /// Whether it is looked into: a part of a text that begins like the whole is no container again.
+    is_opaque: bool,
     image: Image,
     gaps: Vec<Gap>,
 }
 
 impl Walk<'_> {
-    fn down(self, child: Child, around: &[&'static str], each: &mut dyn FnMut(Peeled) -> Result<()>) -> Result<()> {
-        let Child { image, mut gaps } = child;
-        let Some(container) = recognise(&image)? else {
+    fn down(self, child: Child, around: &[&'static str], visitor: &mut dyn Visitor) -> Result<()> {
+        let Child { key, is_opaque, image, mut gaps } = child;
+        let known = if is_opaque { None } else { recognise(&image)? };
+        let Some(container) = known else {
             gaps.extend(foreign::gap(&image.bytes(0, HEAD)?, &image));
-            return each(Peeled { image, containers: around.to_vec(), gaps, shell: None });
+            return visitor.leaf(key, Peeled { image, containers: around.to_vec(), gaps, shell: None });
         };
         if around.len() >= self.settings.limits.depth {
             let (depth, name) = (self.settings.limits.depth, container.name());
             let reason = format!("{name} inside of {depth} containers: it was not unpacked");
             gaps.push(Gap { span: Span::new(0, image.len()), reason });
-            return each(Peeled { image, containers: around.to_vec(), gaps, shell: None });
+            return visitor.leaf(key, Peeled { image, containers: around.to_vec(), gaps, shell: None });
         }
         let mut inner = vec![container.name()];
         inner.extend(around);
-        let mut give = |child: Child| self.down(child, &inner, each);
+        let mut give = |child: Child| self.down(child, &inner, visitor);
         let mut peel = Peel { image: &image, walk: self, covered: Vec::new(), gaps, given: 0, give: &mut give };
         container.members(&image, &mut peel)?;
         let Peel { covered, gaps, given, .. } = peel;
-        match shell(&image, container, covered, given, gaps) {
-            Some((image, gaps)) => {
-                each(Peeled { image, containers: around.to_vec(), gaps, shell: Some(container.name()) })
-            }
-            None => Ok(()),
-        }
+        let shell = shell(&image, container, covered, given, gaps);
+        let name = Some(container.name());
+        let shell = shell.map(|(image, gaps)| Peeled { image, containers: around.to_vec(), gaps, shell: name });
+        visitor.close(Closed { key, image, container, given, shell })
     }
 }
 
@@ -179,12 +214,23 @@ impl Peel<'_> {
     ///
     /// # Errors
     /// What the scan of it returns.
-    pub fn stored(&mut self, name: String, span: Span, reasons: Vec<String>) -> Result<()> {
+    pub fn stored(&mut self, key: u64, name: String, span: Span, reasons: Vec<String>) -> Result<()> {
         let image = self.image.part(self.origin(Some(&name)), span);
         self.cover(span);
         self.given += 1;
         let gaps = gaps_of(&image, reasons);
-        (self.give)(Child { image, gaps })
+        (self.give)(Child { key, is_opaque: false, image, gaps })
+    }
+
+    /// A part of the container's own text, which is not looked into.
+    ///
+    /// # Errors
+    /// What the scan of it returns.
+    pub fn text(&mut self, key: u64, name: &str, span: Span) -> Result<()> {
+        let image = self.image.part(self.origin(Some(name)), span);
+        self.cover(span);
+        self.given += 1;
+        (self.give)(Child { key, is_opaque: true, image, gaps: Vec::new() })
     }
 
     /// Decodes a member into a spool.
@@ -202,13 +248,19 @@ impl Peel<'_> {
     ///
     /// # Errors
     /// What the scan of it returns.
-    pub fn decoded(&mut self, name: Option<String>, mut spool: Spool, mut reasons: Vec<String>) -> Result<()> {
+    pub fn decoded(
+        &mut self,
+        key: u64,
+        name: Option<String>,
+        mut spool: Spool,
+        mut reasons: Vec<String>,
+    ) -> Result<()> {
         let len = spool.len;
         reasons.extend(spool.cut.take().map(|cut| format!("it could be unpacked only to byte {len:#x}: {cut}")));
         let image = spool.image(self.origin(name.as_deref()));
         self.given += 1;
         let gaps = gaps_of(&image, reasons);
-        (self.give)(Child { image, gaps })
+        (self.give)(Child { key, is_opaque: false, image, gaps })
     }
 
     /// Bytes that were decoded and hold several members, which [`Peel::inside`] gives.
@@ -220,22 +272,22 @@ impl Peel<'_> {
     ///
     /// # Errors
     /// What the scan of it returns.
-    pub fn inside(&mut self, name: String, shared: &Image, span: Span, reasons: Vec<String>) -> Result<()> {
+    pub fn inside(&mut self, key: u64, name: String, shared: &Image, span: Span, reasons: Vec<String>) -> Result<()> {
         let image = shared.part(self.origin(Some(&name)), span);
         self.given += 1;
         let gaps = gaps_of(&image, reasons);
-        (self.give)(Child { image, gaps })
+        (self.give)(Child { key, is_opaque: false, image, gaps })
     }
 
     /// A member of which nothing can be unpacked.
     ///
     /// # Errors
     /// What the scan of it returns.
-    pub fn locked(&mut self, name: String, reason: String) -> Result<()> {
+    pub fn locked(&mut self, key: u64, name: String, reason: String) -> Result<()> {
         let image = Image::from_bytes(self.origin(Some(&name)), Vec::new());
         self.given += 1;
         let gaps = gaps_of(&image, vec![reason]);
-        (self.give)(Child { image, gaps })
+        (self.give)(Child { key, is_opaque: false, image, gaps })
     }
 
     fn origin(&self, name: Option<&str>) -> String {

@@ -1,11 +1,13 @@
 //! tar (POSIX ustar and pax, GNU): members one behind the other, each behind a header of 512 bytes.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, Read};
 
 use ::tar::{EntryType, GnuExtSparseHeader, GnuSparseHeader, Header, PaxExtensions};
 
-use crate::container::{Container, Peel};
+use crate::container::out::{Out, refused};
+use crate::container::{Changed, Container, Peel};
 use crate::error::Result;
 use crate::image::{Image, Stream};
 use crate::span::Span;
@@ -53,6 +55,47 @@ impl Container for Tar {
             }
         }
     }
+
+    fn pack(&self, old: &Image, changed: &Changed<'_>, out: &mut File) -> Result<()> {
+        let (mut out, mut at) = (Out::new(out), 0);
+        while let Found::Entry(entry) = entry(old, at) {
+            let next = entry.data.end().div_ceil(BLOCK).saturating_mul(BLOCK);
+            match changed.get(&entry.header) {
+                None => out.copy(old, Span::between(at, next.min(old.len())))?,
+                Some(new) => {
+                    out.copy(old, Span::between(at, entry.data.from()))?;
+                    put(old, &entry, new, &mut out)?;
+                    let padding = usize::try_from(out.at.next_multiple_of(BLOCK) - out.at).unwrap_or_default();
+                    out.put(&vec![0; padding])?;
+                }
+            }
+            at = next;
+        }
+        out.copy(old, Span::between(at, old.len()))
+    }
+}
+
+/// Puts one member down again, with its size in its header where that is another now.
+fn put(old: &Image, entry: &Entry, new: &Image, out: &mut Out<'_>) -> Result<()> {
+    if let Some(map) = &entry.map {
+        let mut stored = map.parts.iter();
+        if new.len() != map.size {
+            return Err(refused(format!("{} is sparse in its archive and has another size now", entry.name)));
+        }
+        return stored.try_for_each(|part| out.copy(new, *part));
+    }
+    if new.len() != entry.data.len {
+        let block = old.bytes(entry.header, 512)?;
+        if entry.has_pax_size || block.len() != 512 {
+            return Err(refused(format!("{} has its size in a pax record and has another size now", entry.name)));
+        }
+        let mut header = Header::new_old();
+        header.as_mut_bytes().copy_from_slice(&block);
+        header.set_size(new.len());
+        header.set_cksum();
+        out.patch(out.at - BLOCK, header.as_bytes())?;
+    }
+    out.copy_all(new)
 }
 
 /// One member with all headers that tell of it.
@@ -60,8 +103,12 @@ impl Container for Tar {
 pub struct Entry {
     /// Its name.
     pub name: String,
+    /// Where its own header stands, behind those that add to it.
+    pub header: u64,
     /// Its data as it stands in the archive.
     pub data: Span,
+    /// Whether a pax record tells its size.
+    pub has_pax_size: bool,
     kind: EntryType,
     is_pax_sparse: bool,
     map: Option<Map>,
@@ -109,8 +156,8 @@ pub fn entry(image: &Image, at: u64) -> Found {
             let data = Span::new(data + map.as_ref().map_or(0, |map| map.blocks * BLOCK), len);
             let own = || String::from_utf8_lossy(&header.path_bytes()).into_owned();
             let name = pax.path.or(name).unwrap_or_else(own);
-            let is_pax_sparse = pax.is_sparse;
-            return Found::Entry(Entry { name, data, kind, is_pax_sparse, map });
+            let (has_pax_size, is_pax_sparse) = (pax.size.is_some(), pax.is_sparse);
+            return Found::Entry(Entry { name, header: at, has_pax_size, data, kind, is_pax_sparse, map });
         }
         let text = image.bytes(data, usize::try_from(size.min(LONGEST)).unwrap_or_default()).unwrap_or_default();
         if size > LONGEST || (text.len() as u64) < size {
@@ -174,21 +221,21 @@ fn give(image: &Image, entry: Entry, peel: &mut Peel<'_>) -> Result<()> {
         let reason = "it is sparse (pax records GNU.sparse.*); it was scanned as it is stored, without its holes";
         reasons.push(reason.to_owned());
     }
-    peel.stored(entry.name, entry.data, reasons)
+    peel.stored(entry.header, entry.name, entry.data, reasons)
 }
 
 /// A member of which only the parts are stored that are not zeros.
 fn sparse(image: &Image, entry: Entry, peel: &mut Peel<'_>) -> Result<()> {
     let Some(map) = entry.map else {
         let reason = "it is sparse, and its map is damaged; it was only scanned as it is stored";
-        return peel.stored(entry.name, entry.data, vec![reason.to_owned()]);
+        return peel.stored(entry.header, entry.name, entry.data, vec![reason.to_owned()]);
     };
     let mut parts = Parts { from: Stream::new(image, entry.data), map, at: 0 };
     let spool = peel.decode(&mut parts)?;
     if spool.cut.is_none() {
         peel.cover(entry.data);
     }
-    peel.decoded(Some(entry.name), spool, Vec::new())
+    peel.decoded(entry.header, Some(entry.name), spool, Vec::new())
 }
 
 /// Where the stored parts of a sparse member belong.

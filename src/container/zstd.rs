@@ -1,11 +1,14 @@
 //! Zstandard (RFC 8878), as `zstd` and systemd-coredump write it.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write as _};
 
 use zstd::stream::read::Decoder;
+use zstd::stream::write::Encoder;
 
 use crate::container::chain::{self, Frame, Next};
-use crate::container::{Container, Peel};
+use crate::container::out::Out;
+use crate::container::{Changed, Container, Peel};
 use crate::error::Result;
 use crate::image::{Image, Stream};
 
@@ -30,6 +33,27 @@ impl Container for Zstd {
 
     fn members(&self, image: &Image, peel: &mut Peel<'_>) -> Result<()> {
         chain::members::<Whole<'_>>(image, next, peel)
+    }
+
+    /// One frame like the first one. Skippable frames tell of the frames that were there before, and are left out.
+    fn pack(&self, old: &Image, changed: &Changed<'_>, out: &mut File) -> Result<()> {
+        let new = chain::only(changed)?;
+        let head = old.bytes(0, 512)?;
+        let from = skippable(&head).and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
+        let old = head.get(from..).and_then(header).unwrap_or(Header { window: 0, sized: true, checked: true });
+        Out::new(out).write(|out| {
+            let mut encoder = Encoder::new(BufWriter::new(out), level(old.window))?;
+            encoder.include_checksum(old.checked)?;
+            encoder.include_contentsize(old.sized)?;
+            if old.sized {
+                encoder.set_pledged_src_size(Some(new.len()))?;
+            }
+            if old.window > 8 << 20 {
+                encoder.long_distance_matching(true)?;
+                encoder.window_log(old.window.ilog2().min(WINDOW_LOG))?;
+            }
+            chain::encode(new, encoder)?.finish()?.flush()
+        })
     }
 }
 
@@ -78,6 +102,16 @@ pub fn header(head: &[u8]) -> Option<Header> {
     let &byte = rest.first()?;
     let base = 1_u64 << (10 + (byte >> 3));
     Some(Header { window: base + base / 8 * u64::from(byte & 7), sized, checked })
+}
+
+/// A level whose window that is: levels 1 to 3 have 512 KiB to 2 MiB, those up to 12 have 4 MiB, higher ones 8 MiB.
+fn level(window: u64) -> i32 {
+    match window {
+        0x20_0001..=0x40_0000 => 9,
+        0x40_0001..=0x80_0000 => 15,
+        1..=0x08_0000 => 1,
+        _ => 3,
+    }
 }
 
 struct Whole<'a>(Decoder<'static, Stream<'a>>);

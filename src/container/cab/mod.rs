@@ -1,5 +1,8 @@
 //! Cabinets ([MS-CAB]), as Windows Error Reporting keeps reports in: folders of files that are compressed as one.
 
+mod pack;
+
+use std::fs;
 use std::io::{self, Read};
 
 use lzxd::{Lzxd, WindowSize};
@@ -7,7 +10,8 @@ use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
-use crate::container::{Container, Peel};
+use crate::container::out::Out;
+use crate::container::{Changed, Container, Peel};
 use crate::error::Result;
 use crate::image::{Image, Stream};
 use crate::span::Span;
@@ -50,9 +54,13 @@ impl Container for Cab {
         }
         for file in cabinet.files.iter().filter(|file| usize::from(file.folder) >= cabinet.folders.len()) {
             let reason = "it begins or goes on in another cabinet, and was not scanned";
-            peel.locked(file.name.clone(), reason.to_owned())?;
+            peel.locked(file.entry, file.name.clone(), reason.to_owned())?;
         }
         Ok(())
+    }
+
+    fn pack(&self, old: &Image, changed: &Changed<'_>, out: &mut fs::File) -> Result<()> {
+        pack::pack(old, changed, &mut Out::new(out))
     }
 }
 
@@ -85,6 +93,8 @@ pub struct Folder {
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
+    /// Where its entry in the list stands.
+    pub entry: u64,
     /// Its name.
     pub name: String,
     /// Its bytes, in what its folder decodes to.
@@ -128,7 +138,7 @@ fn files(image: &Image, mut at: u64, promised: u16) -> Vec<File> {
             let name = text(image, at + 16)?;
             let span = Span::new(fields.u32(4)?.into(), fields.u32(0)?.into());
             let folder = fields.u16(8)?;
-            Some((name.len(), File { name: String::from_utf8_lossy(&name).into_owned(), span, folder }))
+            Some((name.len(), File { entry: at, name: String::from_utf8_lossy(&name).into_owned(), span, folder }))
         };
         let Some((name, file)) = file() else { break };
         files.push(file);
@@ -167,7 +177,7 @@ fn folder_members(image: &Image, folder: &Folder, files: &[&File], peel: &mut Pe
     }
     let Some(codec) = Codec::of(folder.kind) else {
         let reason = format!("it is compressed with method {}, which is not unpacked; it was not scanned", folder.kind);
-        return files.iter().try_for_each(|file| peel.locked(file.name.clone(), reason.clone()));
+        return files.iter().try_for_each(|file| peel.locked(file.entry, file.name.clone(), reason.clone()));
     };
     let mut blocks = Blocks::new(image, folder, codec);
     let mut spool = peel.decode(&mut blocks)?;
@@ -185,10 +195,13 @@ fn folder_members(image: &Image, folder: &Folder, files: &[&File], peel: &mut Pe
             let present = shared.len().saturating_sub(file.span.from());
             reasons.push(format!("only {present} of its {} bytes could be unpacked: {why}", file.span.len));
         }
-        peel.inside(file.name.clone(), &shared, file.span, reasons)?;
+        peel.inside(file.entry, file.name.clone(), &shared, file.span, reasons)?;
     }
     if let Some(cut) = cut {
-        peel.gap(Span::new(folder.data.min(image.len()), 0), format!("a folder could not be unpacked to its end: {cut}"));
+        peel.gap(
+            Span::new(folder.data.min(image.len()), 0),
+            format!("a folder could not be unpacked to its end: {cut}"),
+        );
     }
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! zip and zip64 (APPNOTE.TXT 6.3): members by the directory at the end, held against the headers before their data.
 
+mod pack;
+
+use std::fs::File;
 use std::io::{self, Read};
 
 use ::bzip2::bufread::BzDecoder;
@@ -8,7 +11,8 @@ use flate2::bufread::DeflateDecoder;
 use lzma_rust2::XzReader;
 use rawzip::{ReaderAt, ZipFileHeaderRecord, ZipLocator};
 
-use crate::container::{Container, Peel, xz, zstd};
+use crate::container::out::Out;
+use crate::container::{Changed, Container, Peel, xz, zstd};
 use crate::error::Result;
 use crate::image::{Image, Stream};
 use crate::span::{Cover, Span};
@@ -49,6 +53,10 @@ impl Container for Zip {
                 walked(image, peel)
             }
         }
+    }
+
+    fn pack(&self, old: &Image, changed: &Changed<'_>, out: &mut File) -> Result<()> {
+        pack::pack(old, changed, &mut Out::new(out))
     }
 }
 
@@ -107,6 +115,13 @@ pub fn directory(image: &Image) -> std::result::Result<Vec<Entry>, String> {
         true => Ok(entries),
         false => Err(format!("it has {} entries and says {promised}", entries.len())),
     }
+}
+
+/// Where the record is that ends the archive.
+fn end(image: &Image) -> Option<u64> {
+    let mut buffer = vec![0; RECORD];
+    let located = ZipLocator::new().locate_in_reader(Source(image), &mut buffer, image.len());
+    located.ok().map(|archive| archive.eocd_offset())
 }
 
 impl Entry {
@@ -268,7 +283,7 @@ fn member(
     let name = entry.told();
     if entry.flags & LOCKED != 0 || entry.method == 99 {
         reasons.push("it is encrypted, and was not scanned".to_owned());
-        return peel.locked(name, reasons.join("; ")).map(|()| None);
+        return peel.locked(entry.record, name, reasons.join("; ")).map(|()| None);
     }
     if entry.method == 0 {
         let present = image.part(String::new(), data);
@@ -278,13 +293,13 @@ fn member(
         if !is_cut && crc(&present)? != entry.crc && entry.flags & DESCRIPTOR == 0 {
             reasons.push("its CRC-32 is another than the archive says".to_owned());
         }
-        return peel.stored(name, data, reasons).map(|()| Some(data.end()));
+        return peel.stored(entry.record, name, data, reasons).map(|()| Some(data.end()));
     }
     let mut decoder = match Decoder::of(entry.method, Stream::new(image, data)) {
         Ok(decoder) => decoder,
         Err(reason) => {
             reasons.push(reason);
-            return peel.locked(name, reasons.join("; ")).map(|()| None);
+            return peel.locked(entry.record, name, reasons.join("; ")).map(|()| None);
         }
     };
     let spool = peel.decode(&mut decoder)?;
@@ -300,7 +315,7 @@ fn member(
         }
     }
     let is_whole = spool.cut.is_none();
-    peel.decoded(Some(name), spool, reasons)?;
+    peel.decoded(entry.record, Some(name), spool, reasons)?;
     Ok(is_whole.then_some(end))
 }
 
