@@ -303,6 +303,9 @@ pub struct ExplainArgs {
     /// It is an offset in the dump file: 4096 or 0x1000
     #[arg(long)]
     pub offset: bool,
+    /// The member of a container that is meant, where more than one was redacted
+    #[arg(long, value_name = "NAME")]
+    pub member: Option<String>,
     #[command(flatten)]
     pub format: PlainFormat,
 }

@@ -49,8 +49,15 @@ fn verify(args: &VerifyArgs, bar: &Bar) -> Result<Proof> {
     let engine = engine(&args.user_rules)?;
     let rules = paper::rule_set(engine.rules(), &args.user_rules)?;
     let (original, public_key) = (original.as_ref(), public_key.as_ref());
-    let question =
-        Question { receipt: &receipt, output: &output, original, public_key, engine: &engine, rules: &rules };
+    let question = Question {
+        receipt: &receipt,
+        output: &output,
+        original,
+        public_key,
+        engine: &engine,
+        rules: &rules,
+        unpacking: &settings,
+    };
     receipt::verify(&question, bar)
 }
 

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 
+use crate::container::out::Out;
 use crate::container::peel::{Closed, Visitor, walk};
 use crate::container::{Container, Peeled, Settings, spool};
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::span::Span;
 
 /// What an image is made of. Leaves are numbered in the order in which [`crate::container::peel`] shows them.
 pub struct Tree {
     /// Every dump, and what is left of every container.
     pub leaves: Vec<Peeled>,
+    outer: Image,
     root: Node,
 }
 
@@ -35,10 +38,11 @@ enum Body {
 /// # Errors
 /// When the image cannot be read or a spool cannot be written.
 pub fn tree(image: Image, settings: &Settings) -> Result<Tree> {
+    let outer = image.part(image.origin().to_owned(), Span::new(0, image.len()));
     let mut builder = Builder::default();
     walk(image, settings, &mut builder)?;
     match (builder.nodes.pop(), builder.nodes.is_empty()) {
-        (Some(root), true) => Ok(Tree { leaves: builder.leaves, root }),
+        (Some(root), true) => Ok(Tree { leaves: builder.leaves, outer, root }),
         _ => Err(Error::Internal("taking a container apart")),
     }
 }
@@ -69,11 +73,20 @@ impl Visitor for Builder {
 pub type Changed<'a> = BTreeMap<u64, &'a Image>;
 
 impl Tree {
+    /// The container as it is.
+    #[must_use]
+    pub fn outer(&self) -> &Image {
+        &self.outer
+    }
+
     /// Writes the container to `out`, an empty file, with `new` leaves in the place of those with these numbers.
     ///
     /// # Errors
     /// [`Error::Refused`] where a container cannot be put together with them; when something cannot be read or written.
     pub fn pack(&self, new: &BTreeMap<usize, Image>, out: &mut File, settings: &Settings) -> Result<()> {
+        if !self.root.changes(new) {
+            return Out::new(out).copy_all(&self.outer);
+        }
         match &self.root.body {
             Body::Wrapped { image, container, members } => wrap(image, *container, members, new, out, settings),
             Body::Leaf(_) => Err(Error::Internal("packing what is no container")),
