@@ -104,6 +104,14 @@ pub enum Error {
         /// What is wrong with it. It names no byte of the key.
         reason: String,
     },
+    /// A file of things that are known already and that cannot be used.
+    #[error("known file {path}: {reason}")]
+    Known {
+        /// The file.
+        path: String,
+        /// What is wrong with it, where, and what to do. It names no byte of a secret.
+        reason: String,
+    },
     /// A bug of this program, met while doing what the text says. It names no byte of the dump.
     #[error("internal error while {0}: this is a bug in dumpscrub; the message on standard error says where")]
     Internal(&'static str),

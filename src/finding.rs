@@ -109,6 +109,11 @@ pub enum Encoding {
     LittleEndian,
     /// A number in words of 4 bytes, most significant word first, each word least significant byte first: Java's `int[]`.
     Words32,
+    /// A number in words of 8 bytes, least significant word first, each word most significant byte first: limbs of a
+    /// big-endian machine.
+    Limbs64,
+    /// A number in words of 4 bytes, least significant word first, each word most significant byte first.
+    Limbs32,
     /// A number in digits of 30 bits, least significant first, each in 4 bytes: CPython's integers.
     Digits30,
     /// A number in digits of 28 bits, least significant first, each in 4 bytes: libtommath's integers.
@@ -210,6 +215,8 @@ const ENCODINGS: &[Encoding] = &[
     Encoding::Plain,
     Encoding::LittleEndian,
     Encoding::Words32,
+    Encoding::Limbs64,
+    Encoding::Limbs32,
     Encoding::Digits30,
     Encoding::Digits28,
     Encoding::Digits60,
@@ -328,6 +335,9 @@ pub struct PublicIdentity {
     /// SHA-256 of the SubjectPublicKeyInfo in hexadecimal: the name that certificates and tools know the key by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spki_sha256: Option<String>,
+    /// The name that OpenSSH prints for the key: `SHA256:` and base64. `None` for keys that SSH does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_fingerprint: Option<String>,
     /// Certificates in the dump that belong to it: subject and serial number.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<Certificate>,

@@ -16,6 +16,7 @@ pub mod hunt;
 pub mod image;
 pub mod inert;
 pub mod keys;
+pub mod known;
 pub mod limits;
 pub mod memory;
 pub mod redact;

@@ -4,7 +4,7 @@
 //! [`AddressSpace`] follows addresses. Where regions overlap (hostile or merely bogus descriptors) every region that holds
 //! an address is a candidate, because a descriptor that lies must not be able to hide what another one shows.
 
-use crate::dump::Region;
+use crate::dump::{ByteOrder, DumpMap, Region};
 use crate::error::Result;
 use crate::image::Image;
 use crate::span::{Address, FileOffset, Span};
@@ -27,6 +27,7 @@ pub struct AddressSpace {
     leaves: usize,
     /// Bit by bit: see [`AddressSpace::phases`].
     phases: u8,
+    big_endian: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,7 +77,20 @@ impl AddressSpace {
             }
         }
         let phases = phases(&mapped);
-        Self { regions: mapped, ends, leaves, phases }
+        Self { big_endian: mapped.is_empty(), regions: mapped, ends, leaves, phases }
+    }
+
+    /// The address space of the memory that `map` describes.
+    #[must_use]
+    pub fn of(map: &DumpMap) -> Self {
+        let space = Self::new(&map.regions);
+        Self { big_endian: space.big_endian || map.byte_order == ByteOrder::Big, ..space }
+    }
+
+    /// Whether the process may have been one of a big-endian machine: the dump says so, or says nothing.
+    #[must_use]
+    pub fn may_be_big_endian(&self) -> bool {
+        self.big_endian
     }
 
     /// Whether no region has an address.

@@ -103,6 +103,13 @@ impl Span {
         let both = Self::between(self.from().max(other.from()), self.end().min(other.end()));
         (!both.is_empty()).then_some(both)
     }
+
+    /// Where it is in bytes that stand at `at`, none if it begins before them.
+    #[must_use]
+    pub fn slice_at(&self, at: u64) -> Option<std::ops::Range<usize>> {
+        let from = usize::try_from(self.from().checked_sub(at)?).ok()?;
+        Some(from..usize::try_from(self.end() - at).ok()?)
+    }
 }
 
 /// A value for every byte of `0..end`: later paint covers earlier paint.

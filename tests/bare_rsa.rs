@@ -7,9 +7,11 @@ mod synth;
 use std::sync::LazyLock;
 
 use dumpscrub::dump;
-use dumpscrub::finding::{Evidence, Severity, Site};
+use dumpscrub::finding::{Encoding, Evidence, Severity, Site};
 use dumpscrub::image::Image;
 use dumpscrub::scan::{self, Engine, Options, Outcome, Quiet};
+use synth::bytes::Order;
+use synth::elf::{ElfBuilder, MACHINES, Segment};
 use synth::{Blob, Cpu, Dump, Memory, MinidumpBuilder, System, keys, symcrypt};
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(dumpscrub::detect::detectors().unwrap()).unwrap());
@@ -65,10 +67,10 @@ fn a_key_of_symcrypt_is_proven_by_the_join_alone_and_all_of_it_is_told() {
 }
 
 #[test]
-fn without_the_constants_a_bare_key_needs_a_clue() {
+fn in_the_midst_of_other_random_bytes_a_bare_key_needs_a_clue() {
     let key = keys::rsa(2048);
     let limbs = |number: &[u8]| number.iter().rev().copied().collect::<Vec<u8>>();
-    let heap = Memory::zeros(0x10_0000, 0x4000).with(0x100, &limbs(&key.n)).plant(0x800, "q", &limbs(&key.q));
+    let heap = Memory::noise(0x10_0000, 0x4000, 3).with(0x100, &limbs(&key.n)).plant(0x800, "q", &limbs(&key.q));
     assert!(scanned(&minidump(vec![heap.clone()], 0).bytes, 1 << 20).findings.is_empty());
     let heap = heap.with(0x2001, &synth::der::rsa_spki(&key));
     let dump = minidump(vec![heap], 1);
@@ -76,6 +78,65 @@ fn without_the_constants_a_bare_key_needs_a_clue() {
     assert_eq!(outcome.findings.len(), 1);
     let (at, len) = dump.planted("q").pieces[0];
     assert!(sites(&outcome).iter().any(|site| site.spans[0].from() == at as u64 && site.len() == len as u64));
+}
+
+/// Limbs in a row with zeros between them, the second number cut by the border of two regions that lie apart in the file.
+#[test]
+fn numbers_that_stand_alone_are_enough_across_regions_too() {
+    let key = keys::rsa(2048);
+    let limbs = |number: &[u8]| number.iter().rev().copied().collect::<Vec<u8>>();
+    let mut bytes = vec![0; 0x4000];
+    for (at, number) in [(0x2000 - 336, &key.n), (0x2000 - 64, &key.p), (0x2000 + 80, &key.q)] {
+        bytes[at..at + number.len()].copy_from_slice(&limbs(number));
+    }
+    let half = |at: usize| Memory::zeros(0x10_0000 + at as u64, 0x2000).with(0, &bytes[at..at + 0x2000]);
+    let dump = minidump(vec![half(0x2000), half(0)], 4);
+    for window in [1 << 20, 700] {
+        let outcome = scanned(&dump.bytes, window);
+        let [finding] = &outcome.findings[..] else { panic!("{:?}", outcome.findings) };
+        assert_eq!((finding.evidence, finding.public.kind.as_str()), (Evidence::Proven, "RSA-2048"));
+        let sites = sites(&outcome);
+        assert!(sites.iter().any(|site| site.spans.len() == 2 && site.len() == 128), "{sites:?}");
+        assert!(sites.iter().any(|site| site.spans.len() == 1 && site.len() == 128), "{sites:?}");
+    }
+}
+
+/// What machines other than little-endian ones of 64 bits make of a key.
+#[test]
+fn limbs_of_other_machines_are_found_and_so_are_the_numbers_that_follow_from_them() {
+    let key = keys::rsa(2048);
+    let turned = |number: &[u8], size: usize| number.rchunks(size).flatten().copied().collect::<Vec<u8>>();
+    let little = |number: &[u8], _: usize| number.iter().rev().copied().collect::<Vec<u8>>();
+    type Write<'a> = &'a dyn Fn(&[u8], usize) -> Vec<u8>;
+    let machines: [(bool, Order, usize, Write<'_>, Encoding); 3] = [
+        (true, Order::Big, 8, &turned, Encoding::Limbs64),
+        (false, Order::Big, 4, &turned, Encoding::Limbs32),
+        (false, Order::Little, 4, &little, Encoding::LittleEndian),
+    ];
+    for (wide, order, size, write, encoding) in machines {
+        let (mut memory, mut at, mut places) = (vec![0; 0x4000], 0x1000 + size, Vec::new());
+        for number in [&key.n, &key.p, &key.q, &key.dp, &key.dq, &key.qinv] {
+            let written = write(number, size);
+            memory[at..at + written.len()].copy_from_slice(&written);
+            places.push(at..at + written.len());
+            at += written.len().next_multiple_of(8) + 16;
+        }
+        let machine = MACHINES.iter().find(|machine| machine.wide == wide && machine.order == order).unwrap();
+        let memory = Memory::zeros(0x1000_0000, memory.len()).with(0, &memory);
+        let core = ElfBuilder { segments: vec![Segment::new(memory, 6)], ..ElfBuilder::new(*machine) }.build();
+        let base = core.segments[0];
+        let outcome = scanned(&core.bytes, 1 << 20);
+        let [finding] = &outcome.findings[..] else { panic!("{encoding:?}: {:?}", outcome.findings) };
+        assert_eq!(finding.evidence, Evidence::Proven);
+        let sites = sites(&outcome);
+        for place in &places[1..] {
+            let (from, to) = ((base + place.start) as u64, (base + place.end) as u64);
+            let told = |site: &Site| {
+                site.form.encoding == encoding && site.spans[0].from() <= from + 8 && to <= site.spans[0].end() + 8
+            };
+            assert!(sites.iter().any(told), "{encoding:?} {place:?} {sites:?}");
+        }
+    }
 }
 
 /// RFC 2409's second group, the order of P-384 repeated to the length of a prime, and what compilers divide by.

@@ -237,3 +237,194 @@ fn a_bomb_goes_off_in_a_box() {
         assert_eq!(more.status.code(), Some(0));
     }
 }
+
+/// What the ordinary program says of a wrapper.
+const JUDGES: &[(&str, &str)] = &[
+    ("gz", "gzip -t"),
+    ("zst", "zstd -qt --long=27"),
+    ("xz", "xz -t"),
+    ("lz4", "lz4 -qt"),
+    ("bz2", "bzip2 -t"),
+    ("zip", "unzip -qt"),
+    ("tar", "tar tf"),
+    ("cab", "cabextract -t"),
+];
+
+#[test]
+fn every_wrapper_comes_back_redacted() {
+    let place = Place::new();
+    for (name, script, tools) in WRAPPERS {
+        if !place.make(script, tools) {
+            continue;
+        }
+        let out = format!("out-{name}");
+        let done = place.run(&["redact", name, "-o", &out, "--no-unwind"]);
+        let said = String::from_utf8_lossy(&done.stdout) + String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(0), "{name}: {said}");
+        // Nothing that counts is left, and nothing else is different.
+        let report = place.scan(&out);
+        assert_eq!(report["summary"]["counted"], 0, "{name}");
+        assert_eq!(gaps(&report), Vec::<String>::new(), "{name}");
+        let kind = name.rsplit('.').next().unwrap();
+        let judge = JUDGES.iter().find(|(end, _)| *end == kind).unwrap().1;
+        place.make(&format!("{judge} {out} >/dev/null"), &[judge.split(' ').next().unwrap()]);
+        let verified = place.run(&["verify", &out, "--original", name]);
+        let said = String::from_utf8_lossy(&verified.stdout);
+        assert_eq!(verified.status.code(), Some(0), "{name}: {said}");
+        assert_eq!(place.run(&["verify", &out]).status.code(), Some(0), "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_redacted_is_the_same_byte_for_byte() {
+    let place = Place::new();
+    let script = "mkdir d && echo some text >d/a.txt && echo more >d/z.txt && chmod 640 d/z.txt && \
+                  touch -d '2021-02-03 04:05:06' d/a.txt && cp in.dmp d/m.dmp && \
+                  zip -qr all.zip d && tar cf all.tar d && rm -r d";
+    if !place.make(script, &["zip", "tar", "unzip"]) {
+        return;
+    }
+    for (name, list) in [("all.zip", "unzip -Zv"), ("all.tar", "tar tvf")] {
+        let out = format!("out-{name}");
+        let done = place.run(&["redact", name, "-o", &out, "--no-unwind", "-q"]);
+        assert_eq!(done.status.code(), Some(0), "{name}: {}", String::from_utf8_lossy(&done.stderr));
+        // Names, order, modes, times; sizes and checksums of what was redacted are others.
+        let listed = |file: &str| {
+            let done = Command::new("sh").args(["-c", &format!("{list} {file}")]).current_dir(place.folder.path());
+            let text = String::from_utf8(done.output().unwrap().stdout).unwrap();
+            let told = text.lines().filter(|line| {
+                let line = line.to_lowercase();
+                ["file system", "modified", "permission", "attributes", "mtime", ".txt", "entry #"]
+                    .iter()
+                    .any(|word| line.contains(word))
+            });
+            told.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(listed(name), listed(&out), "{name}");
+        assert!(!listed(name).is_empty());
+        let receipt: Value =
+            serde_json::from_slice(&fs::read(place.path(&format!("{out}.receipt.json"))).unwrap()).unwrap();
+        let members = receipt["predicate"]["members"].as_array().unwrap();
+        let text = members.iter().find(|member| member["name"] == "d/a.txt").unwrap();
+        assert_eq!(text["digest"]["sha256"], text["original"]["sha256"]);
+        let dump = members.iter().find(|member| member["name"] == "d/m.dmp").unwrap();
+        assert_ne!(dump["digest"]["sha256"], dump["original"]["sha256"]);
+    }
+}
+
+#[test]
+fn a_pipe_is_redacted_into_a_pipe() {
+    let place = Place::new();
+    if !place.make("zstd -q in.dmp", &["zstd"]) {
+        return;
+    }
+    let mut program = Command::new(PROGRAM);
+    program.args(["redact", "-", "-o", "-", "--receipt", "r.json", "--no-unwind"]).current_dir(place.folder.path());
+    let mut child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&fs::read(place.path("in.dmp.zst")).unwrap()).unwrap();
+    let done = child.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    fs::write(place.path("out.zst"), done.stdout).unwrap();
+    assert_eq!(place.scan("out.zst")["summary"]["counted"], 0);
+    assert_eq!(place.run(&["verify", "out.zst", "--receipt", "r.json"]).status.code(), Some(0));
+    let shown = place.run(&["receipt", "show", "r.json"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("minidump"));
+}
+
+#[test]
+fn a_container_with_a_gap_is_not_redacted() {
+    let place = Place::new();
+    if place.make("gzip -c in.dmp | head -c 60000 >cut.gz && zip -q -P secret locked.zip in.dmp", &["gzip", "zip"]) {
+        for name in ["cut.gz", "locked.zip"] {
+            let done = place.run(&["redact", name, "-o", "out", "--no-unwind"]);
+            assert_eq!(done.status.code(), Some(3), "{name}");
+            assert!(!place.path("out").exists() && !place.path("out.receipt.json").exists());
+        }
+    }
+}
+
+#[test]
+fn a_redacted_container_that_was_changed_is_rejected() {
+    let place = Place::new();
+    if !place.make("zip -q -0 one.zip in.dmp", &["zip"]) {
+        return;
+    }
+    assert_eq!(place.run(&["redact", "one.zip", "-o", "out.zip", "--no-unwind"]).status.code(), Some(0));
+    let whole = fs::read(place.path("out.zip")).unwrap();
+    for at in [40, 5000, whole.len() / 2, whole.len() - 30] {
+        let mut other = whole.clone();
+        other[at] ^= 1;
+        fs::write(place.path("out.zip"), other).unwrap();
+        assert_eq!(place.run(&["verify", "out.zip"]).status.code(), Some(1), "{at}");
+    }
+}
+
+/// A cabinet of two folders, by a writer that is not ours.
+fn cabinet(files: &[(&str, &[u8])], kind: cab::CompressionType) -> Vec<u8> {
+    let mut builder = cab::CabinetBuilder::new();
+    let folder = builder.add_folder(kind);
+    files.iter().for_each(|(name, _)| {
+        folder.add_file(*name);
+    });
+    let mut writer = builder.build(std::io::Cursor::new(Vec::new())).unwrap();
+    while let Some(mut file) = writer.next_file().unwrap() {
+        let (_, bytes) = files.iter().find(|(name, _)| *name == file.file_name()).unwrap();
+        file.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn cabinets_are_taken_apart_and_put_together() {
+    let place = Place::new();
+    let dump = fs::read(place.path("in.dmp")).unwrap();
+    for kind in [cab::CompressionType::None, cab::CompressionType::MsZip] {
+        let files: &[(&str, &[u8])] = &[("Report.wer", b"Version=1"), ("in.dmp", &dump), ("more.txt", b"more")];
+        fs::write(place.path("in.cab"), cabinet(files, kind)).unwrap();
+        let report = place.scan("in.cab");
+        assert_eq!((sites(&report, "in.cab!in.dmp"), gaps(&report)), (place.sites.clone(), Vec::new()), "{kind:?}");
+        let done = place.run(&["redact", "in.cab", "-o", "out.cab", "--force", "--no-unwind"]);
+        assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!(place.scan("out.cab")["summary"]["counted"], 0);
+        assert_eq!(place.run(&["verify", "out.cab", "--original", "in.cab"]).status.code(), Some(0));
+        place.make("cabextract -q -t out.cab", &["cabextract"]);
+        let bytes = std::io::Cursor::new(fs::read(place.path("out.cab")).unwrap());
+        let mut text = Vec::new();
+        let mut cabinet = cab::Cabinet::new(bytes).unwrap();
+        std::io::copy(&mut cabinet.read_file("more.txt").unwrap(), &mut text).unwrap();
+        assert_eq!(text, b"more");
+        let mut redacted = Vec::new();
+        std::io::copy(&mut cabinet.read_file("in.dmp").unwrap(), &mut redacted).unwrap();
+        assert_eq!(redacted.len(), dump.len());
+    }
+}
+
+#[test]
+fn reports_of_apport_are_taken_apart_and_put_together() {
+    use base64ct::Encoding as _;
+    let place = Place::new();
+    if !place.make("gzip -9 -n -c in.dmp >in.gz", &["gzip"]) {
+        return;
+    }
+    // The header of gzip on a line of its own, as apport writes it.
+    let packed = fs::read(place.path("in.gz")).unwrap();
+    let lines = [&packed[..10], &packed[10..50_000], &packed[50_000..]].map(base64ct::Base64::encode_string);
+    let password = keys::password();
+    let text = format!(
+        "ProblemType: Crash\nArchitecture: amd64\nCoreDump: base64\n {}\n {}\n {}\nProcCmdline: psql postgres://app:{password}@db.internal/crm\n",
+        lines[0], lines[1], lines[2]
+    );
+    fs::write(place.path("in.crash"), &text).unwrap();
+    let report = place.scan("in.crash");
+    assert_eq!(gaps(&report), Vec::<String>::new());
+    let done = place.run(&["redact", "in.crash", "-o", "out.crash", "--no-unwind"]);
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(place.scan("out.crash")["summary"]["counted"], 0);
+    assert_eq!(place.run(&["verify", "out.crash", "--original", "in.crash"]).status.code(), Some(0));
+    let redacted = fs::read_to_string(place.path("out.crash")).unwrap();
+    assert!(
+        !redacted.contains(&password)
+            && redacted.starts_with("ProblemType: Crash\nArchitecture: amd64\nCoreDump: base64\n ")
+    );
+    assert!(redacted.contains("\nProcCmdline: psql postgres://app:"));
+}

@@ -1,6 +1,11 @@
 //! Writing under bad conditions: killed at any moment, no space left, an input that changes while it is read. What is there
 //! afterwards is nothing or a complete and proven file, and no file with the original's bytes.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests may fail loudly, and tell what they saw")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests may fail loudly, and tell what they saw"
+)]
 
 #[expect(dead_code, reason = "these tests need a part of the builder")]
 mod synth;
@@ -30,11 +35,17 @@ struct Place {
 
 impl Place {
     fn new(len: usize) -> Self {
+        Self::of(Memory::noise(0x10_0000, len, rand::random()), &[])
+    }
+
+    /// A dump of this heap, with secrets in it, and `more` at 0x2000.
+    fn of(heap: Memory, more: &[u8]) -> Self {
         let (folder, secret) = (tempfile::tempdir().unwrap(), keys::password());
         let key = der::pkcs1(&keys::rsa(1024));
         let url = format!("postgres://app:{secret}@db.internal:5432/crm\0");
-        let heap = Memory::noise(0x10_0000, len, rand::random()).with(0x1001, url.as_bytes());
-        let heap = heap.with(len / 2, forms::pem("RSA PRIVATE KEY", &key, Lines::Lf).as_bytes());
+        let len = heap.len();
+        let heap = heap.with(0x2000, more).with(0x1001, url.as_bytes());
+        let heap = heap.with(len - 0x2000, forms::pem("RSA PRIVATE KEY", &key, Lines::Lf).as_bytes());
         let heap = heap.with(len - 0x200, url.as_bytes());
         let dump = MinidumpBuilder { memory64: vec![heap], ..MinidumpBuilder::new(Cpu::Amd64, System::Linux) }.build();
         fs::write(folder.path().join("in.dmp"), dump.bytes).unwrap();
@@ -215,6 +226,47 @@ fn standard_input_and_output_carry_dumps_too() {
     assert_eq!(done.status.code(), Some(0), "{}", said(&done));
     assert!(out == place.redacted(), "the same as from a file");
     assert!(said(&done).contains("planned-bytes-only"), "people are told on standard error");
+}
+
+#[test]
+fn a_reader_that_is_gone_gets_no_dump_and_that_is_an_error() {
+    let place = Place::new(1 << 20);
+    let mut child = place.command().args(["-o", "-", "--receipt", "r.json"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let done = child.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(2), "{}", said(&done));
+    assert!(said(&done).contains("standard output"), "{}", said(&done));
+    assert_eq!(place.others(), [""; 0], "no receipt either");
+}
+
+#[test]
+fn what_could_not_be_scanned_is_a_refusal_or_an_exception_that_everyone_is_told() {
+    // More public keys than are hunted for at once; no such number is a key, which nobody can see.
+    let key = keys::rsa(1024);
+    let public = der::rsa_spki(&key);
+    let modulus = forms::find_all(&public, &key.n)[0];
+    let mut many = vec![0; 1024];
+    for _ in 0..500 {
+        let mut one = public.clone();
+        one[modulus + 1..][..126].fill_with(rand::random);
+        many.extend(one);
+    }
+    let place = Place::of(Memory::noise(0x10_0000, 128 << 10, rand::random()), &many);
+    let done = place.command().args(["-o", "out.dmp"]).output().unwrap();
+    assert_eq!((done.status.code(), place.others()), (Some(3), vec![]), "{}", said(&done));
+    let done = place.command().args(["-o", "out.dmp", "--allow-gaps"]).output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+    assert!(forms::find_all(&fs::read(place.path("out.dmp")).unwrap(), place.secret.as_bytes()).is_empty());
+    for original in [&[][..], &["--original", "in.dmp"]] {
+        let mut verify = Command::new(PROGRAM);
+        verify.args(["verify", "out.dmp", "--receipt", "out.dmp.receipt.json", "--no-progress"]).args(original);
+        let done = verify.current_dir(place.folder.path()).output().unwrap();
+        let told = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert_eq!(done.status.code(), Some(0), "{told} {}", said(&done));
+        assert!(told.contains("that the original has too"), "{told}");
+    }
+    let receipt = fs::read_to_string(place.path("out.dmp.receipt.json")).unwrap();
+    assert!(!receipt.is_empty());
 }
 
 #[test]

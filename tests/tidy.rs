@@ -31,6 +31,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("detect", &["error", "limits", "image", "vault", "finding", "window", "memory", "hunt", "keys"]),
     ("hunt", &["error", "limits", "image", "vault", "finding", "window", "memory", "detect", "keys"]),
     ("keys", &["error", "limits", "image", "vault", "finding", "window", "memory", "detect", "hunt"]),
+    // What the user knows is read by the detectors that read it in dumps.
+    ("known", &["error", "vault", "finding", "window", "detect", "hunt", "keys"]),
     ("scan", BELOW_SCAN),
     ("redact", BELOW_REDACT),
     ("policy", BELOW_USES),
@@ -38,14 +40,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("audit", BELOW_USES),
     // A report is given what it prints: findings, what is known of the dump, the outcome; the vault only opens for
     // `--show-secrets`.
-    ("report", &["error", "vault", "finding", "inert", "dump", "scan", "redact"]),
+    ("report", &["error", "vault", "finding", "inert", "dump", "known", "scan", "redact"]),
     ("commands", BELOW_COMMANDS),
     ("lib", BELOW_COMMANDS),
     ("main", &["commands"]),
 ];
 
-const BELOW_SCAN: &[&str] =
-    &["fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys"];
+const BELOW_SCAN: &[&str] = &[
+    "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys",
+    "known",
+];
 const BELOW_REDACT: &[&str] = &[
     "container",
     "fill",
@@ -61,11 +65,12 @@ const BELOW_REDACT: &[&str] = &[
     "detect",
     "hunt",
     "keys",
+    "known",
     "scan",
 ];
 const BELOW_USES: &[&str] = &[
     "fill", "inert", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
-    "keys", "scan", "redact", "report",
+    "keys", "known", "scan", "redact", "report",
 ];
 const BELOW_COMMANDS: &[&str] = &[
     "container",
@@ -82,6 +87,7 @@ const BELOW_COMMANDS: &[&str] = &[
     "detect",
     "hunt",
     "keys",
+    "known",
     "scan",
     "redact",
     "report",
@@ -103,6 +109,8 @@ const HOMES: &[(&str, &[&str])] = &[
         &[
             "src/container/apport.rs",
             "src/detect",
+            // SSH's fingerprints are base64.
+            "src/keys/public.rs",
             "src/scan/forms",
             "src/scan/propagate",
             "src/scan/forms.rs",
@@ -146,12 +154,12 @@ const HOMES: &[(&str, &[&str])] = &[
     ("lz4_flex", &["src/container/lz4.rs"]),
     ("lzma_rust2", &["src/container"]),
     ("lzxd", &["src/container/cab"]),
-    ("memchr", &["src/detect", "src/fill.rs", "src/hunt", "src/keys", "src/scan"]),
+    ("memchr", &["src/detect", "src/fill.rs", "src/hunt", "src/keys", "src/known", "src/scan"]),
     ("minidump", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_common", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_unwind", &["src/redact/unwind"]),
     ("miniz_oxide", &["src/container/cab"]),
-    ("multiversion", &["src/scan", "src/detect", "src/hunt/dense.rs"]),
+    ("multiversion", &["src/scan", "src/detect", "src/hunt/dense.rs", "src/keys/limbs.rs"]),
     ("p256", &["src/keys"]),
     ("p384", &["src/keys"]),
     ("p521", &["src/keys"]),
@@ -167,6 +175,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/container/spool.rs",
             "src/image/open.rs",
             "src/image/holes.rs",
+            "src/known/read.rs",
             "src/redact/draft.rs",
             "src/hook",
             "src/redact/write",
@@ -195,7 +204,7 @@ const HOMES: &[(&str, &[&str])] = &[
 ];
 
 /// Where `std::os::unix` may be named: all else runs on other systems too.
-const UNIX: &[&str] = &["src/image", "src/redact/draft.rs", "src/hook"];
+const UNIX: &[&str] = &["src/image", "src/known/read.rs", "src/redact/draft.rs", "src/hook"];
 
 /// 500 lines are a house; more than this is a bug.
 const MOST_LINES: usize = 700;

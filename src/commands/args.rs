@@ -118,6 +118,8 @@ pub struct ScanArgs {
     #[command(flatten)]
     pub user_rules: UserRules,
     #[command(flatten)]
+    pub known: KnownFiles,
+    #[command(flatten)]
     pub fingerprints: Fingerprints,
     /// Print the secrets themselves
     ///
@@ -196,6 +198,8 @@ pub struct RedactArgs {
     pub user_rules: UserRules,
     #[command(flatten)]
     pub unpacking: Unpacking,
+    #[command(flatten)]
+    pub known: KnownFiles,
     /// Show no progress bar
     #[arg(long)]
     pub no_progress: bool,
@@ -243,6 +247,25 @@ fn size(text: &str) -> Result<u64, String> {
     size.ok_or_else(|| "write it as 500M or 64G".to_owned())
 }
 
+/// What the user knows already, and asks for.
+#[derive(Debug, Default, ClapArgs)]
+pub struct KnownFiles {
+    /// Look for the private keys of the certificates and public keys in FILE; may be given several times
+    ///
+    /// PEM, DER, lines of authorized_keys, .pub files, and JSON Web Keys. The dump need not hold the public half: this is
+    /// how to ask whether this very key was in a dump. The report answers for each of them. A private key is taken too, and
+    /// then searched in every form, from a file that only its owner may read (chmod 600).
+    #[arg(long = "known", value_name = "FILE")]
+    pub keys: Vec<PathBuf>,
+    /// Search the secrets in FILE, in every form in which programs keep them; may be given several times
+    ///
+    /// Each line is a secret, such as a token or a password; private keys are taken as PEM, DER or JSON Web Keys. Only the
+    /// owner may be able to read the file (chmod 600). The report answers for each secret, names it by its line, and does not
+    /// print it.
+    #[arg(long = "known-secrets", value_name = "FILE")]
+    pub secrets: Vec<PathBuf>,
+}
+
 /// Fingerprints, which need a key.
 #[derive(Debug, Default, ClapArgs)]
 pub struct Fingerprints {
@@ -278,6 +301,8 @@ pub struct VerifyArgs {
     pub format: PlainFormat,
     #[command(flatten)]
     pub user_rules: UserRules,
+    #[command(flatten)]
+    pub known: KnownFiles,
     /// Number of threads [default: one for each core]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,

@@ -27,10 +27,11 @@ use std::process::ExitCode;
 
 use crate::detect;
 use crate::error::Result;
+use crate::known::{self, Known};
 use crate::report::Inert;
 use crate::scan::Engine;
 
-use args::{Command, UserRules};
+use args::{Command, KnownFiles, UserRules};
 
 /// Runs the program: the whole of `main`.
 #[must_use]
@@ -64,6 +65,15 @@ fn run(args: &args::Args) -> Result<u8> {
 /// The engine that every command uses: the program's own detectors and the rules of these files.
 fn engine(rules: &UserRules) -> Result<Engine> {
     Engine::new(detect::detectors_with(&rules.rules)?)
+}
+
+/// The same engine, which also looks for what the user knows.
+fn engine_with(rules: &UserRules, files: &KnownFiles) -> Result<Engine> {
+    let keys = files.keys.iter().map(|path| (path, known::Content::Keys));
+    let all = keys.chain(files.secrets.iter().map(|path| (path, known::Content::Secrets)));
+    let things: Vec<Vec<known::Thing>> =
+        all.map(|(path, content)| known::read(path, content)).collect::<Result<_>>()?;
+    Ok(engine(rules)?.with_known(Known(things.into_iter().flatten().collect())))
 }
 
 /// Says something on standard error; where that is closed there is nobody to tell.

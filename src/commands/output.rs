@@ -90,6 +90,15 @@ pub fn to_stdout(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result
     }
 }
 
+/// Writes to standard output what is worth nothing in part: a reader that is gone is an error.
+///
+/// # Errors
+/// When it cannot be written whole.
+pub fn all_to_stdout(from: &mut impl io::Read) -> Result<()> {
+    let mut out = io::stdout().lock();
+    io::copy(from, &mut out).and_then(|_| out.flush()).map_err(|source| Output::Stdout.failed(source))
+}
+
 /// Takes the colours out of what is written through it.
 pub struct Plain<'a> {
     out: &'a mut dyn Write,

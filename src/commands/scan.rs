@@ -6,7 +6,7 @@ use crate::commands::args::{Manner, ScanArgs};
 use crate::commands::inputs::{self, Input};
 use crate::commands::output::{Output, Plain};
 use crate::commands::progress::Bar;
-use crate::commands::{complain, crash, engine, exit, paper};
+use crate::commands::{complain, crash, engine_with, exit, paper};
 use crate::container::{self, Peeled, Settings};
 use crate::error::Result;
 use crate::report::{Builder, Policy, Report, Scanned};
@@ -18,7 +18,7 @@ use crate::vault::FingerprintKey;
 /// # Errors
 /// When the report cannot be written. What goes wrong with an input is told in the report.
 pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
-    let engine = engine(&args.user_rules)?;
+    let engine = engine_with(&args.user_rules, &args.known)?;
     let fingerprints = paper::fingerprint_key(&args.fingerprints)?;
     let inputs = inputs::collect(&args.paths);
     let output = Output::prepare(args.output.as_deref(), &inputs)?;
@@ -48,7 +48,8 @@ fn scan_all(
     bar: &Bar,
 ) -> Report {
     let policy = Policy { fail_on: args.fail_on, min_evidence: args.min_evidence };
-    let mut report = Builder::new(engine.rules().clone(), policy).with_fingerprints(fingerprints);
+    let mut report =
+        Builder::new(engine.rules().clone(), policy).with_fingerprints(fingerprints).with_known(engine.known());
     let (skipped, inputs): (Vec<Input>, Vec<Input>) = inputs.into_iter().partition(|i| matches!(i, Input::Skipped(_)));
     for input in skipped {
         if let Input::Skipped(skipped) = input {

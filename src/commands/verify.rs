@@ -8,7 +8,7 @@ use crate::commands::args::{Manner, VerifyArgs};
 use crate::commands::inputs::Input;
 use crate::commands::output::{Plain, to_stdout};
 use crate::commands::progress::Bar;
-use crate::commands::{engine, exit, paper};
+use crate::commands::{engine_with, exit, paper};
 use crate::error::{Error, Result};
 use crate::redact::prove::{Check, StackCounts};
 use crate::redact::receipt::{self, Question, keys};
@@ -46,7 +46,7 @@ fn verify(args: &VerifyArgs, bar: &Bar) -> Result<Proof> {
     let settings = args.unpacking.settings();
     let output = Input::named(&args.dump).open(&settings)?;
     let original = args.original.as_deref().map(|path| Input::named(path).open(&settings)).transpose()?;
-    let engine = engine(&args.user_rules)?;
+    let engine = engine_with(&args.user_rules, &args.known)?;
     let rules = paper::rule_set(engine.rules(), &args.user_rules)?;
     let (original, public_key) = (original.as_ref(), public_key.as_ref());
     let question = Question {

@@ -14,6 +14,8 @@ use super::structure::site_of;
 use super::{Candidate, Detector, Hits, Literal, Reach, TextView, Trigger};
 use crate::finding::{Evidence, Form, Layout, Piece, PublicIdentity, Rule};
 use crate::keys::fragment::looks_random;
+use crate::keys::number::Number;
+use crate::keys::public::PublicKey;
 use crate::keys::rsa_parts::{LONGEST, RsaParts};
 use crate::keys::{FoundKey, asn1, dsa, ec_parts, edwards, symmetric};
 use crate::vault::{Secret, SecretBytes};
@@ -81,6 +83,23 @@ fn tell(object: &Object<'_>, view: &TextView<'_>, window: &Window<'_>, out: &mut
         let place = |range: &Range<usize>| view.bytes_of(range.clone());
         let site = site_of(window, place(&object.range), place(value));
         out.hits.push(key.clone().at(site, Form { layout: Layout::Jwk, encoding: view.encoding(), piece: *piece }));
+    }
+}
+
+/// The public key of the object whose `"kty"` is at `at`.
+#[must_use]
+pub fn public_key(text: &[u8], at: usize) -> Option<PublicKey> {
+    let object = Object::around(text, at);
+    let [n, e, x, y] = ["n", "e", "x", "y"].map(|name| object.bytes(name));
+    match object.text("kty") {
+        b"RSA" => PublicKey::rsa(&Number::from_be(n.expose()), &Number::from_be(e.expose())),
+        b"EC" => ec_parts::public_key(std::str::from_utf8(object.text("crv")).ok()?, x.expose(), y.expose()),
+        b"OKP" => match object.text("crv") {
+            b"Ed25519" => PublicKey::edwards(edwards::ED25519, x.expose()),
+            b"X25519" => PublicKey::edwards(edwards::X25519, x.expose()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -6,13 +6,15 @@
 
 pub mod dense;
 pub mod generators;
+pub mod islands;
 pub mod montgomery;
+mod neighbours;
 mod number_words;
 pub mod rsa_integers;
 pub mod rsa_windows;
 pub mod shielded;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::detect::Hits;
 use crate::finding::{Certificate, Rule};
@@ -76,6 +78,8 @@ impl Clue {
 #[derive(Clone, Debug)]
 pub struct Clues {
     known: BTreeMap<Clue, ()>,
+    /// Those that the user brought: they need no room.
+    brought: BTreeSet<Clue>,
     most: usize,
     dropped: bool,
 }
@@ -84,11 +88,19 @@ impl Clues {
     /// No clues, and room for `most`.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { known: BTreeMap::new(), most, dropped: false }
+        Self { known: BTreeMap::new(), brought: BTreeSet::new(), most, dropped: false }
+    }
+
+    /// Adds a clue that no dump gave. It is never dropped.
+    pub fn bring(&mut self, clue: Clue) {
+        self.brought.insert(clue);
     }
 
     /// Adds a clue. Where there is no more room the greatest goes, so that the order of adding does not matter.
     pub fn add(&mut self, clue: Clue) {
+        if self.brought.contains(&clue) {
+            return;
+        }
         self.known.insert(clue, ());
         if self.known.len() > self.most {
             self.known.pop_last();
@@ -102,9 +114,9 @@ impl Clues {
         self.dropped
     }
 
-    /// Every clue, in order.
+    /// Every clue, those that the user brought first, each kind in order.
     pub fn iter(&self) -> impl Iterator<Item = &Clue> {
-        self.known.keys()
+        self.brought.iter().chain(self.known.keys())
     }
 
     /// The certificates of the key with this SubjectPublicKeyInfo hash.
@@ -114,7 +126,7 @@ impl Clues {
             Clue::Certificate { spki_sha256, certificate } if spki_sha256 == spki => Some(certificate.clone()),
             _ => None,
         };
-        self.known.keys().filter_map(of_key).collect()
+        self.iter().filter_map(of_key).collect()
     }
 }
 

@@ -11,24 +11,30 @@
 //! 2. [`seen`]: every stretch that looks random and begins with a limb that the filter knows is kept, up to a budget.
 //!
 //! Then [`Join::moduli`] divides: where one of what was kept is p and another one is n with `n = p * q`, that is no accident;
-//! the filter may err, the division does not. What it gives is a clue like a certificate's.
+//! the filter may err, the division does not. What it gives is a clue like a certificate's. The same walk looks for numbers
+//! that stand alone ([`super::islands`]) or near each other ([`super::neighbours`]).
 
 use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
 use super::dense::{self, Bits, WORD};
-use crate::keys::limbs::{self, Dividend, LONGEST, Likeness, negated_inverse};
+use super::islands::{self, Words};
+use super::neighbours::{NEAR, Neighbours};
+use super::number_words::{Order, Place};
+use crate::keys::limbs::{self, Dividend, Divisor, LONGEST, Likeness, negated_inverse};
 use crate::keys::number::Number;
 use crate::memory::AddressSpace;
 use crate::window::Window;
 
 /// Limbs of the primes that are looked for: RSA-1024 to RSA-8192.
-const HALVES: [usize; 12] = [8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 60, 64];
-/// Candidates that are kept. Each may be divided by each, which takes a second or two.
-const MOST: usize = 2048;
-/// Different bytes that a constant has at least: of random words one in 10^7 has fewer.
-const DIFFERENT: u32 = 4;
+pub const HALVES: [usize; 12] = [8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 60, 64];
+/// The orders of limbs that constants are looked for in.
+const CONSTANTS: [Order; 2] = [Order::Limbs, Order::BigLimbs64];
+/// Candidates that are kept. Of those that may be primes each is divided into each, which takes a second at worst.
+const MOST: usize = 8192;
+/// Different bytes that a constant has at least: of random words six in a million have fewer.
+const DIFFERENT: u32 = 5;
 
 /// The lowest limbs of moduli whose constants the window may own.
 #[must_use]
@@ -40,13 +46,22 @@ pub fn wanted(window: &Window<'_>, memory: &AddressSpace) -> Vec<u64> {
         let before = start.checked_sub(WORD).map(|at| window.slice(at..start));
         let before = before.and_then(|word| word.first_chunk()).map_or(0, |word| u64::from_le_bytes(*word));
         let seen = window.slice(start..owned.end + 2 * WORD);
-        dense::alone(before, seen, |at, word| {
+        let mut found = |at: usize, word| {
             if start + at < owned.end && has_variety(word) {
                 wanted.push(negated_inverse(word));
             }
-        });
+        };
+        dense::alone(before, seen, &mut found);
+        if memory.may_be_big_endian() {
+            dense::alone(before.swap_bytes(), &swapped(seen), &mut found);
+        }
     }
     wanted
+}
+
+/// The bytes with those of each whole word in the other order.
+fn swapped(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(bytes.as_chunks::<WORD>().0.iter().flat_map(|word| word.iter().rev().copied()).collect())
 }
 
 fn has_variety(word: u64) -> bool {
@@ -66,10 +81,10 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// A filter for an image of `len` bytes: one bit for each of its words, 128 KiB to 64 MiB.
+    /// A filter for an image of `len` bytes: four bits for each of its words, 128 KiB to 128 MiB.
     #[must_use]
     pub fn new(len: u64) -> Self {
-        let bits = (len / WORD as u64).next_power_of_two().clamp(1 << 20, 1 << 29);
+        let bits = (len / 2).next_power_of_two().clamp(1 << 20, 1 << 30);
         let words = usize::try_from(bits / 64).unwrap_or(1 << 14);
         Self { words: vec![0; words], shift: 64 - words.trailing_zeros() }
     }
@@ -98,30 +113,58 @@ impl Filter {
 /// What stands from one place on and may begin with a modulus.
 pub type Candidate = Zeroizing<Vec<u64>>;
 
+/// Numbers that may be moduli or primes, and that a window owns.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Those whose lowest limb the filter knows.
+    pub known: Vec<Candidate>,
+    /// Those that stand alone: see [`super::islands`].
+    pub alone: Vec<Candidate>,
+    /// Moduli, most significant byte first, that a number near them divides: see [`super::neighbours`].
+    pub near: Vec<Vec<u8>>,
+}
+
 /// The candidates that the window owns.
 #[must_use]
-pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Vec<Candidate> {
+pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen {
     let owned = window.owned();
-    let end = (owned.end + WORD * (LONGEST + 1)).min(window.bytes().len());
-    let (stretches, _) = dense::stretches(window.bytes(), owned.start..end, HALVES[0]);
-    let grids = dense::grids(window, memory);
-    let mut seen = Vec::new();
-    for stretch in stretches {
-        for (grid, _) in grids.iter().enumerate().filter(|(_, on)| **on) {
-            let start = stretch.start + (grid + WORD - stretch.start % WORD) % WORD;
-            let words = dense::words(window.slice(start..stretch.end));
-            let full = Bits::of(&words, dense::is_dense).without_holes();
-            let odd = Bits::of(&words, |word| word & 1 == 1);
-            for index in odd.and(&full.runs(HALVES[0] - 2), 1).ones() {
-                let limbs = words.get(index..(index + LONGEST).min(words.len())).unwrap_or_default();
-                let known = limbs.first().is_some_and(|&low| filter.has(low));
-                if known && owned.contains(&(start + WORD * index)) {
-                    seen.push(Zeroizing::new(limbs.to_vec()));
-                }
-            }
+    let from = owned.start.saturating_sub(NEAR);
+    let end = (owned.end + NEAR + WORD * (LONGEST + 1)).min(window.bytes().len());
+    let (stretches, digits) = dense::stretches(window.bytes(), from..end, HALVES[0]);
+    let (grids, orders) = (dense::grids(window, memory), Order::of(memory));
+    let (mut seen, mut near) = (Seen::default(), Neighbours::default());
+    for (stretch, grid) in stretches.iter().flat_map(|stretch| (0..WORD).map(move |grid| (stretch, grid))) {
+        let aligned =
+            |order: &&Order| order.fits(grid, &grids) && (**order != Order::Bytes || grids.get(grid) == Some(&true));
+        let orders: Vec<Order> = orders.iter().filter(aligned).copied().collect();
+        if orders.is_empty() {
+            continue;
+        }
+        let start = stretch.start + (grid + WORD - stretch.start % WORD) % WORD;
+        let words = dense::words(window.slice(start..stretch.end));
+        for &order in orders.iter().filter(|order| CONSTANTS.contains(order)) {
+            known(filter, window, &Place { start, words: &words, order }, &mut seen.known);
+        }
+        let words = Words { window, start, words: &words, orders: &orders };
+        islands::in_words(&words, &mut seen.alone);
+        near.add(&words);
+    }
+    islands::in_digits(window, &digits, &owned, &mut seen.alone);
+    seen.near = near.moduli(window);
+    seen
+}
+
+/// Adds what begins with a limb that the filter knows.
+fn known(filter: &Filter, window: &Window<'_>, place: &Place<'_>, seen: &mut Vec<Candidate>) {
+    let full = Bits::of(place.words, dense::is_dense).without_holes();
+    let odd = Bits::of(place.words, |word| place.order.limb(word) & 1 == 1);
+    for index in odd.and(&full.runs(HALVES[0] - 2), 1).ones() {
+        let words = place.words.get(index..(index + LONGEST).min(place.words.len())).unwrap_or_default();
+        let known = words.first().is_some_and(|&low| filter.has(place.order.limb(low)));
+        if known && window.owned().contains(&(place.start + WORD * index)) {
+            seen.push(Zeroizing::new(words.iter().map(|&word| place.order.limb(word)).collect()));
         }
     }
-    seen
 }
 
 /// Candidates of the whole image.
@@ -165,18 +208,26 @@ impl Join {
         let of = |len: usize| self.kept.values().filter_map(move |limbs| limbs.get(..len));
         let (like, double) = (Likeness::new(half), Likeness::new(2 * half));
         let great = |limbs: &&[u64]| like.has(limbs) && limbs.last().is_some_and(|top| top >> 63 == 1);
-        let primes: Vec<&[u64]> = of(half).filter(great).collect();
-        let moduli = of(2 * half).filter(|limbs| !primes.is_empty() && double.has(limbs));
-        let divided = moduli.filter_map(|limbs| {
-            let n = limbs::to_number(limbs);
-            // The exponent plays no part in a division.
-            let dividend = Dividend::new(&n, &Number::from(3))?;
-            let divides =
-                |prime: &&&[u64]| dividend.may_be_divided_by(prime) && n.is_multiple_of(&limbs::to_number(prime));
-            primes.iter().find(divides).map(|_| n.to_be())
-        });
-        divided.collect()
+        products(of(2 * half).filter(|limbs| double.has(limbs)), of(half).filter(great))
     }
+}
+
+/// Those of `moduli`, most significant byte first, that one of `primes` divides. Half their limbs is what the primes have.
+pub fn products<'l>(moduli: impl Iterator<Item = &'l [u64]>, primes: impl Iterator<Item = &'l [u64]>) -> Vec<Vec<u8>> {
+    let mut moduli = moduli.peekable();
+    if moduli.peek().is_none() {
+        return Vec::new();
+    }
+    let primes = primes.filter(|limbs| !limbs::has_small_divisor(limbs));
+    let primes: Vec<(Divisor, &[u64])> = primes.filter_map(|limbs| Some((Divisor::new(limbs)?, limbs))).collect();
+    let divided = moduli.filter(|_| !primes.is_empty()).filter_map(|limbs| {
+        let n = limbs::to_number(limbs);
+        // The exponent plays no part in a division.
+        let dividend = Dividend::new(&n, &Number::from(3))?;
+        let mut divisors = primes.iter().filter(|(prime, _)| dividend.may_be_divided_by(prime));
+        divisors.any(|(_, limbs)| n.is_multiple_of(&limbs::to_number(limbs))).then(|| n.to_be())
+    });
+    divided.collect()
 }
 
 #[cfg(test)]
@@ -214,7 +265,7 @@ mod tests {
         let windows = || windows.iter().map(|owned| Window::new(bytes, owned.clone(), &pieces, &[]));
         windows().flat_map(|window| wanted(&window, &memory)).for_each(|word| filter.add(word));
         let mut join = Join::default();
-        windows().flat_map(|window| seen(&filter, &window, &memory)).for_each(|candidate| join.add(candidate));
+        windows().flat_map(|window| seen(&filter, &window, &memory).known).for_each(|candidate| join.add(candidate));
         join
     }
 

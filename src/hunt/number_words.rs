@@ -3,6 +3,7 @@
 use super::dense::{self, Bits, WORD};
 use crate::finding::Encoding;
 use crate::keys::limbs::LONGEST;
+use crate::memory::AddressSpace;
 
 /// Bits of a digit of CPython's integers.
 const DIGIT: usize = 30;
@@ -13,16 +14,31 @@ pub enum Order {
     Limbs,
     Bytes,
     Words32,
+    /// Limbs of 64 bits of a big-endian machine.
+    BigLimbs64,
+    /// Limbs of 32 bits of a big-endian machine.
+    BigLimbs32,
 }
 
 impl Order {
-    pub const ALL: [Self; 3] = [Self::Limbs, Self::Bytes, Self::Words32];
+    /// The orders that occur in such memory. The last two only where the process was big-endian or nobody knows.
+    pub fn of(memory: &AddressSpace) -> &'static [Self] {
+        const ALL: &[Order] = &[Order::Limbs, Order::Bytes, Order::Words32, Order::BigLimbs64, Order::BigLimbs32];
+        ALL.get(..if memory.may_be_big_endian() { 5 } else { 3 }).unwrap_or(ALL)
+    }
+
+    /// Whether the lowest word stands first.
+    pub fn lowest_first(self) -> bool {
+        matches!(self, Self::Limbs | Self::BigLimbs64 | Self::BigLimbs32)
+    }
 
     pub fn limb(self, word: u64) -> u64 {
         match self {
             Self::Limbs => word,
             Self::Bytes => word.swap_bytes(),
             Self::Words32 => word.rotate_left(32),
+            Self::BigLimbs64 => word.swap_bytes(),
+            Self::BigLimbs32 => word.swap_bytes().rotate_left(32),
         }
     }
 
@@ -30,9 +46,9 @@ impl Order {
     pub fn fits(self, grid: usize, grids: &[bool; WORD]) -> bool {
         let on = |grid: usize| grids.get(grid % WORD) == Some(&true);
         match self {
-            Self::Limbs => on(grid),
+            Self::Limbs | Self::BigLimbs64 => on(grid),
             Self::Bytes => true,
-            Self::Words32 => on(grid) || on(grid + WORD / 2),
+            Self::Words32 | Self::BigLimbs32 => on(grid) || on(grid + WORD / 2),
         }
     }
 
@@ -41,6 +57,8 @@ impl Order {
             Self::Limbs => Encoding::LittleEndian,
             Self::Bytes => Encoding::Plain,
             Self::Words32 => Encoding::Words32,
+            Self::BigLimbs64 => Encoding::Limbs64,
+            Self::BigLimbs32 => Encoding::Limbs32,
         }
     }
 }
@@ -55,15 +73,12 @@ pub struct Place<'a> {
 impl Place<'_> {
     /// Where a number of `len` words would have an odd lowest word and the highest bit set.
     pub fn between(&self, odd: &Bits, great: &Bits, len: usize) -> Bits {
-        match self.order {
-            Order::Limbs => odd.and(great, len - 1),
-            _ => great.and(odd, len - 1),
-        }
+        if self.order.lowest_first() { odd.and(great, len - 1) } else { great.and(odd, len - 1) }
     }
 
     /// The highest limb of a number of `len` words.
     pub fn first(&self, index: usize, len: usize) -> u64 {
-        let at = if self.order == Order::Limbs { index + len - 1 } else { index };
+        let at = if self.order.lowest_first() { index + len - 1 } else { index };
         self.words.get(at).map_or(0, |&word| self.order.limb(word))
     }
 
@@ -74,7 +89,7 @@ impl Place<'_> {
             return None;
         }
         into.iter_mut().zip(words).for_each(|(limb, &word)| *limb = self.order.limb(word));
-        if self.order != Order::Limbs {
+        if !self.order.lowest_first() {
             into.reverse();
         }
         Some(into)

@@ -6,7 +6,8 @@
 //! 2^24. What passes is computed in full, so what is told is proven: p divides n, or e*d inverts.
 //!
 //! Numbers are looked for in four forms: 64-bit limbs from the lowest (which is every library in C, whatever the width of
-//! its limbs), bytes from the highest, Java's `int[]` from the highest, and CPython's digits of 30 bits from the lowest.
+//! its limbs), bytes from the highest, Java's `int[]` from the highest, and CPython's digits of 30 bits from the lowest; in
+//! dumps of big-endian machines also in their limbs of 64 and of 32 bits.
 //! Limbs stand where a pointer may point, by address; bytes may stand anywhere. Only primes of half the bits of n are looked
 //! for, which is what every library makes.
 
@@ -20,7 +21,7 @@ use super::{Clue, Clues, Hunt, Hunter};
 use crate::detect::Hits;
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, Rule};
 use crate::image::Image;
-use crate::keys::limbs::{self, Dividend, LONGEST, Likeness};
+use crate::keys::limbs::{self, Dividend, Divisor, Exponents, LONGEST, Likeness};
 use crate::keys::number::Number;
 use crate::keys::rsa::{self, RsaNumbers};
 use crate::keys::{asn1, exponent};
@@ -49,14 +50,14 @@ impl Hunter for RsaWindows {
         let mut left_out = 0;
         for target in targets(clues) {
             let half = target.dividend.half();
-            let known =
-                sizes.entry(half).or_insert_with(|| Size { targets: Vec::new(), likeness: Likeness::new(half) });
+            let known = sizes.entry(half).or_insert_with(|| Size::of(half));
             if known.targets.len() < MOST_KEYS {
                 known.targets.push(target);
             } else {
                 left_out += 1;
             }
         }
+        sizes.values_mut().for_each(Size::ask_for_exponents);
         Box::new(Prepared { sizes, left_out })
     }
 }
@@ -85,8 +86,20 @@ fn targets(clues: &Clues) -> impl Iterator<Item = Target> + '_ {
 /// Targets with primes of one size.
 struct Size {
     targets: Vec<Target>,
+    /// Their private exponents.
+    exponents: Exponents,
     /// What a prime looks like.
     likeness: Likeness,
+}
+
+impl Size {
+    fn of(half: usize) -> Self {
+        Self { targets: Vec::new(), exponents: Exponents::default(), likeness: Likeness::new(half) }
+    }
+
+    fn ask_for_exponents(&mut self) {
+        self.exponents = Exponents::of(self.targets.iter().map(|target| &target.dividend));
+    }
 }
 
 /// Targets by the limbs of their primes.
@@ -102,7 +115,7 @@ impl Hunt for Prepared {
         let least = self.sizes.keys().next().copied().unwrap_or(LONGEST);
         let (words, digits) = dense::stretches(window.bytes(), owned.start..end, least);
         let grids = dense::grids(window, memory);
-        let look = Look { prepared: self, window, grids };
+        let look = Look { prepared: self, window, grids, orders: Order::of(memory) };
         words.into_iter().for_each(|stretch| look.words(stretch, out));
         digits.into_iter().for_each(|stretch| look.digits(stretch, out));
     }
@@ -119,6 +132,7 @@ struct Look<'a> {
     prepared: &'a Prepared,
     window: &'a Window<'a>,
     grids: [bool; WORD],
+    orders: &'static [Order],
 }
 
 impl Look<'_> {
@@ -130,14 +144,14 @@ impl Look<'_> {
             let full = Bits::of(&words, dense::is_dense).without_holes();
             let runs = |half: usize| Bits::all(words.len()).and(&full.runs(half - 2), 1);
             let runs: Vec<(usize, Bits)> = self.prepared.sizes.keys().map(|&half| (half, runs(half))).collect();
-            for order in Order::ALL.into_iter().filter(|order| order.fits(grid, &self.grids)) {
+            for order in self.orders.iter().copied().filter(|order| order.fits(grid, &self.grids)) {
                 let odd = Bits::of(&words, |word| order.limb(word) & 1 == 1);
                 let great = Bits::of(&words, |word| order.limb(word) >> 63 == 1);
                 for (half, runs) in &runs {
                     let place = Place { start, words: &words, order };
                     self.primes(&place, *half, &runs.and(&place.between(&odd, &great, *half), 0), out);
                     let double = runs.and(runs, *half);
-                    let odd = if order == Order::Limbs { double.and(&odd, 0) } else { double.and(&odd, 2 * half - 1) };
+                    let odd = double.and(&odd, if order.lowest_first() { 0 } else { 2 * half - 1 });
                     self.exponents(&place, *half, &odd, out);
                 }
             }
@@ -156,10 +170,13 @@ impl Look<'_> {
     }
 
     fn exponents(&self, place: &Place<'_>, half: usize, at: &Bits, out: &mut Hits) {
-        let Some(Size { targets, .. }) = self.prepared.sizes.get(&half) else { return };
+        let Some(Size { targets, exponents, .. }) = self.prepared.sizes.get(&half) else { return };
         let mut limbs = [0; LONGEST];
         for index in at.ones().filter(|&index| self.owns(place.start + WORD * index)) {
             let first = place.first(index, 2 * half);
+            if !exponents.may_begin_with(first) {
+                continue;
+            }
             for target in targets.iter().filter(|target| target.dividend.may_have_exponent(first)) {
                 let Some(limbs) = place.limbs(index, 2 * half, &mut limbs) else { break };
                 if let Some(numbers) = target.exponent(limbs) {
@@ -179,7 +196,7 @@ impl Look<'_> {
             let words = dense::halves(self.window.slice(start..stretch.end));
             let full = Bits::of(&words, |word| dense::is_digit(word as u32)).without_holes();
             let odd = Bits::of(&words, |word| word & 1 == 1);
-            for (&half, Size { targets, .. }) in &self.prepared.sizes {
+            for (&half, Size { targets, exponents, .. }) in &self.prepared.sizes {
                 let (prime, exponent) = (Digits::of(half), Digits::of(2 * half));
                 let at = full.runs(prime.count - 1).and(&odd, 0);
                 for index in at.ones().filter(|&index| self.owns(start + 4 * index)) {
@@ -192,6 +209,9 @@ impl Look<'_> {
                     }
                     let Some(limbs) = exponent.limbs(&words, index) else { continue };
                     let first = limbs.last().copied().unwrap_or(0);
+                    if !exponents.may_begin_with(first) {
+                        continue;
+                    }
                     for target in targets.iter().filter(|target| target.dividend.may_have_exponent(first)) {
                         if let Some(numbers) = target.exponent(&limbs) {
                             tell(numbers, target, Piece::D, range(exponent), Encoding::Digits30, out);
@@ -203,11 +223,12 @@ impl Look<'_> {
     }
 
     fn prime(&self, limbs: &[u64], half: usize) -> Option<(RsaNumbers, Piece, &Target)> {
-        let Size { targets, likeness } = self.prepared.sizes.get(&half)?;
-        if !likeness.has(limbs) {
+        let Size { targets, likeness, .. } = self.prepared.sizes.get(&half)?;
+        if !likeness.has(limbs) || limbs::has_small_divisor(limbs) {
             return None;
         }
-        let mut divided = targets.iter().filter(|target| target.dividend.may_be_divided_by(limbs));
+        let divisor = Divisor::new(limbs)?;
+        let mut divided = targets.iter().filter(|target| target.dividend.may_be_divided_by(&divisor));
         divided.find_map(|target| {
             let prime = limbs::to_number(limbs);
             let numbers = target.key.with_prime(&prime, None)?;

@@ -10,6 +10,7 @@ use der::{Decode as _, Header, Reader as _, SliceReader, Tag, Tagged as _};
 use spki::AlgorithmIdentifierRef;
 
 use super::number::Number;
+use super::public::PublicKey;
 use super::rsa::{self, RsaNumbers};
 use super::{FoundKey, dsa, ec, edwards, fragment};
 use crate::finding::{Evidence, Layout, Piece, PublicIdentity, Rule, Severity};
@@ -188,8 +189,7 @@ fn many_primes(numbers: &[Number; 8], whole: &[u8]) -> Option<FoundKey> {
         |piece, number: &Number| Part { piece, kind: PartKind::Number, bytes: SecretBytes::new(number.to_be()) };
     let mut parts = vec![Part { piece: Piece::Whole, kind: PartKind::Bytes, bytes: SecretBytes::new(whole) }];
     parts.extend([number(Piece::P, p), number(Piece::Q, q), number(Piece::D, d)]);
-    let (kind, spki_sha256) = (format!("RSA-{}", n.bits()), Some(super::hex(&spki)));
-    let public = PublicIdentity { kind, spki_sha256, ..PublicIdentity::default() };
+    let public = PublicKey::rsa(n, e)?.identity();
     let secret = Secret::key_pair(&spki, parts);
     Some(FoundKey { rule: rsa::RULE, evidence: Evidence::Parsed, severity: None, public, secret })
 }

@@ -4,6 +4,7 @@ use der::{Decode as _, Encode as _};
 use sha2::{Digest as _, Sha256};
 use x509_cert::certificate::{CertificateInner, Raw};
 
+use super::public::PublicKey;
 use super::{asn1, hex};
 use crate::finding::Certificate;
 use crate::hunt::Clue;
@@ -22,9 +23,18 @@ pub fn clues(der: &[u8]) -> Option<(Vec<Clue>, usize)> {
     let subject = printable(&body.subject().to_string());
     let serial = body.serial_number().as_bytes();
     let certificate = Certificate { subject, serial: hex(serial.strip_prefix(&[0]).unwrap_or(serial)) };
-    let mut clues = vec![Clue::Certificate { spki_sha256: Sha256::digest(&spki).into(), certificate }];
+    let named = PublicKey::of_der(&spki).map(|key| key.spki_sha256);
+    let spki_sha256 = named.unwrap_or_else(|| Sha256::digest(&spki).into());
+    let mut clues = vec![Clue::Certificate { spki_sha256, certificate }];
     clues.extend(rsa_public_key(&spki).map(|(clue, _)| clue));
     Some((clues, len))
+}
+
+/// The public key that the certificate that `der` starts with certifies.
+#[must_use]
+pub fn public_key(der: &[u8]) -> Option<PublicKey> {
+    let parsed = CertificateInner::<Raw>::from_der(der.get(..asn1::sequence_len(der)?)?).ok()?;
+    PublicKey::of_der(&parsed.tbs_certificate().subject_public_key_info().to_der().ok()?)
 }
 
 /// The RSA public key that `der` starts with (SubjectPublicKeyInfo or PKCS#1), and its length in bytes.

@@ -5,12 +5,13 @@ use const_oid::ObjectIdentifier;
 use der::Encode as _;
 use der::asn1::{AnyRef, BitStringRef};
 use elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
-use elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize, SecretKey};
+use elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize, PublicKey, SecretKey};
 use sha2::{Digest as _, Sha256};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
 use super::FoundKey;
 use super::number::Number;
+use super::public::ssh_ec;
 use crate::finding::{Evidence, Piece, PublicIdentity};
 use crate::vault::{Part, PartKind, Secret, SecretBytes};
 
@@ -100,7 +101,8 @@ impl Curve {
         let evidence = if fits == Some(true) { Evidence::Proven } else { Evidence::Parsed };
         let context = if fits == Some(false) { vec![CONTRADICTION.to_owned()] } else { Vec::new() };
         let (kind, spki_sha256) = (self.name().to_owned(), Some(super::hex(&spki)));
-        let public = PublicIdentity { kind, spki_sha256, context, ..PublicIdentity::default() };
+        let ssh_fingerprint = ssh_ec(self.oid(), &point);
+        let public = PublicIdentity { kind, spki_sha256, ssh_fingerprint, context, ..PublicIdentity::default() };
         let bytes = SecretBytes::new(Number::from_be(scalar).to_be());
         let secret = Secret::key_pair(&spki, vec![Part { piece: Piece::D, kind: PartKind::Number, bytes }]);
         Some(FoundKey { rule: RULE, evidence, severity: None, public, secret })
@@ -133,7 +135,36 @@ fn same_point(given: &[u8], point: &[u8]) -> bool {
     }
 }
 
-fn spki_sha256(curve: ObjectIdentifier, point: &[u8]) -> Option<[u8; 32]> {
+/// The point of a public key in SEC 1 form, compressed or not, as `04 X Y`, if it lies on the curve.
+#[must_use]
+pub fn whole_point(curve: ObjectIdentifier, point: &[u8]) -> Option<Vec<u8>> {
+    match Curve::of(curve)? {
+        Curve::P256 => whole::<p256::NistP256>(point),
+        Curve::P384 => whole::<p384::NistP384>(point),
+        Curve::P521 => whole::<p521::NistP521>(point),
+        Curve::K256 => whole::<k256::Secp256k1>(point),
+    }
+}
+
+fn whole<C>(point: &[u8]) -> Option<Vec<u8>>
+where
+    C: CurveArithmetic,
+    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
+    FieldBytesSize<C>: ModulusSize,
+{
+    let key = PublicKey::<C>::from_sec1_bytes(point).ok()?;
+    Some(key.as_affine().to_sec1_point(false).as_bytes().to_vec())
+}
+
+/// What people call the curve.
+#[must_use]
+pub fn name(curve: ObjectIdentifier) -> Option<&'static str> {
+    Curve::of(curve).map(Curve::name)
+}
+
+/// SHA-256 of the SubjectPublicKeyInfo of a point on a curve with a name.
+#[must_use]
+pub fn spki_sha256(curve: ObjectIdentifier, point: &[u8]) -> Option<[u8; 32]> {
     let algorithm = AlgorithmIdentifierRef { oid: EC_PUBLIC_KEY, parameters: Some(AnyRef::from(&curve)) };
     let spki = SubjectPublicKeyInfoRef { algorithm, subject_public_key: BitStringRef::from_bytes(point).ok()? };
     Some(Sha256::digest(spki.to_der().ok()?).into())

@@ -1,8 +1,10 @@
 //! Elliptic-curve keys of formats that name the coordinates: blobs of Windows and JSON Web Keys.
 
+use const_oid::ObjectIdentifier;
 use zeroize::Zeroizing;
 
 use super::fragment::looks_random;
+use super::public::PublicKey;
 use super::{FoundKey, ec, edwards};
 use crate::finding::Evidence;
 
@@ -11,19 +13,35 @@ use crate::finding::Evidence;
 /// without a point, or beside another key's, is told as parsed if it looks like one.
 #[must_use]
 pub fn key(curve: &str, x: &[u8], y: &[u8], d: &[u8]) -> Option<FoundKey> {
-    let (oid, len) = match curve {
-        "P-256" => (Some(ec::P256), 32),
-        "P-384" => (Some(ec::P384), 48),
-        "P-521" => (Some(ec::P521), 66),
-        "secp256k1" | "P-256K" => (Some(ec::SECP256K1), 32),
-        _ => (None, x.len()),
-    };
-    let point = (!x.is_empty() && !y.is_empty()).then(|| [&[4][..], &padded(x, len), &padded(y, len)].concat());
+    let (oid, len) = named(curve).map_or((None, x.len()), |(oid, len)| (Some(oid), len));
+    let point = (!x.is_empty() && !y.is_empty()).then(|| point(x, y, len));
     let key = match oid {
         Some(oid) => ec::ec_key(oid, d, point.as_deref()),
         None => curve25519(x, y, d).or_else(|| ec::unnamed_curve(d, point.as_deref())),
     };
     key.filter(|key| key.evidence == Evidence::Proven || looks_random(d))
+}
+
+/// The public key of the point (x, y) on the curve that JSON Web Keys call `curve`.
+#[must_use]
+pub fn public_key(curve: &str, x: &[u8], y: &[u8]) -> Option<PublicKey> {
+    let (oid, len) = named(curve)?;
+    PublicKey::ec(oid, &point(x, y, len))
+}
+
+/// The curve of this name and the bytes of a coordinate.
+fn named(curve: &str) -> Option<(ObjectIdentifier, usize)> {
+    match curve {
+        "P-256" => Some((ec::P256, 32)),
+        "P-384" => Some((ec::P384, 48)),
+        "P-521" => Some((ec::P521, 66)),
+        "secp256k1" | "P-256K" => Some((ec::SECP256K1, 32)),
+        _ => None,
+    }
+}
+
+fn point(x: &[u8], y: &[u8], len: usize) -> Vec<u8> {
+    [&[4][..], &padded(x, len), &padded(y, len)].concat()
 }
 
 /// Windows writes Curve25519 in the same form as other curves, with a second coordinate of zeros. Its numbers are least
@@ -52,7 +70,7 @@ mod tests {
     use super::*;
     use crate::keys::testing::noise;
     use elliptic_curve::sec1::ToSec1Point as _;
-    use x25519_dalek::{PublicKey, StaticSecret};
+    use x25519_dalek::StaticSecret;
 
     fn p256(seed: u64) -> (Vec<u8>, Vec<u8>) {
         let d = noise(32, seed);
@@ -82,7 +100,7 @@ mod tests {
     #[test]
     fn curve25519_is_proven_in_either_byte_order() {
         let d: [u8; 32] = noise(32, 5).try_into().unwrap();
-        let mut x = PublicKey::from(&StaticSecret::from(d)).to_bytes();
+        let mut x = x25519_dalek::PublicKey::from(&StaticSecret::from(d)).to_bytes();
         let mut d = d;
         for _ in 0..2 {
             let found = key("", &x, &[0; 32], &d).unwrap();

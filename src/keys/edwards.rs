@@ -10,6 +10,7 @@ use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
 use super::FoundKey;
+use super::public::ssh_ed25519;
 use crate::finding::{Evidence, Piece, PublicIdentity};
 use crate::vault::{Part, PartKind, Secret, SecretBytes};
 
@@ -75,13 +76,20 @@ fn key(
     given: Option<&[u8]>,
     parts: Vec<Part>,
 ) -> Option<FoundKey> {
-    let algorithm = AlgorithmIdentifierRef { oid, parameters: None };
-    let spki = SubjectPublicKeyInfoRef { algorithm, subject_public_key: BitStringRef::from_bytes(own).ok()? };
-    let spki: [u8; 32] = Sha256::digest(spki.to_der().ok()?).into();
+    let spki = spki_sha256(oid, own)?;
     let evidence = if given == Some(own) { Evidence::Proven } else { Evidence::Parsed };
     let (kind, spki_sha256) = (kind.to_owned(), Some(super::hex(&spki)));
-    let public = PublicIdentity { kind, spki_sha256, ..PublicIdentity::default() };
+    let ssh_fingerprint = (oid == ED25519).then(|| ssh_ed25519(own));
+    let public = PublicIdentity { kind, spki_sha256, ssh_fingerprint, ..PublicIdentity::default() };
     Some(FoundKey { rule, evidence, severity: None, public, secret: Secret::key_pair(&spki, parts) })
+}
+
+/// SHA-256 of the SubjectPublicKeyInfo of a public key of RFC 8410.
+#[must_use]
+pub fn spki_sha256(oid: ObjectIdentifier, public: &[u8; 32]) -> Option<[u8; 32]> {
+    let algorithm = AlgorithmIdentifierRef { oid, parameters: None };
+    let spki = SubjectPublicKeyInfoRef { algorithm, subject_public_key: BitStringRef::from_bytes(public).ok()? };
+    Some(Sha256::digest(spki.to_der().ok()?).into())
 }
 
 #[cfg(test)]

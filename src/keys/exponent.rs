@@ -39,6 +39,10 @@ pub fn small_inverse(d: &Number, modulus: &Number) -> Option<Number> {
 #[must_use]
 pub fn factor(n: &Number, e: &Number, d: &Number) -> Option<(Number, Number)> {
     let product = e.times(d);
+    // e*d is at least one more than the common multiple that it was reduced by: most integers are too small.
+    if product.bits() + COMMON_BITS < n.bits() {
+        return None;
+    }
     let (_, rest) = product.div_rem(n)?;
     let (mut above, mut rest) = (n.clone(), rest);
     let (mut before, mut common) = (0_u64, 1_u64);
@@ -65,6 +69,10 @@ fn split(n: &Number, product: &Number, g: &Number) -> Option<(Number, Number)> {
         return None;
     };
     let sum = n.plus(&Number::from(1)).minus(&order)?;
+    // Primes of which one has less than a quarter of the bits are none that anybody makes; roots are expensive.
+    if sum.bits() > n.bits() / 4 * 3 + 1 {
+        return None;
+    }
     let root = sum.times(&sum).minus(&n.times(&Number::from(4)))?.square_root()?;
     let p = sum.plus(&root).div_rem(&Number::from(2))?.0;
     let q = sum.minus(&p)?;

@@ -1,9 +1,11 @@
 //! Numbers as 64-bit limbs, least significant first: the two tests that are asked of millions of windows of memory.
 //!
-//! A window that may be a prime of a known modulus is divided into it from the low end, which costs a quarter of a long
-//! division and needs no copy; a window that may be a private exponent is judged by its first limb. What passes is proven
-//! with [`Number`] by whoever asked.
+//! A window that may be a prime of a known modulus is asked for small divisors first, which three of four have. Then it is
+//! inverted once, and each modulus costs but the two highest columns of a multiplication from the low end: they tell the
+//! highest limb of the quotient, which must be the one that the highest limbs of both tell. A window that may be a private
+//! exponent is judged by its first limb. What passes is proven with [`Number`] by whoever asked.
 
+use multiversion::multiversion;
 use zeroize::Zeroizing;
 
 use super::number::Number;
@@ -50,7 +52,7 @@ pub fn to_number(limbs: &[u64]) -> Number {
 /// What every random number of so many limbs looks like, next to never failed by one and nearly always by code.
 #[derive(Clone, Copy, Debug)]
 pub struct Likeness {
-    /// By how much the number of set bits may be off a half: six standard deviations.
+    /// By how much the number of set bits may be off a half: five standard deviations, which one in two million exceeds.
     bits: u64,
     /// Different values that the bytes have at least: three quarters of the average.
     values: u32,
@@ -61,26 +63,30 @@ impl Likeness {
     #[must_use]
     pub fn new(len: usize) -> Self {
         let missing = (0..8 * len).fold(256.0_f64, |missing, _| missing * 255.0 / 256.0);
-        Self { bits: (24.0 * (len as f64).sqrt()) as u64, values: ((256.0 - missing) * 0.75) as u32 }
+        Self { bits: (20.0 * (len as f64).sqrt()) as u64, values: ((256.0 - missing) * 0.75) as u32 }
     }
 
     /// Whether `limbs` look random.
     #[must_use]
     pub fn has(self, limbs: &[u64]) -> bool {
+        self.is_even(limbs) && different(limbs) >= self.values
+    }
+
+    /// Whether about half of the bits are set: the part of [`Likeness::has`] that costs next to nothing.
+    #[must_use]
+    pub fn is_even(self, limbs: &[u64]) -> bool {
         let ones: u64 = limbs.iter().map(|limb| u64::from(limb.count_ones())).sum();
-        ones.abs_diff(32 * limbs.len() as u64) <= self.bits && different(limbs) >= self.values
+        ones.abs_diff(32 * limbs.len() as u64) <= self.bits
     }
 }
 
-/// How many different values the bytes have.
+/// How many different values the bytes have. Marks in a table depend on nothing, so one is set in each cycle.
 fn different(limbs: &[u64]) -> u32 {
-    let mut seen = [0_u64; 4];
+    let mut seen = [0_u8; 256];
     for byte in limbs.iter().flat_map(|limb| limb.to_le_bytes()) {
-        if let Some(seen) = seen.get_mut(usize::from(byte >> 6)) {
-            *seen |= 1 << (byte & 63);
-        }
+        seen.get_mut(usize::from(byte)).into_iter().for_each(|seen| *seen = 1);
     }
-    seen.iter().map(|seen| seen.count_ones()).sum()
+    seen.iter().map(|&seen| u32::from(seen)).sum()
 }
 
 /// A modulus, ready to be divided by many windows.
@@ -114,26 +120,31 @@ impl Dividend {
         self.limbs.len() / 2
     }
 
-    /// Whether `prime`, which must be odd and have [`Dividend::half`] limbs, all but surely divides the modulus and leaves
-    /// a number of the same size: 2^-62 of all windows pass that do not.
+    /// Whether the divisor, which must have [`Dividend::half`] limbs, all but surely divides the modulus and leaves a number
+    /// of the same size: 2^-56 of all windows pass that do not.
     #[must_use]
-    pub fn may_be_divided_by(&self, prime: &[u64]) -> bool {
-        let (Some(&low), Some(&high)) = (prime.first(), prime.last()) else { return false };
-        let mut rest = [0; LONGEST / 2];
-        let Some(rest) = rest.get_mut(..prime.len()).filter(|_| prime.len() == self.half()) else { return false };
-        rest.iter_mut().zip(&self.limbs).for_each(|(rest, limb)| *rest = *limb);
-        let inverse = inverse(low);
-        let mut quotient = 0;
-        let mut from = 0;
-        while let Some(rest) = rest.get_mut(from..).filter(|rest| !rest.is_empty()) {
-            quotient = rest.first().copied().unwrap_or(0).wrapping_mul(inverse);
-            subtract(rest, prime, quotient);
-            from += 1;
+    pub fn may_be_divided_by(&self, divisor: &Divisor) -> bool {
+        let (half, top) = (self.half(), self.limbs.last().copied().unwrap_or(0));
+        let (Some(inverse), Some(limbs)) = (divisor.inverse.get(..divisor.len), self.limbs.get(..half)) else {
+            return false;
+        };
+        if divisor.len != half {
+            return false;
         }
-        // The quotient's last limb from below must be the one from above.
-        let product = u128::from(high) * u128::from(quotient);
-        let top = self.limbs.last().copied().unwrap_or(0);
-        quotient >> 63 == 1 && top.wrapping_sub((product >> 64) as u64) <= 2
+        // The quotient is n / prime modulo 2^(64 * half). Of the columns below the two highest only a carry is missing.
+        let highest = limbs.iter().zip(inverse.iter().rev());
+        let highest = highest.fold(0_u64, |sum, (&a, &b)| sum.wrapping_add(a.wrapping_mul(b)));
+        let next = limbs.iter().zip(inverse.iter().rev().skip(1));
+        let next = next.fold((0_u64, 0_u64), |(low, high), (&a, &b)| {
+            let product = u128::from(a) * u128::from(b) + u128::from(low);
+            (product as u64, high.wrapping_add((product >> 64) as u64))
+        });
+        let quotient = highest.wrapping_add(next.1);
+        let product = u128::from(divisor.high) * u128::from(quotient);
+        // The carry is less than one for each limb, and one more comes from the limbs below the highest ones.
+        let carry = half as u64 + 4;
+        let far = top.wrapping_sub((product >> 64) as u64);
+        (quotient >> 63 == 1 || quotient.wrapping_add(carry) < carry) && far <= 2 * carry
     }
 
     /// Whether a number that begins with the limb `first` may be the private exponent: 2^-24 of all pass.
@@ -145,6 +156,110 @@ impl Dividend {
         let fraction = self.slope.wrapping_mul(u128::from(first));
         self.slope != 0 && fraction.wrapping_add(CLOSE / 2) < CLOSE
     }
+}
+
+/// The exponents of many moduli, to be asked for all at once.
+#[derive(Clone, Debug, Default)]
+pub struct Exponents {
+    /// For each modulus what [`Dividend::may_have_exponent`] multiplies with, by its first 64 bits, and by those from the 32nd
+    /// on: what the lower and the upper half of a limb are multiplied with, modulo 1.
+    slopes: Vec<[u64; 2]>,
+}
+
+impl Exponents {
+    /// Of these moduli.
+    #[must_use]
+    pub fn of<'a>(dividends: impl IntoIterator<Item = &'a Dividend>) -> Self {
+        let slopes = dividends.into_iter().map(|n| n.slope).filter(|slope| *slope != 0);
+        Self { slopes: slopes.map(|slope| [(slope >> 64) as u64, (slope >> 32) as u64]).collect() }
+    }
+
+    /// Whether [`Dividend::may_have_exponent`] holds for one of them, or is close to it.
+    #[must_use]
+    pub fn may_begin_with(&self, first: u64) -> bool {
+        any_close(&self.slopes, first >> 32, first & 0xffff_ffff)
+    }
+}
+
+/// Whether one of the products is all but a whole number. Two words are left of each, so it becomes vector code.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl", "x86_64+avx2"))]
+fn any_close(slopes: &[[u64; 2]], high: u64, low: u64) -> bool {
+    const WIDTH: u64 = (CLOSE >> 64) as u64;
+    // What is cut off each product is less than 2^32.
+    const ERROR: u64 = 1 << 34;
+    slopes.iter().fold(false, |any, [upper, lower]| {
+        let fraction = lower.wrapping_mul(high).wrapping_add(upper.wrapping_mul(low));
+        any | (fraction.wrapping_add(WIDTH / 2 + ERROR) < WIDTH + 2 * ERROR)
+    })
+}
+
+/// A number, ready to be divided into many moduli.
+#[derive(Clone, Debug)]
+pub struct Divisor {
+    high: u64,
+    /// Its inverse modulo 2^(64 * len).
+    inverse: Zeroizing<[u64; LONGEST / 2]>,
+    len: usize,
+}
+
+impl Divisor {
+    /// Of an odd number of at most half of [`LONGEST`] limbs; `None` of others.
+    #[must_use]
+    pub fn new(limbs: &[u64]) -> Option<Self> {
+        let (low, high) = (*limbs.first()?, *limbs.last()?);
+        let mut rest = Zeroizing::new([0_u64; LONGEST / 2]);
+        let mut inverse = Zeroizing::new([0_u64; LONGEST / 2]);
+        let fits = low & 1 == 1 && limbs.len() <= inverse.len();
+        *rest.first_mut()? = 1;
+        let factor = self::inverse(low);
+        for (from, digit) in inverse.iter_mut().take(limbs.len()).enumerate().filter(|_| fits) {
+            let rest = rest.get_mut(from..limbs.len())?;
+            *digit = rest.first()?.wrapping_mul(factor);
+            subtract(rest, limbs, *digit);
+        }
+        fits.then_some(Self { high, inverse, len: limbs.len() })
+    }
+}
+
+/// Widths of digits and odd primes that divide 2^width - 1: the sum of the digits leaves the same remainders as the number,
+/// at the price of a few additions. Together all primes up to 61.
+const SUMS: [(u32, &[u64]); 8] = [
+    (60, &[3, 5, 7, 11, 13, 31, 41, 61]),
+    (36, &[19, 37, 73, 109]),
+    (56, &[17, 29, 43, 113, 127]),
+    (44, &[23, 89]),
+    (46, &[47]),
+    (52, &[53]),
+    (58, &[59]),
+    (48, &[97]),
+];
+
+/// Whether one of some small primes divides the number, as it does three of four odd ones.
+#[must_use]
+pub fn has_small_divisor(limbs: &[u64]) -> bool {
+    let divides = |(width, primes): &(u32, &[u64])| {
+        let sum = sum_of_digits(limbs, *width);
+        primes.iter().any(|prime| sum.is_multiple_of(*prime))
+    };
+    SUMS.iter().any(divides)
+}
+
+/// The sum of the digits of so many bits, folded until it is small; of at most 2^32 digits.
+fn sum_of_digits(limbs: &[u64], width: u32) -> u64 {
+    let mask = (1_u64 << width) - 1;
+    let (mut sum, mut low, mut have) = (0_u128, 0_u128, 0);
+    for &limb in limbs {
+        low |= u128::from(limb) << have;
+        have += 64;
+        while have >= width {
+            sum += low & u128::from(mask);
+            low >>= width;
+            have -= width;
+        }
+    }
+    sum += low;
+    let fold = |sum: u128| (sum & u128::from(mask)) + (sum >> width);
+    fold(fold(sum)) as u64
 }
 
 /// rest -= prime * factor, as far as `rest` goes.
@@ -186,7 +301,9 @@ mod tests {
         for bits in [512, 1024, 1536] {
             let key = key(bits);
             let n = Dividend::new(&key.n, &key.e).unwrap();
-            assert!(n.may_be_divided_by(&of_number(&key.p)) && n.may_be_divided_by(&of_number(&key.q)));
+            for prime in [&key.p, &key.q].map(of_number) {
+                assert!(n.may_be_divided_by(&Divisor::new(&prime).unwrap()) && !has_small_divisor(&prime));
+            }
             assert!(Likeness::new(bits / 64).has(&of_number(&key.n)));
             assert_eq!(to_number(&of_number(&key.n)), key.n);
             let first = |d: &Number| {
@@ -206,20 +323,80 @@ mod tests {
     fn noise_is_rejected_at_the_rate_that_is_claimed() {
         let key = key(1024);
         let n = Dividend::new(&key.n, &key.e).unwrap();
-        let (mut divides, mut exponents) = (0, 0);
+        let (mut divides, mut exponents, mut small, mut all) = (0, 0, 0, 0);
         let words: Vec<u64> =
             noise(8 << 20, 5).chunks_exact(8).map(|w| u64::from_le_bytes(w.try_into().unwrap())).collect();
         for window in words.windows(8).step_by(16) {
             let mut prime = window.to_vec();
             prime[0] |= 1;
-            divides += usize::from(n.may_be_divided_by(&prime));
+            divides += usize::from(n.may_be_divided_by(&Divisor::new(&prime).unwrap()));
             assert!(Likeness::new(8).has(&prime));
+            let number = to_number(&prime);
+            let primes: Vec<u64> = SUMS.iter().flat_map(|(_, primes)| *primes).copied().collect();
+            assert_eq!(has_small_divisor(&prime), primes.iter().any(|&by| number.rem_small(by) == Some(0)));
+            small += usize::from(has_small_divisor(&prime));
+            all += 1;
         }
+        assert!(small * 10 > all * 7 && small * 10 < all * 8, "{small} of {all}");
         words.iter().for_each(|&word| exponents += usize::from(n.may_have_exponent(word)));
         assert_eq!(divides, 0);
         assert!(exponents <= 3, "{exponents} of a million");
         let like = Likeness::new(16);
         assert!(!like.has(&[0x0123_4567_89ab_cdef; 16]) && !like.has(&[u64::MAX; 16]));
+    }
+
+    #[test]
+    fn all_exponents_at_once_are_those_of_each() {
+        let moduli: Vec<Dividend> = (0..200)
+            .map(|i| {
+                let n = [&[0xc0], &noise(126, i)[..], &[1]].concat();
+                Dividend::new(&Number::from_be(&n), &Number::from(65537)).unwrap()
+            })
+            .collect();
+        let all = Exponents::of(&moduli);
+        let (mut each, mut more) = (0, 0);
+        for bytes in noise(8 << 20, 77).chunks_exact(8) {
+            let first = u64::from_le_bytes(bytes.try_into().unwrap());
+            let one = moduli.iter().any(|n| n.may_have_exponent(first));
+            assert!(!one || all.may_begin_with(first));
+            each += usize::from(one);
+            more += usize::from(all.may_begin_with(first) && !one);
+        }
+        assert!(each > 0 && more * 4 <= each + 4, "{each} and {more}");
+        assert!(!Exponents::default().may_begin_with(0));
+    }
+
+    #[test]
+    fn the_widths_of_digits_fit_their_primes() {
+        for (width, primes) in SUMS {
+            assert!(primes.iter().all(|prime| ((1_u64 << width) - 1).is_multiple_of(*prime)), "{width}");
+        }
+    }
+
+    #[test]
+    fn a_quotient_is_the_same_as_by_long_division() {
+        // Products of any odd numbers of the right size divide, whatever their limbs.
+        for (len, seed) in [(1, 1), (2, 2), (8, 3), (16, 4), (33, 5), (64, 6)] {
+            for round in 0..50 {
+                let of = |by: u64| {
+                    let bytes = noise(8 * len, 1000 * seed + 10 * round + by);
+                    let mut limbs: Vec<u64> =
+                        bytes.chunks_exact(8).map(|w| u64::from_le_bytes(w.try_into().unwrap())).collect();
+                    let fill = if round % 3 == 0 { u64::MAX } else { 0 };
+                    limbs.iter_mut().skip(1).step_by(2).filter(|_| round % 2 == 0).for_each(|limb| *limb = fill);
+                    limbs[0] |= 1;
+                    limbs[len - 1] |= 3 << 62;
+                    limbs
+                };
+                let (a, b) = (of(1), of(2));
+                let n = Dividend::new(&to_number(&a).times(&to_number(&b)), &Number::from(3)).unwrap();
+                assert!(n.may_be_divided_by(&Divisor::new(&a).unwrap()), "{len} {round}");
+                assert!(n.may_be_divided_by(&Divisor::new(&b).unwrap()), "{len} {round}");
+                if len > 1 && a != of(3) && b != of(3) {
+                    assert!(!n.may_be_divided_by(&Divisor::new(&of(3)).unwrap()), "{len} {round}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -233,6 +410,7 @@ mod tests {
             assert!(Dividend::new(&modulus, &Number::from(3)).is_none());
         }
         let n = Dividend::new(&Number::power_of_two(127).plus(&Number::from(1)), &Number::from(3)).unwrap();
-        assert!(!n.may_be_divided_by(&[]) && !n.may_be_divided_by(&[1, 2, 3]));
+        assert!(Divisor::new(&[]).is_none() && Divisor::new(&[2]).is_none() && Divisor::new(&[1; 65]).is_none());
+        assert!(!n.may_be_divided_by(&Divisor::new(&[1, 2, 3]).unwrap()));
     }
 }

@@ -14,6 +14,7 @@ pub mod exponent;
 pub mod fragment;
 pub mod limbs;
 pub mod number;
+pub mod public;
 pub mod rsa;
 pub mod rsa_derived;
 pub mod rsa_parts;

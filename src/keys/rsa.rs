@@ -8,6 +8,7 @@ use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
 use super::FoundKey;
 use super::number::Number;
+use super::public::ssh_rsa;
 use crate::finding::{Evidence, Piece, PublicIdentity};
 use crate::vault::{Part, PartKind, Secret, SecretBytes};
 
@@ -87,7 +88,9 @@ impl RsaNumbers {
     pub fn into_found(self, evidence: Evidence) -> Option<FoundKey> {
         let spki = spki_sha256(&self.n.to_be(), &self.e.to_be())?;
         let kind = format!("RSA-{}", self.n.bits());
-        let public = PublicIdentity { kind, spki_sha256: Some(super::hex(&spki)), ..PublicIdentity::default() };
+        let ssh_fingerprint = Some(ssh_rsa(&self.n.to_be(), &self.e.to_be()));
+        let spki_sha256 = Some(super::hex(&spki));
+        let public = PublicIdentity { kind, spki_sha256, ssh_fingerprint, ..PublicIdentity::default() };
         let secret = Secret::key_pair(&spki, self.parts()?);
         Some(FoundKey { rule: RULE, evidence, severity: None, public, secret })
     }

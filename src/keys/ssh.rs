@@ -16,10 +16,10 @@ use ssh_key::{EcdsaCurve, Mpint, PrivateKey, PublicKey};
 
 use super::asn1::Parsed;
 use super::ec::ec_key;
-use super::edwards::ed25519_key;
+use super::edwards::{ED25519, ed25519_key};
 use super::number::Number;
-use super::rsa::{RsaNumbers, spki_sha256};
-use super::{FoundKey, hex};
+use super::rsa::RsaNumbers;
+use super::{FoundKey, public};
 use crate::finding::{Evidence, Layout, PublicIdentity, Rule, Severity};
 use crate::vault::Secret;
 
@@ -70,7 +70,7 @@ pub fn private_key(bytes: &[u8]) -> Option<Parsed> {
 #[must_use]
 pub fn serialized(bytes: &[u8]) -> Option<FoundKey> {
     let kind = string(&mut { bytes })?;
-    if !KINDS.iter().any(|known| kind.starts_with(known.as_bytes())) {
+    if !is_kind(kind) {
         return None;
     }
     let read = KeypairData::decode(&mut { bytes }).ok();
@@ -113,11 +113,7 @@ pub fn putty(public: &[u8], private: &[u8]) -> Option<FoundKey> {
 /// A key that a passphrase protects; `public` is the public key that stands beside it in clear.
 #[must_use]
 pub fn encrypted(bytes: &[u8], public: Option<&KeyData>) -> FoundKey {
-    let (mut kind, mut spki_sha256) = (String::new(), None);
-    if let Some(public) = public {
-        (kind, spki_sha256) = identity(public);
-    }
-    let public = PublicIdentity { kind, spki_sha256, ..PublicIdentity::default() };
+    let public = public.map(identity).unwrap_or_default();
     FoundKey { rule: ENCRYPTED, evidence: Evidence::Parsed, severity: None, public, secret: Secret::bytes(bytes) }
 }
 
@@ -156,14 +152,33 @@ fn unknown(kind: &str, bytes: &[u8]) -> FoundKey {
     FoundKey { rule: RULE, evidence: Evidence::Parsed, severity: None, public, secret: Secret::bytes(bytes) }
 }
 
-fn identity(public: &KeyData) -> (String, Option<String>) {
-    match public {
+/// Whether it is the name of a kind of key, as lines of `authorized_keys` have it before the key.
+#[must_use]
+pub fn is_kind(name: &[u8]) -> bool {
+    KINDS.iter().any(|known| name.starts_with(known.as_bytes()))
+}
+
+/// The public key in the form in which SSH sends it: the name of its kind, then its numbers. `None` for kinds that are not
+/// computed: DSA, keys of a hardware token, certificates.
+#[must_use]
+pub fn public_key(bytes: &[u8]) -> Option<public::PublicKey> {
+    of_data(PublicKey::from_bytes(bytes).ok()?.key_data())
+}
+
+fn of_data(data: &KeyData) -> Option<public::PublicKey> {
+    match data {
         KeyData::Rsa(key) => {
-            let (n, e) = (Number::from_be(key.n().as_bytes()), Number::from_be(key.e().as_bytes()));
-            (format!("RSA-{}", n.bits()), spki_sha256(&n.to_be(), &e.to_be()).as_ref().map(|spki| hex(spki)))
+            public::PublicKey::rsa(&Number::from_be(key.n().as_bytes()), &Number::from_be(key.e().as_bytes()))
         }
-        other => (other.algorithm().as_str().to_owned(), None),
+        KeyData::Ecdsa(key) => public::PublicKey::ec(oid(key.curve()), key.as_sec1_bytes()),
+        KeyData::Ed25519(key) => public::PublicKey::edwards(ED25519, &key.0),
+        _ => None,
     }
+}
+
+fn identity(data: &KeyData) -> PublicIdentity {
+    let unknown = || PublicIdentity { kind: data.algorithm().as_str().to_owned(), ..PublicIdentity::default() };
+    of_data(data).map_or_else(unknown, public::PublicKey::identity)
 }
 
 fn oid(curve: EcdsaCurve) -> ObjectIdentifier {

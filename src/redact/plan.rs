@@ -152,14 +152,19 @@ impl Plan {
         self.edits.iter().skip(first).take_while(move |edit| edit.span.from() < span.end())
     }
 
+    /// Calls `see` for those of `bytes`, which stand at `at` in the image, that will be overwritten.
+    pub fn covered(&self, at: u64, bytes: &[u8], mut see: impl FnMut(&[u8])) {
+        let here = Span::new(at, bytes.len() as u64);
+        let parts = self.edits_in(here).filter_map(|edit| edit.span.intersection(&here)?.slice_at(at));
+        parts.filter_map(|range| bytes.get(range)).for_each(&mut see);
+    }
+
     /// Paints the plan over `bytes`, which stand at `at` in the image.
     pub fn paint(&self, at: u64, bytes: &mut [u8]) {
         let here = Span::new(at, bytes.len() as u64);
         for edit in self.edits_in(here) {
             let Some(part) = edit.span.intersection(&here) else { continue };
-            let (from, to) = (part.from() - at, part.end() - at);
-            let range = usize::try_from(from).unwrap_or(usize::MAX)..usize::try_from(to).unwrap_or(0);
-            let Some(bytes) = bytes.get_mut(range) else { continue };
+            let Some(bytes) = part.slice_at(at).and_then(|range| bytes.get_mut(range)) else { continue };
             let label = self.labels.get(edit.finding as usize).map_or(&[][..], Vec::as_slice);
             edit.ink.paint(bytes, edit.phase + (part.from() - edit.span.from()), self.word, label);
         }
@@ -239,6 +244,7 @@ impl Draft<'_> {
             Encoding::Utf32Le | Encoding::Decimal | Encoding::Percent | Encoding::Escaped => true,
             Encoding::Plain => false,
             Encoding::LittleEndian | Encoding::Words32 | Encoding::Swapped32 => return false,
+            Encoding::Limbs64 | Encoding::Limbs32 => return false,
             Encoding::Digits28 | Encoding::Digits30 | Encoding::Digits60 => return false,
         };
         let wrapped = matches!(

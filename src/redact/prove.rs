@@ -134,7 +134,14 @@ pub fn prove(case: &Case<'_>, new: &Image, fresh: &Engine, manner: &Manner, prog
     checks.push(bytes::planned_only(case, new, progress)?);
     let map = dump::map(new, &manner.limits)?;
     checks.push(same_map(case.map, &map));
-    checks.push(secrets::rescan((case.plan, case.options), new, &map, fresh, &manner.limits, progress)?);
+    checks.push(secrets::rescan(
+        (case.plan, case.options, &case.outcome.coverage.gaps),
+        new,
+        &map,
+        fresh,
+        &manner.limits,
+        progress,
+    )?);
     checks.push(secrets::leftovers(case, new, &map, &manner.limits, progress)?);
     let (check, stacks) = stacks::same(case, new, &map, manner)?;
     checks.push(check);

@@ -79,8 +79,7 @@ pub fn write_all(
     let (mut new, mut all) = (BTreeMap::new(), Vec::new());
     for (number, (leaf, part)) in tree.leaves.iter().zip(parts).enumerate() {
         if part.plan.is_empty() {
-            let digest = sha256(&leaf.image)?;
-            all.push(Written { bytes: leaf.image.len(), before: digest, after: digest });
+            all.push(unchanged(&leaf.image)?);
             continue;
         }
         let failed = |source| Error::Spool { folder: settings.folder.clone(), source };
@@ -97,13 +96,13 @@ pub fn write_all(
 /// # Errors
 /// [`Error::Refused`] where it cannot be put together with them; when something cannot be read or written.
 pub fn pack(tree: &Tree, new: &BTreeMap<usize, Image>, out: &mut File, settings: &Settings) -> Result<Written> {
-    let before = sha256(tree.outer())?;
+    let Written { before, covered, .. } = unchanged(tree.outer())?;
     tree.pack(new, out, settings)?;
     let failed = |source| Error::Write { what: "the redacted container".to_owned(), source };
     out.sync_all().map_err(failed)?;
     let bytes = out.metadata().map_err(failed)?.len();
     let image = Image::from_file(String::new(), out.try_clone().map_err(failed)?, bytes);
-    Ok(Written { bytes, before, after: sha256(&image)? })
+    Ok(Written { bytes, before, after: sha256(&image)?, covered })
 }
 
 /// What the proof of a container came to.
@@ -197,7 +196,14 @@ fn prove_leaf(
         return prove(&case, &leaf.image, fresh, manner, progress).map(Some);
     }
     let map = leaf.map(&manner.limits)?;
-    let check = secrets::rescan((&part.plan, options), &leaf.image, &map, fresh, &manner.limits, progress)?;
+    let check = secrets::rescan(
+        (&part.plan, options, &part.outcome.coverage.gaps),
+        &leaf.image,
+        &map,
+        fresh,
+        &manner.limits,
+        progress,
+    )?;
     let about = if part.name.is_empty() { "the container itself" } else { &part.name };
     checks.push(Check { detail: format!("{about}: {}", check.detail), ..check });
     Ok(None)
@@ -228,6 +234,12 @@ fn elsewhere(question: &Question<'_>, again: &Tree, progress: &dyn Progress) -> 
         }
     }
     Ok(Check::holds(NAME, format!("{searched} parts were searched for the secrets of all others")))
+}
+
+/// What is written of an image where nothing is overwritten.
+fn unchanged(image: &Image) -> Result<Written> {
+    let digest = sha256(image)?;
+    Ok(Written { bytes: image.len(), before: digest, after: digest, covered: Sha256::new().finalize().into() })
 }
 
 /// SHA-256 of an image.

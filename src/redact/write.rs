@@ -23,6 +23,36 @@ pub struct Written {
     pub before: [u8; 32],
     /// SHA-256 of what was written.
     pub after: [u8; 32],
+    /// SHA-256 of what was overwritten, as it was read: with the rest of the file it is the whole image.
+    pub covered: [u8; 32],
+}
+
+/// The digests of what is read and of what is written: one, as long as that is the same.
+struct Digests {
+    before: Sha256,
+    after: Option<Sha256>,
+    covered: Sha256,
+}
+
+impl Digests {
+    fn read(&mut self, plan: &Plan, at: u64, bytes: &[u8]) {
+        let edited = plan.edits_in(Span::new(at, bytes.len() as u64)).next().is_some();
+        if edited && self.after.is_none() {
+            self.after = Some(self.before.clone());
+        }
+        self.before.update(bytes);
+        plan.covered(at, bytes, |part| self.covered.update(part));
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.after.iter_mut().for_each(|after| after.update(bytes));
+    }
+
+    fn done(self, bytes: u64) -> Written {
+        let after = self.after.unwrap_or_else(|| self.before.clone());
+        let (before, after) = (self.before.finalize().into(), after.finalize().into());
+        Written { bytes, before, after, covered: self.covered.finalize().into() }
+    }
 }
 
 /// Writes `image` with `plan` laid over it to `out`, an empty file. Holes of a sparse file stay holes.
@@ -35,30 +65,34 @@ pub fn write(image: &Image, plan: &Plan, out: &mut File, progress: &dyn Progress
         return Err(Error::Refused("a secret lies in bytes that are never edited".to_owned()));
     }
     progress.pass("write", image.len());
-    let (mut before, mut after) = (Sha256::new(), Sha256::new());
+    let mut digests = Digests { before: Sha256::new(), after: None, covered: Sha256::new() };
     let mut buffer = vec![0; STEP];
     let mut at = 0;
     while at < image.len() {
         let want = usize::try_from(image.len() - at).unwrap_or(STEP).min(STEP);
         let bytes = buffer.get_mut(..want).unwrap_or_default();
         read(image, at, bytes)?;
-        before.update(&*bytes);
+        digests.read(plan, at, bytes);
         plan.paint(at, bytes);
-        after.update(&*bytes);
+        digests.write(bytes);
         put(image, plan, at, bytes, out)?;
         at += want as u64;
         progress.advance(want as u64);
     }
     let finished = out.set_len(image.len()).and_then(|()| out.sync_all());
     finished.map_err(cannot_write)?;
-    Ok(Written { bytes: image.len(), before: before.finalize().into(), after: after.finalize().into() })
+    Ok(digests.done(image.len()))
 }
 
-/// Reads exactly the bytes at `at`; fewer mean that the file changed since it was opened.
+/// Reads exactly the bytes at `at`; fewer mean that the file changed since it was opened. What was a hole then is not read.
 ///
 /// # Errors
 /// [`Error::Changed`] or [`Error::Read`].
 pub fn read(image: &Image, at: u64, into: &mut [u8]) -> Result<()> {
+    if image.is_hole(Span::new(at, into.len() as u64)) {
+        into.fill(0);
+        return Ok(());
+    }
     let got = image.read_at(at, into)?;
     if got == into.len() {
         return Ok(());

@@ -8,7 +8,7 @@ use serde_json::ser::PrettyFormatter;
 
 use crate::finding::Rule;
 use crate::report::wire::{
-    SCHEMA, Summary, Tool, WireDump, WireFault, WireFinding, WireGap, WirePolicy, WireSites, WireSkipped,
+    SCHEMA, Summary, Tool, WireDump, WireFault, WireFinding, WireGap, WireKnown, WirePolicy, WireSites, WireSkipped,
 };
 use crate::report::{Detail, DumpReport, InertJson, Printer, Report, ReportFinding};
 
@@ -50,6 +50,8 @@ struct Document<'a> {
     dumps: Vec<FullDump<'a>>,
     skipped: Vec<WireSkipped<'a>>,
     findings: Findings<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    known: Vec<WireKnown<'a>>,
     summary: Summary<'a>,
 }
 
@@ -64,6 +66,7 @@ impl<'a> Document<'a> {
             dumps: report.dumps.iter().map(FullDump::of).collect(),
             skipped: report.skipped.iter().map(WireSkipped::of).collect(),
             findings: Findings(report),
+            known: report.known.iter().map(|answer| WireKnown::of(report, answer)).collect(),
             summary: Summary::of(report),
         }
     }

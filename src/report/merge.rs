@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::dump::DumpMap;
 use crate::error::{Error, Gap, Result};
 use crate::finding::{Finding, PublicIdentity, Rule};
-use crate::report::{DumpReport, Held, Places, Policy, Report, ReportFinding, Skipped, Tally, Verdict};
+use crate::known::Known;
+use crate::report::{Answer, DumpReport, Held, Places, Policy, Report, ReportFinding, Skipped, Tally, Verdict};
 use crate::scan::{Coverage, Outcome};
 use crate::span::Span;
 use crate::vault::{FingerprintKey, Identity, Secret, Vault};
@@ -112,14 +113,21 @@ pub struct Builder {
     findings: Vec<ReportFinding>,
     by_identity: HashMap<Identity, usize>,
     fingerprints: Option<FingerprintKey>,
+    known: Vec<Answer>,
 }
 
 impl Builder {
     /// A report of nothing yet, on findings of `rules`.
     #[must_use]
     pub fn new(rules: Arc<Vec<Rule>>, policy: Policy) -> Self {
-        let (dumps, skipped, findings) = (Vec::new(), Vec::new(), Vec::new());
-        Self { policy, rules, dumps, skipped, findings, by_identity: HashMap::new(), fingerprints: None }
+        let (dumps, skipped, findings, known) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { policy, rules, dumps, skipped, findings, by_identity: HashMap::new(), fingerprints: None, known }
+    }
+
+    /// The same one, which answers for each thing that the user knows.
+    #[must_use]
+    pub fn with_known(self, known: &Known) -> Self {
+        Self { known: known.0.iter().map(Answer::open).collect(), ..self }
     }
 
     /// The same one, which tells fingerprints where there is a key to make them with.
@@ -161,7 +169,14 @@ impl Builder {
     /// The report, findings worst first, without a verdict yet.
     #[must_use]
     pub fn finish(self) -> Report {
-        let Self { policy, rules, dumps, skipped, mut findings, fingerprints, .. } = self;
+        let Self { policy, rules, dumps, skipped, mut findings, fingerprints, by_identity, mut known } = self;
+        let found = |answer: &Answer| by_identity.get(answer.identity()).and_then(|&index| findings.get(index));
+        for answer in &mut known {
+            if let Some(finding) = found(answer) {
+                answer.found(finding);
+            }
+            answer.searched(&dumps);
+        }
         let all = findings.len();
         findings.retain(|finding| finding.evidence >= policy.min_evidence);
         let below_evidence = all - findings.len();
@@ -170,10 +185,15 @@ impl Builder {
             finding.number = i + 1;
             finding.counted = finding.severity >= policy.fail_on;
         }
+        for answer in known.iter_mut().filter(|answer| answer.is_found()) {
+            // A finding is known by its first place, which no other finding of its dump has with the same number.
+            let same = |finding: &&ReportFinding| finding.held == answer.held;
+            answer.finding = findings.iter().find(same).map(|finding| finding.number);
+        }
         let tally = tally(&dumps, &findings, below_evidence);
         let (tool, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         let (fingerprint_key, verdict) = (fingerprints.map(|key| key.id().to_owned()), Verdict::default());
-        Report { tool, version, policy, fingerprint_key, rules, dumps, skipped, findings, tally, verdict }
+        Report { tool, version, policy, fingerprint_key, rules, dumps, skipped, findings, known, tally, verdict }
     }
 }
 
@@ -214,6 +234,7 @@ fn join_public(known: &mut PublicIdentity, other: PublicIdentity) {
         known.kind = other.kind;
     }
     known.spki_sha256 = known.spki_sha256.take().or(other.spki_sha256);
+    known.ssh_fingerprint = known.ssh_fingerprint.take().or(other.ssh_fingerprint);
     join_sorted(&mut known.certificates, other.certificates);
     join_sorted(&mut known.context, other.context);
 }

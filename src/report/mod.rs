@@ -12,6 +12,7 @@
 //! printer needs of the map to say where a site lies is kept in [`Places`], which is as small as the sites are few.
 //! Adding a printer is one file and one line in [`PRINTERS`].
 
+mod answers;
 mod json;
 mod jsonl;
 mod merge;
@@ -33,6 +34,7 @@ use crate::scan::sites::Sites;
 use crate::vault::Secret;
 
 pub use crate::inert::{Inert, InertJson, Short};
+pub use answers::Answer;
 pub use json::write_document;
 pub use merge::{Builder, Scanned};
 pub use places::{Places, Spot};
@@ -99,6 +101,8 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// One for each secret, worst first.
     pub findings: Vec<ReportFinding>,
+    /// What is to be said of each thing that was known before, in the order in which the files name them.
+    pub known: Vec<Answer>,
     /// The numbers of it all.
     pub tally: Tally,
     /// What it comes to.

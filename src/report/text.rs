@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::finding::{PublicIdentity, Severity};
 use crate::report::units::{Bytes, Count, Grouped, count};
 use crate::report::{
-    Detail, DumpReport, Held, Inert, PlacedSite, Printer, Report, ReportFinding, Short, Skipped, wire, words,
+    Answer, Detail, DumpReport, Held, Inert, PlacedSite, Printer, Report, ReportFinding, Short, Skipped, wire, words,
 };
 use crate::vault::{Part, PartKind};
 
@@ -34,6 +34,7 @@ impl Printer for Text {
 
     fn print(&self, report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
         report.findings.iter().try_for_each(|finding| print_finding(report, finding, detail, out))?;
+        print_known(&report.known, out)?;
         if detail != Detail::Quiet {
             print_dumps(report, detail, out)?;
             print_remedies(report, out)?;
@@ -68,6 +69,9 @@ fn print_finding(report: &Report, finding: &ReportFinding, detail: Detail, out: 
 fn print_public(public: &PublicIdentity, out: &mut dyn Write) -> io::Result<()> {
     if let Some(spki) = &public.spki_sha256 {
         writeln!(out, "   public key   SPKI SHA-256 {}", Short(spki))?;
+    }
+    if let Some(fingerprint) = &public.ssh_fingerprint {
+        writeln!(out, "   SSH key      {}", Short(fingerprint))?;
     }
     for certificate in &public.certificates {
         let (subject, serial) = (Short(&certificate.subject), Short(&certificate.serial));
@@ -127,6 +131,19 @@ fn print_site(placed: &PlacedSite<'_>, out: &mut dyn Write) -> io::Result<()> {
     if site.spans.len() > 1 {
         write!(out, ", in {} pieces:", site.spans.len())?;
         site.spans.iter().try_for_each(|span| write!(out, " {}+{}", span.start, span.len))?;
+    }
+    writeln!(out)
+}
+
+/// The answer to a question is never left out, however quiet the report is to be.
+fn print_known(known: &[Answer], out: &mut dyn Write) -> io::Result<()> {
+    if known.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{BOLD}Known{BOLD:#}")?;
+    for answer in known {
+        let style = if answer.is_found() { style_of(Severity::Critical) } else { Style::new() };
+        writeln!(out, "   {}\n     {style}{}{style:#}", answer.thing(), answer.words())?;
     }
     writeln!(out)
 }

@@ -9,7 +9,8 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Fault, Gap};
 use crate::finding::{Evidence, Form, PublicIdentity, Rule, Severity};
-use crate::report::{DumpReport, Held, PlacedSite, Policy, Report, ReportFinding, Skipped, Tally};
+use crate::known::Kind;
+use crate::report::{Answer, DumpReport, Held, PlacedSite, Policy, Report, ReportFinding, Skipped, Tally};
 use crate::vault::{Part, PartKind};
 
 /// The name and version of the layout. A field may be added; none changes its meaning under this name.
@@ -149,6 +150,48 @@ impl<'a> WireFinding<'a> {
             dumps: finding.held.iter().filter_map(|held| WireHeld::of(report, held)).collect(),
             remedy: rule(|rule| &rule.remedy),
             secret: finding.secret.iter().flat_map(|secret| secret.parts()).map(WirePart::of).collect(),
+        }
+    }
+}
+
+/// What is said of one thing that was known before.
+#[derive(Serialize)]
+pub struct WireKnown<'a> {
+    file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    kind: &'static str,
+    public: &'a PublicIdentity,
+    found: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finding: Option<usize>,
+    site_count: u64,
+    dumps: Vec<WireHeld<'a>>,
+    searched: usize,
+    incomplete: usize,
+    hunted: bool,
+}
+
+impl<'a> WireKnown<'a> {
+    pub fn of(report: &'a Report, answer: &'a Answer) -> Self {
+        let kind = match answer.kind {
+            Kind::Certificate => "certificate",
+            Kind::PublicKey => "public-key",
+            Kind::PrivateKey => "private-key",
+            Kind::Text => "secret",
+        };
+        Self {
+            file: &answer.file,
+            line: answer.line,
+            kind,
+            public: &answer.public,
+            found: answer.is_found(),
+            finding: answer.finding,
+            site_count: answer.sites,
+            dumps: answer.held.iter().filter_map(|held| WireHeld::of(report, held)).collect(),
+            searched: answer.searched,
+            incomplete: answer.incomplete,
+            hunted: answer.hunted,
         }
     }
 }

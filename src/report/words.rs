@@ -63,6 +63,8 @@ fn encoding(encoding: Encoding) -> Option<&'static str> {
         Encoding::Plain => None,
         Encoding::LittleEndian => Some("least significant byte first"),
         Encoding::Words32 => Some("words of 4 bytes, most significant first"),
+        Encoding::Limbs64 => Some("words of 8 bytes, least significant first, each most significant byte first"),
+        Encoding::Limbs32 => Some("words of 4 bytes, least significant first, each most significant byte first"),
         Encoding::Digits30 => Some("digits of 30 bits"),
         Encoding::Digits28 => Some("digits of 28 bits"),
         Encoding::Digits60 => Some("digits of 60 bits"),

@@ -4,6 +4,7 @@
 //! that was also seen cut short at a region's edge is told once, in its longer form.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use memchr::memmem;
@@ -13,6 +14,7 @@ use crate::error::{Gap, Result};
 use crate::fill;
 use crate::finding::{Evidence, Finding, Piece, PublicIdentity, Rule, RuleId, Severity, Site};
 use crate::hunt::{Clue, Clues};
+use crate::known::{self, KnownSecret, Thing};
 use crate::limits::Limits;
 use crate::scan::sites::{ByFinding, CutSpan, Placed, SiteLog, Sites};
 use crate::span::Span;
@@ -137,6 +139,10 @@ struct Draft {
     alive: bool,
     /// Whether some place tells that this very secret counts for nothing. It need not be the first place that is seen.
     harmless: bool,
+    /// Whether the user asks for it: then it is told even where a better finding explains its places.
+    known: bool,
+    /// Whether no place has told yet what it is.
+    unnamed: bool,
 }
 
 impl Collector {
@@ -184,10 +190,30 @@ impl Collector {
                 first: sighting.first(),
                 alive: false,
                 harmless: sighting.is_harmless(),
+                known: false,
+                unnamed: false,
             });
         }
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         sighting.sites.into_iter().try_for_each(|site| self.log.push(Placed::new(index, site)))
+    }
+
+    /// Puts in a secret that the user knows, of which no place was seen yet.
+    pub fn know(&mut self, (asked, thing): (&KnownSecret, &Thing)) {
+        let (Some(secret), Some(&rule)) = (self.vault.insert(&asked.secret), self.rules.by_id.get(&asked.rule)) else {
+            self.dropped += 1;
+            return;
+        };
+        let severity = asked.severity.unwrap_or_else(|| self.rules.severity(rule));
+        let harmless = asked.severity == Some(Severity::Info);
+        let public = PublicIdentity { context: Vec::new(), ..thing.public.clone() };
+        let finding = Finding { rule, severity, evidence: asked.evidence, public, secret, sites: 0 };
+        let draft =
+            Draft { finding, first: u64::MAX, alive: false, harmless, known: true, unnamed: asked.rule == known::RULE };
+        if let Entry::Vacant(free) = self.by_secret.entry(secret) {
+            free.insert(self.drafts.len());
+            self.drafts.push(draft);
+        }
     }
 
     /// Drops sites that lie in another site of the same finding, and tells which findings have a site of their own, and not
@@ -204,8 +230,9 @@ impl Collector {
         log.in_order(|mut site| {
             site.finding = self.adopted.get(&site.finding).copied().unwrap_or(site.finding);
             let verdict = sweep.judge(&site, &self.drafts);
-            if let (Verdict::Own, Some(draft)) = (verdict, self.drafts.get_mut(site.finding as usize)) {
-                draft.alive = true;
+            if let Some(draft) = self.drafts.get_mut(site.finding as usize) {
+                draft.alive |= verdict == Verdict::Own || draft.known && verdict == Verdict::Explained;
+                draft.first = if draft.known { draft.first.min(site.offset) } else { draft.first };
             }
             if verdict == Verdict::Double { Ok(()) } else { kept.push(site) }
         })?;
@@ -324,10 +351,12 @@ impl Draft {
     fn add(&mut self, sighting: &Sighting, severity: Severity) {
         let finding = &mut self.finding;
         let better = (sighting.evidence, severity, std::cmp::Reverse(sighting.rule));
-        if better > (finding.evidence, finding.severity, std::cmp::Reverse(finding.rule)) {
-            (finding.evidence, finding.rule) = (sighting.evidence, sighting.rule);
+        let unnamed = std::mem::take(&mut self.unnamed);
+        if unnamed || better > (finding.evidence, finding.severity, std::cmp::Reverse(finding.rule)) {
+            (finding.evidence, finding.rule) = (finding.evidence.max(sighting.evidence), sighting.rule);
             finding.public.kind.clone_from(&sighting.public.kind);
             finding.public.spki_sha256.clone_from(&sighting.public.spki_sha256);
+            finding.public.ssh_fingerprint.clone_from(&sighting.public.ssh_fingerprint);
         }
         self.harmless |= sighting.is_harmless();
         finding.severity = if self.harmless { Severity::Info } else { finding.severity.max(severity) };

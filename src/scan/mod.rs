@@ -20,7 +20,7 @@ pub mod rule_check;
 pub mod sites;
 mod walk;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -30,9 +30,11 @@ use crate::detect::{Detector, Hits};
 use crate::dump::DumpMap;
 use crate::error::{Error, Gap, Result};
 use crate::finding::{Finding, Rule};
-use crate::hunt::montgomery::{self, Candidate, Filter, Join};
+use crate::hunt::islands::Islands;
+use crate::hunt::montgomery::{self, Filter, Join};
 use crate::hunt::{Clue, Clues, HUNTERS, Hunt};
 use crate::image::Image;
+use crate::known::{self, Known};
 use crate::limits::Limits;
 use crate::memory::AddressSpace;
 use crate::span::{Cover, Span};
@@ -123,6 +125,7 @@ pub struct Engine {
     detectors: Vec<Box<dyn Detector>>,
     prefilter: Prefilter,
     rules: RuleIndex,
+    known: Known,
     buffers: Pool<Buffers>,
     found: Pool<Found>,
 }
@@ -137,6 +140,7 @@ impl Engine {
         detectors.iter().try_for_each(|d| pieces::check_reach(d.as_ref())).map_err(refused)?;
         let prefilter = Prefilter::new(&detectors).map_err(refused)?;
         let declared = detectors.iter().flat_map(|d| d.rules()).chain(HUNTERS.iter().flat_map(|h| h.rules()));
+        let declared = declared.chain([known::rule()]);
         let mut rules: Vec<Rule> = Vec::new();
         declared.for_each(|rule| {
             if !rules.iter().any(|known| known.id == rule.id) {
@@ -147,9 +151,22 @@ impl Engine {
             detectors,
             prefilter,
             rules: RuleIndex::new(Arc::new(rules)),
+            known: Known::default(),
             buffers: Pool::default(),
             found: Pool::default(),
         })
+    }
+
+    /// The same one, which also looks for what the user knows.
+    #[must_use]
+    pub fn with_known(self, known: Known) -> Self {
+        Self { known, ..self }
+    }
+
+    /// What the user knows.
+    #[must_use]
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 
     /// Every rule that can make a finding.
@@ -203,6 +220,13 @@ pub fn scan(
     let mut run = Run { engine, walk, coverage: Coverage::default(), wanted: Filter::new(image.len()) };
     let mut clues = Clues::new(options.limits.clues);
     let mut collector = Collector::new(engine.rules.clone(), options.limits);
+    engine.known.0.iter().flat_map(|thing| &thing.clues).for_each(|clue| clues.bring(clue.clone()));
+    engine
+        .known
+        .0
+        .iter()
+        .filter_map(|thing| thing.secret.as_ref().zip(Some(thing)))
+        .for_each(|known| collector.know(known));
     run.local(&mut collector, &mut clues)?;
     run.join(&mut clues)?;
     run.hunt(&mut collector, &clues)?;
@@ -210,7 +234,11 @@ pub fn scan(
     run.propagate(&mut collector)?;
     let Run { mut coverage, walk, .. } = run;
     coverage.gaps.extend(walk.gaps);
-    let (findings, sites, vault) = collector.finish(&clues, &mut coverage.gaps, image.len())?;
+    let (mut findings, sites, vault) = collector.finish(&clues, &mut coverage.gaps, image.len())?;
+    for finding in &mut findings {
+        let sources = vault.get(finding.secret).map(|secret| engine.known.sources(secret.identity()));
+        finding.public.add_context(sources.unwrap_or_default());
+    }
     if clues.dropped() {
         let reason =
             format!("more than {} public keys and certificates; the rest was not hunted for", options.limits.clues);
@@ -258,22 +286,25 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Looks for moduli that no clue tells of, by the constants that arithmetic keeps of them.
+    /// Looks for moduli that no clue tells of, by the constants that arithmetic keeps of them, or because they stand alone.
     fn join(&mut self, clues: &mut Clues) -> Result<()> {
         let (memory, wanted) = (self.walk.pieces.memory(), &self.wanted);
-        let mut join = Join::default();
-        let add = |_: &Cut, seen: Vec<Candidate>| {
-            seen.into_iter().for_each(|candidate| join.add(candidate));
+        let (mut join, mut islands, mut near) = (Join::default(), Islands::default(), BTreeSet::new());
+        let add = |_: &Cut, seen: montgomery::Seen| {
+            seen.known.into_iter().for_each(|candidate| join.add(candidate));
+            seen.alone.into_iter().for_each(|island| islands.add(island));
+            near.extend(seen.near);
             Ok(())
         };
         self.walk.windows("join", |window| montgomery::seen(wanted, window, memory), add)?;
-        if join.dropped() {
+        if join.dropped() || islands.dropped() {
             let reason = "more numbers than can be tried look like RSA moduli without a public key beside them; a key may be \
                           missed";
             self.walk.gaps.insert(Gap { span: Span::new(0, self.walk.image.len()), reason: reason.to_owned() });
         }
         let known: HashSet<Vec<u8>> = clues.iter().filter_map(|clue| clue.modulus().map(<[u8]>::to_vec)).collect();
-        let new = join.moduli().into_iter().filter(|modulus| !known.contains(modulus));
+        let all = join.moduli().into_iter().chain(islands.moduli()).chain(near);
+        let new = all.filter(|modulus| !known.contains(modulus));
         new.for_each(|modulus| clues.add(Clue::RsaModulus { modulus }));
         Ok(())
     }

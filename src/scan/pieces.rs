@@ -69,7 +69,7 @@ impl Pieces {
     /// Cuts an image of `len` bytes that `map` describes into windows that own `window` bytes.
     #[must_use]
     pub fn new(len: u64, map: &DumpMap, window: usize, limits: &Limits) -> Self {
-        let memory = AddressSpace::new(&map.regions);
+        let memory = AddressSpace::of(map);
         let (seams, more) = memory.seams(limits.stitches_per_seam);
         let mut pieces = Self { len, window: window.max(1), edges: edges(map), memory, seams, gaps: Vec::new() };
         let afforded = pieces.affordable();

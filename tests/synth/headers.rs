@@ -99,6 +99,36 @@ pub fn elf(cpu: Cpu, order: Order, size: u32) -> Vec<u8> {
     out.bytes
 }
 
+/// Where in [`elf_with_tables`] its unwind tables are, with the zero that ends them.
+pub const TABLES: std::ops::Range<usize> = 0x400..0x448;
+
+/// The image of [`elf`] for x64, with a table that says of all its code that frames are linked by rbp.
+pub fn elf_with_tables(size: u32) -> Vec<u8> {
+    let mut bytes = elf(Cpu::Amd64, Order::Little, size);
+    let put = |bytes: &mut Vec<u8>, at: usize, what: &[u8]| bytes[at..at + what.len()].copy_from_slice(what);
+    // Two program headers; the second one is PT_GNU_EH_FRAME.
+    put(&mut bytes, 56, &2_u16.to_le_bytes());
+    let (at, len) = (TABLES.start as u64, 20_u64);
+    let header = [0x4_6474_e550_u64, at, at, at, len, len, 4].map(u64::to_le_bytes).concat();
+    put(&mut bytes, 64 + 56, &header);
+    // .eh_frame_hdr: version, encodings (relative to here, four bytes, relative to the header), count, and one entry.
+    let (frames, entry) = (TABLES.start as u32 + 20, TABLES.start as u32 + 20 + 28);
+    let mut table = vec![1, 0x1b, 3, 0x3b];
+    let words = [frames - (TABLES.start as u32 + 4), 1, 0x1000_u32.wrapping_sub(at as u32), entry - at as u32];
+    table.extend(words.map(u32::to_le_bytes).concat());
+    // A common entry: augmentation zR, factors 1 and -8, return address 16; CFA = rbp + 16, return address and rbp below it.
+    table.extend([
+        24, 0, 0, 0, 0, 0, 0, 0, 1, b'z', b'R', 0, 1, 0x78, 16, 1, 0x1b, 0x0c, 6, 16, 0x90, 1, 0x86, 2, 0, 0, 0, 0,
+    ]);
+    // Its only function: from 0x1000 to the end.
+    let pointer = entry + 4;
+    let words = [16, pointer - frames, 0x1000_u32.wrapping_sub(entry + 8), size - 0x1000, 0];
+    table.extend(words.map(u32::to_le_bytes).concat());
+    table.extend([0; 4]);
+    put(&mut bytes, TABLES.start, &table);
+    bytes
+}
+
 /// 4096 bytes of a 64-bit Mach-O image with one `__TEXT` segment; for x64 and ARM64 only.
 pub fn macho(cpu: Cpu, base: u64, size: u32) -> Vec<u8> {
     let mut out = Out::new(Order::Little);

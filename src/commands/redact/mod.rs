@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::commands::args::{Manner, RedactArgs};
 use crate::commands::inputs::Input;
-use crate::commands::output::{Plain, to_stdout};
+use crate::commands::output::{Plain, all_to_stdout, to_stdout};
 use crate::commands::paper::{self, Paper, Published};
 use crate::commands::progress::Bar;
-use crate::commands::{complain, engine, exit};
+use crate::commands::{complain, engine_with, exit};
 use crate::container;
 use crate::dump;
 use crate::error::{Error, Result};
@@ -62,7 +62,7 @@ fn redact(args: &RedactArgs, goal: &Goal, paper: Option<&Paper>, bar: &Bar, mann
         return wrapped::redact(args, image, goal, paper, bar, manner);
     }
     let map = dump::map(&image, &scan_options.limits)?;
-    let outcome = scan::scan(&image, &map, &engine(&args.user_rules)?, &scan_options, bar)?;
+    let outcome = scan::scan(&image, &map, &engine_with(&args.user_rules, &args.known)?, &scan_options, bar)?;
     let plan = redact::plan(&image, &map, &outcome, &options)?;
     let mut told = Redaction::new(&origin, &map, &outcome, &plan, &options);
     let tell = |told: &Redaction<'_>| bar_free(bar, || print(told, goal, manner));
@@ -83,7 +83,7 @@ fn redact(args: &RedactArgs, goal: &Goal, paper: Option<&Paper>, bar: &Bar, mann
     let new = Image::from_file(goal.name(), file, written.bytes);
     let case = Case { old: &image, map: &map, outcome: &outcome, plan: &plan, options: &options, written: &written };
     let manner_of_proof = ProofManner { stacks: !args.no_unwind, limits: scan_options.limits };
-    let proof = redact::prove(&case, &new, &engine(&args.user_rules)?, &manner_of_proof, bar)?;
+    let proof = redact::prove(&case, &new, &engine_with(&args.user_rules, &args.known)?, &manner_of_proof, bar)?;
     told.prove(&proof, &written);
     if !proof.holds() {
         tell(&told)?;
@@ -218,7 +218,7 @@ impl Goal {
             Self::Stdout => {
                 let mut file = draft.file();
                 file.rewind().map_err(|source| self.failed(source))?;
-                to_stdout(|out| io::copy(&mut file, out).map(|_| ()))
+                all_to_stdout(&mut file)
             }
             Self::Nowhere => Ok(()),
         }

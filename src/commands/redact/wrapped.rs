@@ -4,7 +4,7 @@ use crate::commands::args::{Manner, RedactArgs};
 use crate::commands::output::{Plain, to_stdout};
 use crate::commands::paper::Paper;
 use crate::commands::progress::Bar;
-use crate::commands::{complain, engine, exit};
+use crate::commands::{complain, engine_with, exit};
 use crate::container::{self, Settings, Tree};
 use crate::error::Result;
 use crate::image::Image;
@@ -30,7 +30,8 @@ pub fn redact(
     let job = Job { args, goal, bar, manner, options: options(args), settings: args.unpacking.settings() };
     let scan_options = scan::Options::default();
     let tree = container::tree(image, &job.settings)?;
-    let parts = wrapped::plan_all(&tree, &engine(&args.user_rules)?, &scan_options, &job.options, bar)?;
+    let parts =
+        wrapped::plan_all(&tree, &engine_with(&args.user_rules, &args.known)?, &scan_options, &job.options, bar)?;
     let has_gaps = parts.iter().any(|part| !part.outcome.coverage.gaps.is_empty());
     if has_gaps && !args.allow_gaps {
         job.refuse(&tree, &parts, "not everything could be scanned, and what was not scanned cannot be redacted")?;
@@ -84,7 +85,8 @@ impl Job<'_> {
 
     fn prove(&self, tree: &Tree, parts: &[Part], written: &[Written], image: Image) -> Result<Proven> {
         let manner = ProofManner { stacks: !self.args.no_unwind, ..ProofManner::default() };
-        let (fresh, options, settings) = (engine(&self.args.user_rules)?, &self.options, &self.settings);
+        let (fresh, options, settings) =
+            (engine_with(&self.args.user_rules, &self.args.known)?, &self.options, &self.settings);
         let question = Question { tree, parts, written, options, fresh: &fresh, manner: &manner, settings };
         wrapped::prove_all(&question, image, self.bar)
     }

@@ -7,13 +7,15 @@ use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256};
 
 use crate::dump::Label;
-use crate::error::{Error, Result};
+use crate::error::{Error, Gap, Result};
 use crate::redact::fill::{self, Ink};
 use crate::redact::plan::{Edit, Left, Options, Plan};
 use crate::redact::prove::Verdict;
 use crate::redact::receipt::envelope::{Envelope, PAYLOAD_TYPE, Signed};
 use crate::redact::receipt::keys::hex;
-use crate::redact::receipt::wire::{Member, Overwritten, PREDICATE, Redaction, STATEMENT, Secret, Statement, Subject};
+use crate::redact::receipt::wire::{
+    Member, NotScanned, Overwritten, PREDICATE, Redaction, STATEMENT, Secret, Statement, Subject,
+};
 use crate::span::Span;
 
 /// Something, or what is wrong with it.
@@ -204,6 +206,14 @@ impl Receipt {
             leave_frozen: asked.leave_frozen,
             ..Options::default()
         }
+    }
+
+    /// What was not scanned of the original, if that was allowed.
+    #[must_use]
+    pub fn allowed_gaps(&self) -> Vec<Gap> {
+        let (told, allowed) = (self.told(), self.told().options.allow_gaps);
+        let gap = |gap: &NotScanned| Gap { span: Span::new(gap.offset, gap.length), reason: gap.reason.clone() };
+        told.coverage.gaps.iter().filter(|_| allowed).map(gap).collect()
     }
 
     /// The plan that was carried out.

@@ -135,7 +135,8 @@ impl Unpacked {
         }
         for shell in self.tree.leaves.iter().filter(|leaf| leaf.shell.is_some()) {
             let map = shell.map(&limits)?;
-            let counting = (&Plan::default(), &options);
+            let known = receipt.allowed_gaps();
+            let counting = (&Plan::default(), &options, &known[..]);
             let check = secrets::rescan(counting, &shell.image, &map, question.engine, &limits, progress)?;
             if check.verdict == prove::Verdict::Fails {
                 return Ok(Check { name: NAME, ..check });
@@ -264,7 +265,8 @@ fn without_original(
     let (manner, options) = (Manner::default(), receipt.options());
     let map = dump::map(question.output, &manner.limits)?;
     checks.extend(left(receipt, &map));
-    let counting = (plan, &options);
+    let known = receipt.allowed_gaps();
+    let counting = (plan, &options, &known[..]);
     checks.push(secrets::rescan(counting, question.output, &map, question.engine, &manner.limits, progress)?);
     checks.extend(NEED_ORIGINAL.map(|(name, what)| Check::not_shown(name, format!("that {what}: needs --original"))));
     Ok(Proof { checks, stacks: None })
@@ -279,7 +281,8 @@ fn with_original(
     progress: &dyn Progress,
 ) -> Result<Proof> {
     let (options, manner) = (receipt.options(), Manner::default());
-    let (before, plan) = (sha256(original)?, receipt.plan());
+    let plan = receipt.plan();
+    let (before, covered) = digests(original, &plan)?;
     let map = dump::map(original, &manner.limits)?;
     let scan_options = scan::Options { limits: manner.limits, ..scan::Options::default() };
     let outcome = scan::scan(original, &map, question.engine, &scan_options, progress)?;
@@ -287,11 +290,21 @@ fn with_original(
     checks.push(same_plan(question, receipt, original, &map, &outcome)?);
     checks.extend(left(receipt, &map));
     // The proof compares with what is in the files now; whether that is what was written has been told above.
-    let written = Written { bytes: question.output.len(), before, after: content.digest };
+    let written = Written { bytes: question.output.len(), before, after: content.digest, covered };
     let case = Case { old: original, map: &map, outcome: &outcome, plan: &plan, options: &options, written: &written };
     let proof = prove::prove(&case, question.output, question.engine, &manner, progress)?;
     checks.extend(proof.checks.into_iter().filter(|check| check.name != "same-size"));
     Ok(Proof { checks, stacks: proof.stacks })
+}
+
+/// SHA-256 of the image, and of what the plan overwrites.
+fn digests(image: &Image, plan: &Plan) -> Result<([u8; 32], [u8; 32])> {
+    let (mut all, mut covered) = (Sha256::new(), Sha256::new());
+    each_step(image, &mut vec![0; STEP], |at, bytes| {
+        all.update(bytes);
+        plan.covered(at, bytes, |part| covered.update(part));
+    })?;
+    Ok((all.finalize().into(), covered.finalize().into()))
 }
 
 fn original_digest(receipt: &Receipt, before: &str) -> Check {

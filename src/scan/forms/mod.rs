@@ -71,14 +71,14 @@ pub struct Spelling {
     pub word: bool,
 }
 
-/// Every spelling of every part of `secret`.
-pub fn spellings(finding: usize, secret: &Secret, tell: &mut impl FnMut(Spelling)) {
+/// Every spelling of every part of `secret`, also those of big-endian machines only where `big_endian`.
+pub fn spellings(finding: usize, secret: &Secret, big_endian: bool, tell: &mut impl FnMut(Spelling)) {
     let alone = secret.parts().len() == 1;
     for part in secret.parts().iter().filter(|part| part.bytes.len() >= SHORTEST) {
         let mut told = Told { finding, piece: part.piece, need: None, tell };
         match part.kind {
             PartKind::Text => text(part.bytes.expose(), &mut told),
-            PartKind::Number => number(part.bytes.expose(), &mut told),
+            PartKind::Number => number(part.bytes.expose(), big_endian, &mut told),
             PartKind::Bytes => bytes(part, alone, &mut told),
         }
     }
@@ -163,7 +163,7 @@ fn text(text: &[u8], told: &mut Told<'_, impl FnMut(Spelling)>) {
     told.letters(Encoding::Plain, plain, word);
 }
 
-fn number(bytes: &[u8], told: &mut Told<'_, impl FnMut(Spelling)>) {
+fn number(bytes: &[u8], big_endian: bool, told: &mut Told<'_, impl FnMut(Spelling)>) {
     let zeros = bytes.iter().take_while(|&&b| b == 0).count();
     let Some(bytes) = bytes.get(zeros..).filter(|bytes| bytes.len() >= SHORTEST) else { return };
     let Surprise { bits, need } = surprise::of_key(bytes);
@@ -171,6 +171,10 @@ fn number(bytes: &[u8], told: &mut Told<'_, impl FnMut(Spelling)>) {
     let number = Written::plain(bytes, &bits);
     told.binary(Encoding::LittleEndian, number.reversed(), Grain::FromStart);
     told.binary(Encoding::Words32, number.words(), Grain::FromStart);
+    if big_endian {
+        told.binary(Encoding::Limbs64, number.limbs(8), Grain::FromStart);
+        told.binary(Encoding::Limbs32, number.limbs(4), Grain::FromStart);
+    }
     // What Montgomery arithmetic keeps beside a prime is in limbs: text would be the most of its spellings, and to digits
     // other powers of two belong.
     if ![Piece::RrP, Piece::RrQ, Piece::QinvMont, Piece::NegP, Piece::NegQ].contains(&told.piece) {
@@ -222,7 +226,7 @@ mod tests {
             let text = [vec![b'x'; before], b"correct-horse-battery".to_vec(), b"tail".to_vec()].concat();
             let encoded = Base64Unpadded::encode_string(&text).into_bytes();
             let mut found = 0;
-            spellings(0, &secret, &mut |s| {
+            spellings(0, &secret, true, &mut |s| {
                 let here = encoded.windows(s.bytes.len()).any(|w| w == &s.bytes[..]);
                 found += usize::from(here && s.form.encoding == Encoding::Base64);
             });
@@ -233,7 +237,7 @@ mod tests {
     #[test]
     fn a_number_is_spelled_in_both_orders_and_a_text_in_utf_16() {
         let mut forms = Vec::new();
-        spellings(0, &Secret::text(b"0123456789"), &mut |s| forms.push(s.form.encoding));
+        spellings(0, &Secret::text(b"0123456789"), false, &mut |s| forms.push(s.form.encoding));
         assert!(forms.contains(&Encoding::Utf16Le) && forms.contains(&Encoding::Utf16Be));
         assert!(!forms.contains(&Encoding::LittleEndian));
     }
@@ -244,7 +248,7 @@ mod tests {
             [Secret::text(b"k7Qd02mXw9/Tz4+KpR<\"7 x\n"), Secret::bytes(&[9; 32]), Secret::bytes(&[0x30; 900])]
         {
             let mut known = Vec::new();
-            spellings(0, &secret, &mut |s| {
+            spellings(0, &secret, true, &mut |s| {
                 assert_eq!(s.bytes.len(), s.bits.len());
                 known.push((s.form.encoding, s.bytes.to_vec()));
             });

@@ -125,6 +125,18 @@ impl Written {
         Self { bytes: swapped(&self.bytes), bits: swapped(&self.bits) }
     }
 
+    /// A number in words of `size` bytes, least significant word first, each word most significant byte first, zeros put
+    /// before the first byte to fill its word.
+    #[must_use]
+    pub fn limbs(&self, size: usize) -> Self {
+        let fill = self.bytes.len().next_multiple_of(size) - self.bytes.len();
+        let turned = |bytes: &[u8]| {
+            let padded: Zeroizing<Vec<u8>> = Zeroizing::new([vec![0; fill].as_slice(), bytes].concat());
+            Zeroizing::new(padded.rchunks(size).flatten().copied().collect())
+        };
+        Self { bytes: turned(&self.bytes), bits: turned(&self.bits) }
+    }
+
     /// A number in digits of `digit` bits, least significant first, each in `size` bytes.
     #[must_use]
     pub fn digits(&self, digit: usize, size: usize) -> Self {

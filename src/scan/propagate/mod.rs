@@ -64,7 +64,8 @@ pub fn everywhere<'s>(
     mut tell: impl FnMut(usize, Site) -> Result<()>,
 ) -> Result<()> {
     let mut secrets = secrets.into_iter();
-    while let Some(propagation) = Propagation::next(&mut secrets) {
+    let big_endian = walk.pieces.memory().may_be_big_endian();
+    while let Some(propagation) = Propagation::next(&mut secrets, big_endian) {
         let look = |window: &Window<'_>| propagation.search(window);
         walk.windows("propagate", look, |_, found| found.into_iter().try_for_each(|s| tell(s.finding, s.site)))?;
     }
@@ -73,10 +74,10 @@ pub fn everywhere<'s>(
 
 impl Propagation {
     /// As many of the secrets as one pass can search; `None` when there are no more.
-    fn next<'s>(secrets: &mut impl Iterator<Item = (usize, &'s Secret)>) -> Option<Self> {
+    fn next<'s>(secrets: &mut impl Iterator<Item = (usize, &'s Secret)>, big_endian: bool) -> Option<Self> {
         let (mut spellings, mut bytes) = (Vec::new(), 0);
         for (finding, secret) in secrets {
-            forms::spellings(finding, secret, &mut |spelling| {
+            forms::spellings(finding, secret, big_endian, &mut |spelling| {
                 bytes += spelling.bytes.len();
                 spellings.push(spelling);
             });

@@ -5,7 +5,7 @@ use crate::vault::Secret;
 
 fn propagation(secrets: &[Secret]) -> Propagation {
     let mut all = Vec::new();
-    secrets.iter().enumerate().for_each(|(i, secret)| spellings(i, secret, &mut |s| all.push(s)));
+    secrets.iter().enumerate().for_each(|(i, secret)| spellings(i, secret, true, &mut |s| all.push(s)));
     Propagation::new(all)
 }
 
@@ -115,7 +115,7 @@ proptest::proptest! {
                 1 => Secret::bytes(bytes),
                 _ => Secret::key_pair(&[i as u8; 32], vec![number]),
             };
-            spellings(i, &secret, &mut |s| all.push(s));
+            spellings(i, &secret, true, &mut |s| all.push(s));
         }
         all.retain(kept);
         let mut haystack: Vec<u8> = Vec::new();
