@@ -290,8 +290,9 @@ fn what_is_not_redacted_is_the_same_byte_for_byte() {
         assert_eq!(done.status.code(), Some(0), "{name}: {}", String::from_utf8_lossy(&done.stderr));
         // Names, order, modes, times; sizes and checksums of what was redacted are others.
         let listed = |file: &str| {
-            let done = Command::new("sh").args(["-c", &format!("{list} {file}")]).current_dir(place.folder.path());
-            let text = String::from_utf8(done.output().unwrap().stdout).unwrap();
+            let mut done = Command::new("sh");
+            let done = done.args(["-c", &format!("{list} {file}")]).current_dir(place.folder.path()).output().unwrap();
+            let text = String::from_utf8(done.stdout).unwrap();
             let told = text.lines().filter(|line| {
                 let line = line.to_lowercase();
                 ["file system", "modified", "permission", "attributes", "mtime", ".txt", "entry #"]

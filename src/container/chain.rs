@@ -25,6 +25,8 @@ pub enum Next {
     Frame,
     /// So many bytes that decode to nothing, and may hold anything.
     Skip(u64),
+    /// So many bytes of padding.
+    Pad(u64),
     /// Nothing of this codec.
     End,
 }
@@ -51,10 +53,17 @@ impl<'a, F: Frame<'a>> Chain<'a, F> {
         let mut stream = stream;
         Ok(match (self.next)(&stream.peek(HEAD)?) {
             Next::Frame => State::Inside(F::open(stream)?),
-            Next::Skip(len) => {
-                let span = Span::new(stream.at(), len);
+            Next::Pad(len) => {
                 stream.skip(len);
-                self.skipped.push(span);
+                State::Between(stream)
+            }
+            Next::Skip(len) => {
+                let from = stream.at();
+                stream.skip(len);
+                match self.skipped.last_mut() {
+                    Some(last) if last.end() == from => *last = Span::between(last.from(), stream.at()),
+                    _ => self.skipped.push(Span::between(from, stream.at())),
+                }
                 State::Between(stream)
             }
             Next::End => State::Done(Some(stream.at())),

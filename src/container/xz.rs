@@ -78,10 +78,11 @@ fn preset(head: &[u8]) -> u32 {
 
 /// Streams may have zeros between them, in fours.
 fn next(head: &[u8]) -> Next {
-    match head {
-        [0, 0, 0, 0, ..] => Next::Skip(4),
-        head if head.starts_with(MAGIC) => Next::Frame,
-        _ => Next::End,
+    let zeros = head.iter().take_while(|&&byte| byte == 0).count() / 4 * 4;
+    match zeros {
+        0 if head.starts_with(MAGIC) => Next::Frame,
+        0 => Next::End,
+        zeros => Next::Pad(zeros as u64),
     }
 }
 

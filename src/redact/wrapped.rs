@@ -16,10 +16,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::container::{self, Peeled, Settings, Tree};
 use crate::dump::DumpMap;
-use crate::error::{Error, Result};
+use crate::error::{Error, Gap, Result};
 use crate::image::Image;
 use crate::redact::plan::{Options, Plan, plan};
-use crate::redact::prove::{Case, Check, Manner, Proof, prove, secrets};
+use crate::redact::prove::{Case, Check, Manner, Proof, Verdict, prove, secrets};
 use crate::redact::write::{Written, read, write};
 use crate::scan::{self, Engine, Outcome, Progress};
 
@@ -119,7 +119,7 @@ impl Proven {
         let of_leaf = |(part, proof): (&'a Part, &'a Option<Proof>)| {
             proof.iter().flat_map(Proof::failures).map(|check| (part.name.as_str(), check))
         };
-        let whole = self.checks.iter().filter(|check| check.verdict == crate::redact::Verdict::Fails);
+        let whole = self.checks.iter().filter(|check| check.verdict == Verdict::Fails);
         whole.map(|check| ("", check)).chain(parts.iter().zip(&self.parts).flat_map(of_leaf))
     }
 }
@@ -150,72 +150,77 @@ pub fn prove_all(question: &Question<'_>, new: Image, progress: &dyn Progress) -
     let outer = new.origin().to_owned();
     let again = container::tree(new, question.settings)?;
     let mut checks = vec![same_members(question, &again, &outer)];
-    let mut proofs = Vec::new();
-    if checks.iter().all(|check| check.verdict == crate::redact::Verdict::Holds) {
-        for (number, leaf) in again.leaves.iter().enumerate() {
-            proofs.push(prove_leaf(question, number, leaf, &mut checks, progress)?);
+    let mut parts: Vec<Option<Proof>> = question.parts.iter().map(|_| None).collect();
+    if checks.iter().all(|check| check.verdict == Verdict::Holds) {
+        for ((number, _), (_, new)) in dumps(question.tree).zip(dumps(&again)) {
+            let proof = prove_leaf(question, number, new, progress)?;
+            if let Some(place) = parts.get_mut(number) {
+                *place = Some(proof);
+            }
         }
+        checks.push(around(question, &again, &outer, progress)?);
         checks.push(elsewhere(question, &again, progress)?);
     }
-    Ok(Proven { checks, parts: proofs })
+    Ok(Proven { checks, parts })
+}
+
+/// The leaves that are no shells, with their numbers.
+fn dumps(tree: &Tree) -> impl Iterator<Item = (usize, &Peeled)> {
+    tree.leaves.iter().enumerate().filter(|(_, leaf)| leaf.shell.is_none())
 }
 
 /// Whether the same members come out, in the same order, in the same containers and of the same sizes.
 fn same_members(question: &Question<'_>, again: &Tree, outer: &str) -> Check {
     const NAME: &str = "members";
-    let before = question.tree.leaves.iter().zip(question.parts);
-    let shape = |leaf: &Peeled, name: String| {
-        let len = if leaf.shell.is_some() { 0 } else { leaf.image.len() };
-        (name, leaf.containers.clone(), leaf.shell, len, leaf.gaps.len())
-    };
-    let before: Vec<_> = before.map(|(leaf, part)| shape(leaf, part.name.clone())).collect();
-    let after: Vec<_> = again.leaves.iter().map(|leaf| shape(leaf, name_in(outer, leaf))).collect();
+    let shape =
+        |leaf: &Peeled, outer: &str| (name_in(outer, leaf), leaf.containers.clone(), leaf.image.len(), leaf.gaps.len());
+    let before: Vec<_> = dumps(question.tree).map(|(_, leaf)| shape(leaf, question.tree.outer().origin())).collect();
+    let after: Vec<_> = dumps(again).map(|(_, leaf)| shape(leaf, outer)).collect();
     if before == after {
-        let members = before.iter().filter(|leaf| leaf.2.is_none()).count();
+        let members = before.len();
         return Check::holds(NAME, format!("{members} come out of the written container as they went in"));
     }
     let wrong = before.iter().zip(&after).find(|(before, after)| before != after).map(|(before, _)| before.0.as_str());
     Check::fails(NAME, format!("other members come out of the written container: {}", wrong.unwrap_or("their number")))
 }
 
-fn prove_leaf(
-    question: &Question<'_>,
-    number: usize,
-    leaf: &Peeled,
-    checks: &mut Vec<Check>,
-    progress: &dyn Progress,
-) -> Result<Option<Proof>> {
+fn prove_leaf(question: &Question<'_>, number: usize, new: &Peeled, progress: &dyn Progress) -> Result<Proof> {
     let Question { tree, parts, written, options, fresh, manner, .. } = question;
     let (Some(old), Some(part), Some(written)) = (tree.leaves.get(number), parts.get(number), written.get(number))
     else {
         return Err(Error::Internal("proving a container"));
     };
-    if leaf.shell.is_none() {
-        let Part { map, outcome, plan, .. } = part;
-        let case = Case { old: &old.image, map, outcome, plan, options, written };
-        return prove(&case, &leaf.image, fresh, manner, progress).map(Some);
+    let Part { map, outcome, plan, .. } = part;
+    let case = Case { old: &old.image, map, outcome, plan, options, written };
+    prove(&case, &new.image, fresh, manner, progress)
+}
+
+/// Whether nothing that counts is in what is left of the written containers without their members.
+fn around(question: &Question<'_>, again: &Tree, outer: &str, progress: &dyn Progress) -> Result<Check> {
+    const NAME: &str = "around-members";
+    let shells = question.tree.leaves.iter().zip(question.parts).filter(|(leaf, _)| leaf.shell.is_some());
+    let known: Vec<Gap> = shells.flat_map(|(_, part)| part.outcome.coverage.gaps.clone()).collect();
+    let (Question { options, fresh, manner, .. }, mut searched) = (question, 0);
+    for shell in again.leaves.iter().filter(|leaf| leaf.shell.is_some()) {
+        let map = shell.map(&manner.limits)?;
+        let counting = (&Plan::default(), *options, known.as_slice());
+        let check = secrets::rescan(counting, &shell.image, &map, fresh, &manner.limits, progress)?;
+        if check.verdict == Verdict::Fails {
+            return Ok(Check::fails(NAME, format!("{}: {}", name_in(outer, shell), check.detail)));
+        }
+        searched += 1;
     }
-    let map = leaf.map(&manner.limits)?;
-    let check = secrets::rescan(
-        (&part.plan, options, &part.outcome.coverage.gaps),
-        &leaf.image,
-        &map,
-        fresh,
-        &manner.limits,
-        progress,
-    )?;
-    let about = if part.name.is_empty() { "the container itself" } else { &part.name };
-    checks.push(Check { detail: format!("{about}: {}", check.detail), ..check });
-    Ok(None)
+    Ok(Check::holds(NAME, format!("{searched} containers hold nothing that counts around their members")))
 }
 
 /// Whether no leaf holds any form of a secret of another one.
 fn elsewhere(question: &Question<'_>, again: &Tree, progress: &dyn Progress) -> Result<Check> {
     const NAME: &str = "leftovers-elsewhere";
     let options = scan::Options { limits: question.manner.limits, ..scan::Options::default() };
-    let mut searched = 0;
-    for (number, leaf) in again.leaves.iter().enumerate() {
-        let others = question.parts.iter().enumerate().filter(|(other, _)| *other != number);
+    let (mut numbers, mut searched) = (dumps(question.tree).map(|(number, _)| number), 0);
+    for leaf in &again.leaves {
+        let own = if leaf.shell.is_none() { numbers.next() } else { None };
+        let others = question.parts.iter().enumerate().filter(|(other, _)| Some(*other) != own);
         let secrets = others.flat_map(|(_, part)| {
             let counted = part.outcome.findings.iter().filter(|finding| question.options.counts(finding));
             counted.filter_map(|finding| part.outcome.vault.get(finding.secret))
@@ -227,8 +232,8 @@ fn elsewhere(question: &Question<'_>, again: &Tree, progress: &dyn Progress) -> 
         searched += 1;
         let map = leaf.map(&question.manner.limits)?;
         let left = scan::leftovers(&leaf.image, &map, secrets, &options, progress)?;
-        if !left.is_clean() {
-            let name = question.parts.get(number).map_or("", |part| &part.name);
+        if left.count > 0 {
+            let name = leaf.image.origin();
             let text = format!("{name} holds {} places with what was found in another member", left.count);
             return Ok(Check::fails(NAME, text));
         }

@@ -40,7 +40,6 @@ struct End {
 /// As there.
 pub fn pack(old: &Image, changed: &Changed<'_>, out: &mut Out<'_>) -> Result<()> {
     let (mut entries, end) = (directory(old).map_err(refused)?, End::of(old)?);
-    let order: Vec<u64> = entries.iter().map(|entry| entry.record).collect();
     entries.sort_by_key(|entry| entry.header);
     let (mut at, mut placed) = (0, Vec::new());
     for entry in &entries {
@@ -60,7 +59,6 @@ pub fn pack(old: &Image, changed: &Changed<'_>, out: &mut Out<'_>) -> Result<()>
         });
     }
     out.copy(old, Span::between(at, end.directory))?;
-    placed.sort_by_key(|placed| order.iter().position(|record| *record == placed.entry.record));
     finish(old, &end, &placed, out)
 }
 
@@ -111,8 +109,7 @@ fn local_header(old: &Image, placed: &Placed<'_>, data: u64, out: &Out<'_>) -> R
     }
     let names = usize::from(u16::try_from(told(26) & 0xffff).unwrap_or_default());
     let mut wide = wide_at(&head, 30 + names);
-    for (at, value, before) in [(22, placed.size, entry.size), (18, placed.packed, entry.packed)] {
-        let is_zero = told(at) == 0 && (is_told_later || before == 0) && before != value && is_told_later;
+    for (at, value) in [(22, placed.size), (18, placed.packed)] {
         if told(at) == u32::MAX && wide.is_some() {
             if let Some(place) = &mut wide {
                 let stands = head.get(*place..).and_then(|b| b.first_chunk()).map_or(0, |b| u64::from_le_bytes(*b));
@@ -121,7 +118,7 @@ fn local_header(old: &Image, placed: &Placed<'_>, data: u64, out: &Out<'_>) -> R
                 }
                 *place += 8;
             }
-        } else if !is_zero {
+        } else if !is_told_later || told(at) != 0 {
             out.patch(placed.header + at as u64, &narrow(value, entry)?.to_le_bytes())?;
         }
     }

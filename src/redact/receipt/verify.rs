@@ -100,6 +100,7 @@ fn members(
         let before = original.as_ref().and_then(|original| original.dump(number));
         let inner = Question { output: leaf, original: before, ..*question };
         let proof = alone(&inner, told, Vec::new(), progress)?;
+        let name = if name.is_empty() { "its content" } else { name };
         let about = |check: Check| Check { detail: format!("{name}: {}", check.detail), ..check };
         checks.extend(proof.checks.into_iter().map(about));
     }
