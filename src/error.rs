@@ -51,9 +51,13 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A spool for input that cannot seek could not be made or written.
-    #[error("cannot spool standard input to a temporary file: {source}; set TMPDIR to a folder with enough space")]
+    /// A spool, for input that cannot seek or must be unpacked, could not be made or written.
+    #[error(
+        "cannot spool to a temporary file in {folder}: {source}; choose a folder with enough space with --spool-dir"
+    )]
     Spool {
+        /// The folder of spool files.
+        folder: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },

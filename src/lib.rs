@@ -6,6 +6,7 @@
 )]
 
 pub mod commands;
+pub mod container;
 pub mod detect;
 pub mod dump;
 pub mod error;

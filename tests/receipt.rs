@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use dumpscrub::container::Settings;
 use dumpscrub::detect::detectors;
 use dumpscrub::image::Image;
 use dumpscrub::redact::receipt::{Question, Sealed, keys as key_files, rule_set, verify};
@@ -229,8 +230,15 @@ impl Judge {
         let output = Image::from_bytes("out.dmp", output.to_vec());
         let rules = rule_set(self.engine.rules(), &[]);
         let (public_key, engine) = (self.key.as_ref(), &self.engine);
-        let question =
-            Question { receipt: &sealed, output: &output, original: None, public_key, engine, rules: &rules };
+        let question = Question {
+            receipt: &sealed,
+            output: &output,
+            original: None,
+            public_key,
+            engine,
+            rules: &rules,
+            unpacking: &Settings::default(),
+        };
         Ok(verify(&question, &Quiet).unwrap())
     }
 

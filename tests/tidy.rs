@@ -25,6 +25,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Formats know nothing of secrets; the address space is made of their regions.
     ("memory", &["error", "image", "dump"]),
     ("dump", &["error", "limits", "image", "memory"]),
+    // What is peeled is described; a container knows nothing of what is in it.
+    ("container", &["error", "limits", "image", "dump"]),
     // Detectors, hunters and keys know nothing of formats, and are each other's neighbours.
     ("detect", &["error", "limits", "image", "vault", "finding", "window", "memory", "hunt", "keys"]),
     ("hunt", &["error", "limits", "image", "vault", "finding", "window", "memory", "detect", "keys"]),
@@ -49,16 +51,49 @@ const BELOW_SCAN: &[&str] = &[
     "known",
 ];
 const BELOW_REDACT: &[&str] = &[
-    "fill", "inert", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
-    "keys", "known", "scan",
+    "container",
+    "fill",
+    "inert",
+    "error",
+    "limits",
+    "image",
+    "vault",
+    "finding",
+    "window",
+    "memory",
+    "dump",
+    "detect",
+    "hunt",
+    "keys",
+    "known",
+    "scan",
 ];
 const BELOW_USES: &[&str] = &[
     "fill", "inert", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
     "keys", "known", "scan", "redact", "report",
 ];
 const BELOW_COMMANDS: &[&str] = &[
-    "fill", "inert", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
-    "keys", "known", "scan", "redact", "report", "policy", "hook", "audit",
+    "container",
+    "fill",
+    "inert",
+    "error",
+    "limits",
+    "image",
+    "vault",
+    "finding",
+    "window",
+    "memory",
+    "dump",
+    "detect",
+    "hunt",
+    "keys",
+    "known",
+    "scan",
+    "redact",
+    "report",
+    "policy",
+    "hook",
+    "audit",
 ];
 
 /// Each outside crate and the only places that may name it. `src` is everywhere: vocabulary, not machinery.
@@ -72,6 +107,7 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "base64ct",
         &[
+            "src/container/apport.rs",
             "src/detect",
             // SSH's fingerprints are base64.
             "src/keys/public.rs",
@@ -86,11 +122,12 @@ const HOMES: &[(&str, &[&str])] = &[
     ("bip39", &["src/detect"]),
     ("bs58", &["src/detect/text/checks"]),
     ("base16ct", &["src/scan/prefilter/encoded.rs", "src/scan/decode"]),
+    ("bzip2", &["src/container"]),
     ("clap", &["src/commands"]),
     ("clap_complete", &["src/commands"]),
     ("clap_mangen", &["src/commands"]),
     ("const_oid", &["src/keys"]),
-    ("crc32fast", &["src/detect/text/checks"]),
+    ("crc32fast", &["src/container", "src/detect/text/checks"]),
     // Big numbers of any length, and numbers of the fields of curves.
     ("crypto_bigint", &["src/keys/number.rs", "src/keys/curve_points.rs"]),
     ("ctr", &["src/keys/shield.rs"]),
@@ -99,6 +136,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("curve25519_dalek", &["src/keys", "src/hunt/ec_scalars/tests.rs"]),
     ("ed25519_dalek", &["src/keys", "src/redact/receipt"]),
     ("elliptic_curve", &["src/keys"]),
+    ("flate2", &["src/container"]),
     ("getrandom", &["src/redact/receipt/keys.rs"]),
     ("gimli", &["src/redact/unwind/elf.rs"]),
     (
@@ -115,10 +153,14 @@ const HOMES: &[(&str, &[&str])] = &[
     ("humantime", &["src/redact/receipt"]),
     ("indicatif", &["src/report", "src/commands"]),
     ("k256", &["src/keys"]),
+    ("lz4_flex", &["src/container/lz4.rs"]),
+    ("lzma_rust2", &["src/container"]),
+    ("lzxd", &["src/container/cab"]),
     ("memchr", &["src/detect", "src/fill.rs", "src/hunt", "src/keys", "src/known", "src/scan"]),
     ("minidump", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_common", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_unwind", &["src/redact/unwind"]),
+    ("miniz_oxide", &["src/container/cab"]),
     ("multiversion", &["src/scan", "src/detect", "src/hunt/dense.rs", "src/keys/limbs.rs"]),
     ("p256", &["src/keys"]),
     ("p384", &["src/keys"]),
@@ -126,11 +168,13 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pe_unwind_info", &["src/redact/unwind/pe.rs"]),
     ("pkcs1", &["src/keys"]),
     ("pkcs8", &["src/keys"]),
+    ("rawzip", &["src/container/zip"]),
     ("rayon", &["src/scan/parallel.rs"]),
     ("regex", &["src/detect/text"]),
     (
         "rustix",
         &[
+            "src/container/spool.rs",
             "src/image/open.rs",
             "src/image/holes.rs",
             "src/known/read.rs",
@@ -150,13 +194,15 @@ const HOMES: &[(&str, &[&str])] = &[
     ("regex_syntax", &["src/detect/text"]),
     ("spki", &["src/keys"]),
     ("ssh_key", &["src/keys/ssh.rs"]),
-    ("tempfile", &["src/image/open.rs", "src/scan/sites.rs", "src/redact/draft.rs", "src/commands/output.rs"]),
+    ("tar", &["src/container/tar.rs"]),
+    ("tempfile", &["src/container/spool.rs", "src/scan/sites.rs", "src/redact/draft.rs", "src/commands/output.rs"]),
     ("thiserror", &["src/error.rs"]),
     ("toml", &["src/detect/text", "src/policy"]),
     ("walkdir", &["src/commands", "src/audit"]),
     ("x25519_dalek", &["src/keys"]),
     ("x509_cert", &["src/keys/certificate.rs"]),
     ("zeroize", &["src"]),
+    ("zstd", &["src/container"]),
 ];
 
 /// Where `std::os::unix` may be named: all else runs on other systems too.

@@ -6,6 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::exit;
+use crate::container::Settings;
 use crate::finding::{Evidence, Profile, Severity};
 use crate::redact::fill::Fill;
 use crate::report::{Detail, PRINTERS, Printer, words};
@@ -125,6 +126,8 @@ pub struct ScanArgs {
     /// The report is then as sensitive as the dump.
     #[arg(long)]
     pub show_secrets: bool,
+    #[command(flatten)]
+    pub unpacking: Unpacking,
     /// Show no progress bar
     #[arg(long)]
     pub no_progress: bool,
@@ -194,10 +197,54 @@ pub struct RedactArgs {
     #[command(flatten)]
     pub user_rules: UserRules,
     #[command(flatten)]
+    pub unpacking: Unpacking,
+    #[command(flatten)]
     pub known: KnownFiles,
     /// Show no progress bar
     #[arg(long)]
     pub no_progress: bool,
+}
+
+/// Containers: where they are unpacked, and how much of them.
+#[derive(Debug, Default, ClapArgs)]
+pub struct Unpacking {
+    /// Unpack containers and pipes into files without names in this folder [default: the system's folder for such files]
+    #[arg(long, value_name = "FOLDER")]
+    pub spool_dir: Option<PathBuf>,
+    /// Unpack at most so many bytes of one input: 500M, 64G [default: 4,000 times its size, and 1G to 256G]
+    ///
+    /// A small file that unpacks to an enormous one is made to harm. What is not unpacked is a gap.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub unpack_limit: Option<u64>,
+}
+
+impl Unpacking {
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        if let Some(folder) = &self.spool_dir {
+            settings.folder.clone_from(folder);
+        }
+        if let Some(limit) = self.unpack_limit {
+            (settings.limits.modest, settings.limits.bytes) = (limit, limit);
+        }
+        settings
+    }
+}
+
+/// A number of bytes, with K, M, G or T for powers of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(['K', 'M', 'G', 'T', 'k', 'm', 'g', 't']);
+    let shift = match text.strip_prefix(digits) {
+        Some("") => 0,
+        Some("K" | "k") => 10,
+        Some("M" | "m") => 20,
+        Some("G" | "g") => 30,
+        Some("T" | "t") => 40,
+        _ => return Err("write it as 500M or 64G".to_owned()),
+    };
+    let number: Option<u64> = digits.parse().ok();
+    let size = number.and_then(|number| number.checked_mul(1 << shift));
+    size.ok_or_else(|| "write it as 500M or 64G".to_owned())
 }
 
 /// What the user knows already, and asks for.
@@ -259,6 +306,8 @@ pub struct VerifyArgs {
     /// Number of threads [default: one for each core]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    #[command(flatten)]
+    pub unpacking: Unpacking,
     /// Show no progress bar
     #[arg(long)]
     pub no_progress: bool,
@@ -279,6 +328,9 @@ pub struct ExplainArgs {
     /// It is an offset in the dump file: 4096 or 0x1000
     #[arg(long)]
     pub offset: bool,
+    /// The member of a container that is meant, where more than one was redacted
+    #[arg(long, value_name = "NAME")]
+    pub member: Option<String>,
     #[command(flatten)]
     pub format: PlainFormat,
 }
@@ -343,6 +395,8 @@ pub struct MapArgs {
     /// The dump, or - for standard input
     #[arg(value_name = "DUMP")]
     pub dump: PathBuf,
+    #[command(flatten)]
+    pub unpacking: Unpacking,
     #[command(flatten)]
     pub format: PlainFormat,
 }

@@ -16,7 +16,7 @@ use crate::report::write_document;
 /// # Errors
 /// When the receipt cannot be read, or the place is none.
 pub fn run(args: &ExplainArgs) -> Result<u8> {
-    let (_, receipt) = receipt::read(&args.receipt)?;
+    let receipt = of_member(args)?;
     let place = if args.offset { offset(&args.place, &receipt)? } else { address(&args.place)? };
     let edits: Vec<&Overwritten> = match args.offset {
         true => receipt.at_offset(place).into_iter().collect(),
@@ -28,6 +28,30 @@ pub fn run(args: &ExplainArgs) -> Result<u8> {
         false => explain(&receipt, place, args.offset, &edits, &mut Plain::new(out)),
     })?;
     Ok(exit::CLEAN)
+}
+
+/// The receipt, or that of the member of a container that is asked about.
+fn of_member(args: &ExplainArgs) -> Result<Receipt> {
+    let (_, receipt) = receipt::read(&args.receipt)?;
+    if receipt.told().members.is_none() {
+        return match &args.member {
+            None => Ok(receipt),
+            Some(_) => Err(Error::Usage("the receipt is not of a container: leave --member out".to_owned())),
+        };
+    }
+    let mut members: Vec<(String, Receipt)> =
+        receipt.members().map(|(member, receipt)| (member.name.clone(), receipt)).collect();
+    if let Some(name) = &args.member {
+        members.retain(|member| member.0 == *name);
+    }
+    if members.len() > 1 {
+        // A text beside the dump has no edits, mostly.
+        members.retain(|(_, receipt)| !receipt.told().edits.is_empty());
+    }
+    match (members.pop(), members.is_empty()) {
+        (Some((_, receipt)), true) => Ok(receipt),
+        _ => Err(Error::Usage("the receipt is of a container: name the member with --member".to_owned())),
+    }
 }
 
 #[derive(Serialize)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
+use crate::container::{self, Settings};
 use crate::error::{Error, Result};
 use crate::image::{self, Image};
 use crate::report::Skipped;
@@ -43,10 +44,10 @@ impl Input {
     ///
     /// # Errors
     /// When it cannot be opened, is no file, or is empty.
-    pub fn open(self) -> Result<Image> {
+    pub fn open(self, settings: &Settings) -> Result<Image> {
         match self {
             Self::File(path) => image::open(&path),
-            Self::Stdin => image::spool("-", &mut io::stdin().lock()),
+            Self::Stdin => container::take("-", &mut io::stdin(), settings),
             Self::Failed(_, error) => Err(error),
             Self::Skipped(skipped) => Err(Error::Usage(skipped.reason.to_owned())),
         }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::commands::args::{Manner, MapArgs};
 use crate::commands::inputs::Input;
 use crate::commands::{exit, output};
+use crate::container::{self, Peeled};
 use crate::dump::classify::{self, ClassTotals};
 use crate::dump::{self, ByteOrder, DumpMap, Label, Module, Protection, Region, Stream, Thread};
 use crate::error::{Fault, Gap, Result};
@@ -24,17 +25,24 @@ const LISTED: usize = 20;
 /// # Errors
 /// When the dump cannot be read, or standard output cannot be written.
 pub fn run(args: &MapArgs, manner: &Manner) -> Result<u8> {
-    let input = Input::named(&args.dump);
-    let origin = input.origin();
-    let image = input.open()?;
-    let map = dump::map(&image, &Limits::default())?;
-    let classes = classify::totals(&map, &image)?;
-    let told = Told::of(&origin, &image, &map, classes);
-    output::to_stdout(|out| match args.format.json {
-        true => write_document(&told, out),
-        false => print(&told, manner.detail(), out),
+    let settings = args.unpacking.settings();
+    let (image, mut has_gaps) = (Input::named(&args.dump).open(&settings)?, false);
+    container::peel(image, &settings, &mut |Peeled { image, gaps, shell, .. }| {
+        // Of a container that is whole there is nothing to show but its members.
+        if shell.is_some() && gaps.is_empty() {
+            return Ok(());
+        }
+        let mut map = dump::map(&image, &Limits::default())?;
+        map.gaps.extend(gaps);
+        has_gaps |= !map.gaps.is_empty();
+        let classes = classify::totals(&map, &image)?;
+        let told = Told::of(image.origin(), &image, &map, classes);
+        output::to_stdout(|out| match args.format.json {
+            true => write_document(&told, out),
+            false => print(&told, manner.detail(), out),
+        })
     })?;
-    Ok(if map.gaps.is_empty() { exit::CLEAN } else { exit::GAP })
+    Ok(if has_gaps { exit::GAP } else { exit::CLEAN })
 }
 
 /// The map in words: schema `dumpscrub-map/1`, see `docs/json.md`.

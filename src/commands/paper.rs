@@ -14,7 +14,7 @@ use crate::commands::complain;
 use crate::error::{Error, Result};
 use crate::finding::Rule;
 use crate::redact::draft::Draft;
-use crate::redact::receipt::{self, Facts, SigningKey, keys, wire::RuleSet};
+use crate::redact::receipt::{self, SigningKey, keys, wire::RuleSet};
 use crate::vault::FingerprintKey;
 
 /// Where the receipt of a redaction goes, and what it is made with.
@@ -64,13 +64,13 @@ impl Paper {
         Ok(Self { path, replace: args.force, signing, fingerprints, time })
     }
 
-    /// The receipt, written and without a name.
+    /// What `write` writes of the receipt, with the key that is to sign it; without a name.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn draft(&self, facts: &Facts<'_>) -> Result<Draft> {
+    pub fn draft(&self, write: impl FnOnce(Option<&SigningKey>, &mut dyn io::Write) -> Result<()>) -> Result<Draft> {
         let draft = Draft::beside(&self.path)?;
-        receipt::write(facts, self.signing.as_ref(), &mut draft.file())?;
+        write(self.signing.as_ref(), &mut draft.file())?;
         Ok(draft)
     }
 

@@ -7,7 +7,7 @@ use crate::commands::inputs::{self, Input};
 use crate::commands::output::{Output, Plain};
 use crate::commands::progress::Bar;
 use crate::commands::{complain, crash, engine_with, exit, paper};
-use crate::dump;
+use crate::container::{self, Peeled, Settings};
 use crate::error::Result;
 use crate::report::{Builder, Policy, Report, Scanned};
 use crate::scan::{self, Engine, Options, parallel};
@@ -56,27 +56,58 @@ fn scan_all(
             report.skip(skipped);
         }
     }
-    let one = |input: Input| scan_one(input, engine, args.show_secrets, bar);
-    let merged = parallel::map_in_order(inputs, one, |scanned| {
-        if let Some(error) = scanned.error() {
-            bar.pause(|| complain("error", error));
-        }
-        report.add(scanned);
-        Ok::<(), Infallible>(())
-    });
+    let how = How { engine, settings: args.unpacking.settings(), show_secrets: args.show_secrets, bar };
+    let merged = parallel::map_in_order(
+        inputs,
+        |input| how.scan(input),
+        |rows| {
+            for scanned in rows {
+                if let Some(error) = scanned.error() {
+                    bar.pause(|| complain("error", error));
+                }
+                report.add(scanned);
+            }
+            Ok::<(), Infallible>(())
+        },
+    );
     let Ok(()) = merged;
     report.finish()
 }
 
-/// One input; whatever goes wrong with it, even a bug, is its own row and not the end of the others.
-fn scan_one(input: Input, engine: &Engine, show_secrets: bool, bar: &Bar) -> Scanned {
-    let origin = input.origin();
-    let scanned = crash::guard("scanning this input", || {
-        let options = Options::default();
-        let image = input.open()?;
-        let map = dump::map(&image, &options.limits)?;
-        let outcome = scan::scan(&image, &map, engine, &options, bar)?;
-        Scanned::new(&origin, map, outcome, show_secrets)
-    });
-    scanned.and_then(|scanned| scanned).unwrap_or_else(|error| Scanned::failed(&origin, &error))
+/// How every input is scanned.
+struct How<'a> {
+    engine: &'a Engine,
+    settings: Settings,
+    show_secrets: bool,
+    bar: &'a Bar,
+}
+
+impl How<'_> {
+    /// One input, and each dump in it; whatever goes wrong with it, even a bug, is its own row and not the end of the
+    /// others.
+    fn scan(&self, input: Input) -> Vec<Scanned> {
+        let (origin, mut rows) = (input.origin(), Vec::new());
+        let unpacked = crash::guard("unpacking this input", || {
+            let image = input.open(&self.settings)?;
+            container::peel(image, &self.settings, &mut |peeled| {
+                rows.push(self.scan_dump(peeled));
+                Ok(())
+            })
+        });
+        if let Err(error) = unpacked.and_then(|unpacked| unpacked) {
+            rows.push(Scanned::failed(&origin, &error));
+        }
+        rows
+    }
+
+    fn scan_dump(&self, peeled: Peeled) -> Scanned {
+        let origin = peeled.image.origin().to_owned();
+        let scanned = crash::guard("scanning this input", || {
+            let options = Options::default();
+            let map = peeled.map(&options.limits)?;
+            let outcome = scan::scan(&peeled.image, &map, self.engine, &options, self.bar)?;
+            Ok(Scanned::new(&origin, map, outcome, self.show_secrets)?.inside(peeled.containers))
+        });
+        scanned.and_then(|scanned| scanned).unwrap_or_else(|error| Scanned::failed(&origin, &error))
+    }
 }

@@ -43,13 +43,21 @@ fn verify(args: &VerifyArgs, bar: &Bar) -> Result<Proof> {
         Err(Error::Receipt { reason, .. }) => return Ok(rejected(reason)),
         receipt => receipt?,
     };
-    let output = Input::named(&args.dump).open()?;
-    let original = args.original.as_deref().map(|path| Input::named(path).open()).transpose()?;
+    let settings = args.unpacking.settings();
+    let output = Input::named(&args.dump).open(&settings)?;
+    let original = args.original.as_deref().map(|path| Input::named(path).open(&settings)).transpose()?;
     let engine = engine_with(&args.user_rules, &args.known)?;
     let rules = paper::rule_set(engine.rules(), &args.user_rules)?;
     let (original, public_key) = (original.as_ref(), public_key.as_ref());
-    let question =
-        Question { receipt: &receipt, output: &output, original, public_key, engine: &engine, rules: &rules };
+    let question = Question {
+        receipt: &receipt,
+        output: &output,
+        original,
+        public_key,
+        engine: &engine,
+        rules: &rules,
+        unpacking: &settings,
+    };
     receipt::verify(&question, bar)
 }
 

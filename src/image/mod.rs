@@ -5,14 +5,17 @@
 
 mod holes;
 mod open;
+mod stream;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::span::{FileOffset, Span};
 
-pub use open::{open, spool};
+pub use open::open;
+pub use stream::Stream;
 
 /// The bytes of one dump, after containers are peeled.
 #[derive(Debug)]
@@ -20,14 +23,18 @@ pub struct Image {
     origin: String,
     len: u64,
     source: Source,
+    /// Where the image begins in its source.
+    base: u64,
     /// Runs that a sparse file does not store, sorted: zeros that need not be read.
     holes: Vec<Span>,
+    /// Whether the source does hold something in the holes, which is not this image's to show.
+    masked: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Source {
-    File(File),
-    Bytes(Vec<u8>),
+    File(Arc<File>),
+    Bytes(Arc<Vec<u8>>),
 }
 
 impl Image {
@@ -35,13 +42,39 @@ impl Image {
     #[must_use]
     pub fn from_file(origin: String, file: File, len: u64) -> Self {
         let holes = holes::of(&file, len);
-        Self { origin, len, source: Source::File(file), holes }
+        Self { origin, len, source: Source::File(Arc::new(file)), base: 0, holes, masked: false }
     }
 
     /// An image of bytes that are in memory already.
     #[must_use]
     pub fn from_bytes(origin: impl Into<String>, bytes: Vec<u8>) -> Self {
-        Self { origin: origin.into(), len: bytes.len() as u64, source: Source::Bytes(bytes), holes: Vec::new() }
+        let (len, source) = (bytes.len() as u64, Source::Bytes(Arc::new(bytes)));
+        Self { origin: origin.into(), len, source, base: 0, holes: Vec::new(), masked: false }
+    }
+
+    /// The bytes of `span` as an image of their own, read where they stand; what lies behind the end is not in it.
+    #[must_use]
+    pub fn part(&self, origin: String, span: Span) -> Self {
+        let span = Span::between(span.from().min(self.len), span.end().min(self.len));
+        let inside = |hole: &Span| {
+            let (from, to) = (hole.from().max(span.from()), hole.end().min(span.end()));
+            (from < to).then(|| Span::between(from - span.from(), to - span.from()))
+        };
+        let holes = self.holes.iter().filter_map(inside).collect();
+        let base = self.base.saturating_add(span.from());
+        Self { origin, len: span.len, source: self.source.clone(), base, holes, masked: self.masked }
+    }
+
+    /// The image with zeros where `spans` (sorted, apart from each other) are: they are looked at elsewhere.
+    #[must_use]
+    pub fn without(&self, origin: String, spans: Vec<Span>) -> Self {
+        Self { origin, len: self.len, source: self.source.clone(), base: self.base, holes: spans, masked: true }
+    }
+
+    /// The same bytes under another name.
+    #[must_use]
+    pub fn named(self, origin: String) -> Self {
+        Self { origin, ..self }
     }
 
     /// The path (or `-`) that the bytes came from.
@@ -74,9 +107,29 @@ impl Image {
     /// # Errors
     /// [`Error::Read`] when the system could not read.
     pub fn read_at(&self, at: u64, into: &mut [u8]) -> Result<usize> {
-        match &self.source {
-            Source::Bytes(bytes) => Ok(copy_from(bytes, at, into)),
-            Source::File(file) => self.read_file(file, at, into),
+        let present = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX).min(into.len());
+        let into = into.get_mut(..present).unwrap_or_default();
+        let from = self.base.saturating_add(at);
+        let got = match &self.source {
+            Source::Bytes(bytes) => copy_from(bytes, from, into),
+            Source::File(file) => self.read_file(file, from, into)?,
+        };
+        if self.masked {
+            self.mask(at, into);
+        }
+        Ok(got)
+    }
+
+    /// Zeros what is not to be shown.
+    fn mask(&self, at: u64, bytes: &mut [u8]) {
+        let here = Span::new(at, bytes.len() as u64);
+        let first = self.holes.partition_point(|hole| hole.end() <= at);
+        for hole in self.holes.iter().skip(first).take_while(|hole| hole.from() < here.end()) {
+            let from = hole.from().max(at) - at;
+            let to = hole.end().min(here.end()) - at;
+            if let (Ok(from), Ok(to)) = (usize::try_from(from), usize::try_from(to)) {
+                bytes.get_mut(from..to).unwrap_or_default().fill(0);
+            }
         }
     }
 
@@ -120,6 +173,14 @@ pub fn read_at(file: &File, at: u64, into: &mut [u8]) -> std::io::Result<usize> 
             result => return result,
         }
     }
+}
+
+/// Writes `bytes` to `file` at `at` without moving its position.
+///
+/// # Errors
+/// What the system says.
+pub fn write_at(file: &File, bytes: &[u8], at: u64) -> std::io::Result<()> {
+    file.write_all_at(bytes, at)
 }
 
 fn copy_from(bytes: &[u8], at: u64, into: &mut [u8]) -> usize {

@@ -1,7 +1,6 @@
-//! Opening: a path, or what a pipe carries.
+//! Opening a path.
 
 use std::fs::File;
-use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -25,21 +24,6 @@ pub fn open(path: &Path) -> Result<Image> {
         return Err(Error::Empty { path: path.to_owned() });
     }
     Ok(Image::from_file(path.display().to_string(), file, meta.len()))
-}
-
-/// Copies what `input` carries into an unlinked temporary file (mode 0600) and opens that.
-///
-/// # Errors
-/// [`Error::Spool`] when there is no space or no temporary folder; [`Error::Empty`] when nothing came.
-pub fn spool(origin: &str, input: &mut dyn Read) -> Result<Image> {
-    let failed = |source| Error::Spool { source };
-    let mut file = tempfile::tempfile().map_err(failed)?;
-    let len = std::io::copy(input, &mut file).map_err(failed)?;
-    file.flush().map_err(failed)?;
-    if len == 0 {
-        return Err(Error::Empty { path: origin.into() });
-    }
-    Ok(Image::from_file(origin.to_owned(), file, len))
 }
 
 fn kind_of(file_type: std::fs::FileType) -> &'static str {

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod prove;
 pub mod receipt;
 pub mod unwind;
+pub mod wrapped;
 pub mod write;
 
 pub use plan::{Edit, Left, Plan, Refusal, plan};

@@ -56,6 +56,7 @@ impl Scanned {
             origin: origin.to_owned(),
             error: None,
             format: map.format,
+            containers: Vec::new(),
             coverage,
             faults: map.faults,
             regions: map.regions.len(),
@@ -76,6 +77,7 @@ impl Scanned {
             origin: origin.to_owned(),
             error: Some(error),
             format: "",
+            containers: Vec::new(),
             coverage: Coverage { gaps: vec![gap], ..Coverage::default() },
             faults: Vec::new(),
             regions: 0,
@@ -85,6 +87,13 @@ impl Scanned {
             sites: Default::default(),
         };
         Self { dump, findings: Vec::new() }
+    }
+
+    /// The same one, inside of `containers`, the innermost first.
+    #[must_use]
+    pub fn inside(mut self, containers: Vec<&'static str>) -> Self {
+        self.dump.containers = containers;
+        self
     }
 
     /// Why it could not be scanned, where it could not.

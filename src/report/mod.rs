@@ -118,6 +118,8 @@ pub struct DumpReport {
     pub error: Option<String>,
     /// The format's name; empty where it could not be opened.
     pub format: &'static str,
+    /// The containers that it was in, the innermost first.
+    pub containers: Vec<&'static str>,
     /// What was looked at; its gaps are those of the map and of the scan together.
     pub coverage: Coverage,
     /// Records that were not as they should be.

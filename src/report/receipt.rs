@@ -26,9 +26,21 @@ const LISTED: usize = 10;
 pub fn show(receipt: &Receipt, signed_by: &[&str], detail: Detail, out: &mut dyn Write) -> io::Result<()> {
     let told = receipt.told();
     head(receipt, signed_by, out)?;
-    secrets(told, detail, out)?;
-    stays(told, detail, out)?;
+    if told.members.is_none() {
+        secrets(told, detail, out)?;
+        stays(told, detail, out)?;
+    }
     checks(told, out)?;
+    for (member, receipt) in receipt.members() {
+        let (told, containers) = (receipt.told(), member.containers.join(" in "));
+        let name = if member.name.is_empty() { "its content" } else { &member.name };
+        writeln!(out, "\n{BOLD}Member{BOLD:#} {}", Inert(name))?;
+        writeln!(out, "  {}, {} in {}", told.original.format, Bytes(told.original.bytes), Inert(&containers))?;
+        writeln!(out, "  SHA-256 now {}", Inert(receipt.after()))?;
+        secrets(told, detail, out)?;
+        stays(told, detail, out)?;
+        checks(told, out)?;
+    }
     writeln!(out)?;
     writeln!(out, "This page shows what the receipt says. Whether it is so is what dumpscrub verify checks.")
 }

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::dump::DumpMap;
 use crate::redact::plan::Options;
-use crate::redact::{Left, Plan, Proof, Verdict, Written};
+use crate::redact::{Check, Left, Plan, Proof, Verdict, Written};
 use crate::report::units::{Bytes, count};
 use crate::report::{Detail, Inert, words};
 use crate::scan::Outcome;
@@ -73,6 +73,58 @@ pub fn print(told: &Redaction<'_>, detail: Detail, out: &mut dyn Write) -> io::R
         writeln!(out, "Receipt: {}", Inert(receipt))?;
     }
     result(told, out)
+}
+
+/// What is told of a container and the dumps in it.
+pub struct Bundle<'a> {
+    /// The name of the file.
+    pub origin: &'a str,
+    /// Every dump, and what is left of every container.
+    pub parts: Vec<Redaction<'a>>,
+    /// What was checked of it as a whole; empty before the proof.
+    pub checks: &'a [Check],
+    /// Why it was refused.
+    pub refused: Option<&'static str>,
+    /// Where the receipt is, and who signed it.
+    pub receipt: Option<String>,
+}
+
+/// Prints what became of a container.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn print_bundle(told: &Bundle<'_>, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
+    for part in &told.parts {
+        // What is left of a container is mostly nothing to tell of.
+        let is_told =
+            part.proof.is_some() || !part.outcome.findings.is_empty() || !part.outcome.coverage.gaps.is_empty();
+        if detail != Detail::Quiet && is_told {
+            head(part, out)?;
+            edits(part, detail, out)?;
+        }
+        left("left in place, as allowed", part, part.plan.left(), out)?;
+        left("cannot be edited", part, part.plan.refusals(), out)?;
+        if let Some((proof, _)) = part.proof.filter(|_| detail != Detail::Quiet) {
+            checks(proof, out)?;
+        }
+    }
+    if detail != Detail::Quiet && !told.checks.is_empty() {
+        writeln!(out, "{} as a whole:", Inert(told.origin))?;
+        told.checks.iter().try_for_each(|check| print_check(check.name, check.verdict, &check.detail, out))?;
+    }
+    if let Some(receipt) = told.receipt.as_ref().filter(|_| detail != Detail::Quiet) {
+        writeln!(out, "Receipt: {}", Inert(receipt))?;
+    }
+    let proofs = || told.parts.iter().filter_map(|part| part.proof);
+    let failed =
+        told.checks.iter().any(|check| check.verdict == Verdict::Fails) || proofs().any(|(proof, _)| !proof.holds());
+    let text = match told.refused {
+        Some(reason) => format!("refused: {reason}; nothing was written"),
+        None if failed => "the proof failed; nothing was written".to_owned(),
+        None if told.checks.is_empty() => "a plan only; nothing was written".to_owned(),
+        None => "written and proven".to_owned(),
+    };
+    writeln!(out, "Result: {text}")
 }
 
 fn head(told: &Redaction<'_>, out: &mut dyn Write) -> io::Result<()> {

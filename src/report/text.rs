@@ -170,7 +170,9 @@ fn print_dump(dump: &DumpReport, detail: Detail, out: &mut dyn Write) -> io::Res
         return writeln!(out, "{WARN}NOT SCANNED{WARN:#}: {}", Inert(error));
     }
     let coverage = &dump.coverage;
-    write!(out, "{}, {}, ", dump.format, Bytes(coverage.bytes))?;
+    write!(out, "{}", dump.format)?;
+    dump.containers.iter().try_for_each(|container| write!(out, " in {container}"))?;
+    write!(out, ", {}, ", Bytes(coverage.bytes))?;
     match coverage.bytes == coverage.scanned {
         true => write!(out, "all scanned")?,
         false => write!(out, "{WARN}{} scanned{WARN:#}", Count(coverage.scanned, "byte"))?,

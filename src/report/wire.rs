@@ -47,6 +47,8 @@ pub struct WireDump<'a> {
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     format: &'static str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    containers: &'a [&'static str],
     bytes: u64,
     scanned: u64,
     constant: u64,
@@ -64,6 +66,7 @@ impl<'a> WireDump<'a> {
             file: &dump.origin,
             error: dump.error.as_deref(),
             format: dump.format,
+            containers: &dump.containers,
             bytes: coverage.bytes,
             scanned: coverage.scanned,
             constant: coverage.constant,

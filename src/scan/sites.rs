@@ -246,7 +246,7 @@ impl Spool {
         if self.unwritten.is_empty() {
             return Ok(());
         }
-        let failed = |source| Error::Spool { source };
+        let failed = spool_failed;
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(tempfile::tempfile().map_err(failed)?),
@@ -298,13 +298,17 @@ impl Iterator for Records<'_> {
             }
             if let Err(source) = self.fill() {
                 self.left = 0;
-                return Some(Err(Error::Spool { source }));
+                return Some(Err(spool_failed(source)));
             }
         }
         let record = self.buffer.get(self.used..)?.first_chunk::<RECORD>()?;
         self.used += RECORD;
         decode(record).map(Ok)
     }
+}
+
+fn spool_failed(source: std::io::Error) -> Error {
+    Error::Spool { folder: std::env::temp_dir(), source }
 }
 
 fn encode(site: &Placed) -> [u8; RECORD] {

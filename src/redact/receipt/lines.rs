@@ -7,14 +7,29 @@ use serde_json::ser::Formatter;
 /// Levels that are laid out in lines: the statement, its predicate, and the lists in it.
 const DEEP: usize = 3;
 
+/// The same in a receipt of a container, where the lists are those of its members.
+const DEEPER: usize = 5;
+
 /// The layout.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lines {
     depth: usize,
     is_filled: bool,
+    deep: usize,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { depth: 0, is_filled: false, deep: DEEP }
+    }
 }
 
 impl Lines {
+    /// The layout of a receipt of a container.
+    pub fn deep() -> Self {
+        Self { deep: DEEPER, ..Self::default() }
+    }
+
     fn begin<W: ?Sized + Write>(&mut self, out: &mut W, bracket: &[u8]) -> io::Result<()> {
         self.depth += 1;
         self.is_filled = false;
@@ -23,7 +38,7 @@ impl Lines {
 
     fn end<W: ?Sized + Write>(&mut self, out: &mut W, bracket: &[u8]) -> io::Result<()> {
         self.depth = self.depth.saturating_sub(1);
-        if self.is_filled && self.depth < DEEP {
+        if self.is_filled && self.depth < self.deep {
             self.line(out)?;
         }
         self.is_filled = true;
@@ -34,7 +49,7 @@ impl Lines {
         if !first {
             out.write_all(b",")?;
         }
-        match self.depth <= DEEP {
+        match self.depth <= self.deep {
             true => self.line(out),
             false if first => Ok(()),
             false => out.write_all(b" "),

@@ -30,4 +30,4 @@ pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use envelope::{PAYLOAD_TYPE, Signed};
 pub use read::{Receipt, Sealed, open};
 pub use verify::{Question, verify};
-pub use write::{Facts, rule_set, write};
+pub use write::{About, Facts, Inside, Whole, rule_set, write, write_whole};

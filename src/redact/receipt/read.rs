@@ -13,7 +13,9 @@ use crate::redact::plan::{Edit, Left, Options, Plan};
 use crate::redact::prove::Verdict;
 use crate::redact::receipt::envelope::{Envelope, PAYLOAD_TYPE, Signed};
 use crate::redact::receipt::keys::hex;
-use crate::redact::receipt::wire::{NotScanned, Overwritten, PREDICATE, Redaction, STATEMENT, Secret, Statement};
+use crate::redact::receipt::wire::{
+    Member, NotScanned, Overwritten, PREDICATE, Redaction, STATEMENT, Secret, Statement, Subject,
+};
 use crate::span::Span;
 
 /// Something, or what is wrong with it.
@@ -164,6 +166,35 @@ impl Receipt {
         self.told().edits.iter().filter(covers)
     }
 
+    /// The receipts of the dumps in a container, each as if it had come alone, with its name and its containers.
+    pub fn members(&self) -> impl Iterator<Item = (&Member, Self)> {
+        self.told().members.iter().flatten().map(|member| (member, self.of_member(member)))
+    }
+
+    fn of_member(&self, member: &Member) -> Self {
+        let told = self.told();
+        let predicate = Redaction {
+            original: member.original.clone(),
+            coverage: member.coverage.clone(),
+            word: member.word.clone(),
+            checks: member.checks.clone(),
+            stacks: member.stacks,
+            left: member.left.clone(),
+            findings: member.findings.clone(),
+            edits: member.edits.clone(),
+            members: None,
+            tool: told.tool.clone(),
+            time: told.time.clone(),
+            rules: told.rules.clone(),
+            options: told.options.clone(),
+            fingerprint_key: told.fingerprint_key.clone(),
+            checksum: told.checksum.clone(),
+        };
+        let subject = vec![Subject { name: member.name.clone(), digest: member.digest.clone() }];
+        let (kind, predicate_type) = (self.0.kind.clone(), self.0.predicate_type.clone());
+        Self(Statement { kind, subject, predicate_type, predicate })
+    }
+
     /// What counted for the redaction.
     #[must_use]
     pub fn options(&self) -> Options {
@@ -226,8 +257,15 @@ impl Receipt {
         if let Some(check) = told.checks.iter().find(|check| check.verdict == Verdict::Fails) {
             return Err(format!("it tells of a proof that failed: {}", check.name));
         }
+        if told.members.is_some() && !(told.edits.is_empty() && told.findings.is_empty() && told.left.is_empty()) {
+            return Err("it tells of a container and of edits outside of its members".to_owned());
+        }
         self.check_findings()?;
-        self.check_edits()
+        self.check_edits()?;
+        let wrong = |(member, receipt): (&Member, Self)| {
+            receipt.check().map_err(|reason| format!("member {}: {reason}", member.name))
+        };
+        self.members().try_for_each(wrong)
     }
 
     fn check_findings(&self) -> Sound<()> {

@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::container::{self, Settings, Tree};
 use crate::dump::{self, Class, DumpMap};
 use crate::error::Result;
 use crate::image::Image;
@@ -14,6 +15,7 @@ use crate::redact::receipt::keys::{hex, id};
 use crate::redact::receipt::read::{Receipt, Sealed};
 use crate::redact::receipt::wire::{RuleSet, Secret};
 use crate::redact::receipt::write::{covered, tool};
+use crate::redact::wrapped::{name_in, sha256};
 use crate::redact::write::{Written, read};
 use crate::scan::{self, Engine, Outcome, Progress};
 use crate::span::Span;
@@ -35,6 +37,8 @@ pub struct Question<'a> {
     pub engine: &'a Engine,
     /// The rules of that engine.
     pub rules: &'a RuleSet,
+    /// How containers are unpacked.
+    pub unpacking: &'a Settings,
 }
 
 /// Checks all that can be checked.
@@ -51,12 +55,96 @@ pub fn verify(question: &Question<'_>, progress: &dyn Progress) -> Result<Proof>
         }
     };
     checks.push(well_formed(&receipt));
+    match receipt.told().members.is_some() {
+        true => members(question, &receipt, checks, progress),
+        false => alone(question, &receipt, checks, progress),
+    }
+}
+
+/// One dump, alone or as it came out of its container.
+fn alone(question: &Question<'_>, receipt: &Receipt, mut checks: Vec<Check>, progress: &dyn Progress) -> Result<Proof> {
     let plan = receipt.plan();
     let content = content(question.output, &plan, progress)?;
-    checks.extend([size(&receipt, question.output), digest(&receipt, &content), fills(&receipt, &content)]);
+    checks.extend([size(receipt, question.output), digest(receipt, &content), fills(receipt, &content)]);
     match question.original {
-        None => without_original(question, &receipt, &plan, checks, progress),
-        Some(original) => with_original(question, &receipt, original, &content, checks, progress),
+        None => without_original(question, receipt, &plan, checks, progress),
+        Some(original) => with_original(question, receipt, original, &content, checks, progress),
+    }
+}
+
+/// A container: its own digest, whether the members that the receipt names come out of it, and all checks of each.
+fn members(
+    question: &Question<'_>,
+    receipt: &Receipt,
+    mut checks: Vec<Check>,
+    progress: &dyn Progress,
+) -> Result<Proof> {
+    const NAME: &str = "members";
+    checks.push(digest(receipt, &content(question.output, &receipt.plan(), progress)?));
+    let output = Unpacked::of(question.output, question.unpacking)?;
+    let original = question.original.map(|image| Unpacked::of(image, question.unpacking)).transpose()?;
+    if let Some(original) = question.original {
+        checks.push(original_digest(receipt, &hex(&sha256(original)?)));
+    }
+    let told: Vec<(String, Receipt)> =
+        receipt.members().map(|(member, receipt)| (member.name.clone(), receipt)).collect();
+    let is_same = |unpacked: &Unpacked| unpacked.dumps.iter().map(|dump| &dump.0).eq(told.iter().map(|told| &told.0));
+    if !is_same(&output) || original.as_ref().is_some_and(|original| !is_same(original)) {
+        checks.push(Check::fails(NAME, "other members come out of the container than the receipt names"));
+        return Ok(Proof { checks, stacks: None });
+    }
+    checks.push(Check::holds(NAME, format!("{} come out of the container as the receipt names them", told.len())));
+    checks.push(output.rest(receipt, question, progress)?);
+    for (number, (name, told)) in told.iter().enumerate() {
+        let Some(leaf) = output.dump(number) else { continue };
+        let before = original.as_ref().and_then(|original| original.dump(number));
+        let inner = Question { output: leaf, original: before, ..*question };
+        let proof = alone(&inner, told, Vec::new(), progress)?;
+        let name = if name.is_empty() { "its content" } else { name };
+        let about = |check: Check| Check { detail: format!("{name}: {}", check.detail), ..check };
+        checks.extend(proof.checks.into_iter().map(about));
+    }
+    Ok(Proof { checks, stacks: None })
+}
+
+/// A container taken apart: names of its dumps, and which leaves they are.
+struct Unpacked {
+    tree: Tree,
+    dumps: Vec<(String, usize)>,
+}
+
+impl Unpacked {
+    fn of(image: &Image, settings: &Settings) -> Result<Self> {
+        let whole = image.part(image.origin().to_owned(), Span::new(0, image.len()));
+        let tree = container::tree(whole, settings)?;
+        let dumps = tree.leaves.iter().enumerate().filter(|(_, leaf)| leaf.shell.is_none());
+        let dumps = dumps.map(|(number, leaf)| (name_in(image.origin(), leaf), number)).collect();
+        Ok(Self { tree, dumps })
+    }
+
+    fn dump(&self, number: usize) -> Option<&Image> {
+        let (_, leaf) = self.dumps.get(number)?;
+        self.tree.leaves.get(*leaf).map(|leaf| &leaf.image)
+    }
+
+    /// Whether nothing that counts is in what is left of the containers, and all of them could be unpacked.
+    fn rest(&self, receipt: &Receipt, question: &Question<'_>, progress: &dyn Progress) -> Result<Check> {
+        const NAME: &str = "containers";
+        let (options, limits, mut shells) = (receipt.options(), Manner::default().limits, 0);
+        if let Some(gap) = self.tree.leaves.iter().flat_map(|leaf| &leaf.gaps).next() {
+            return Ok(Check::fails(NAME, format!("not everything could be unpacked: {}", gap.reason)));
+        }
+        for shell in self.tree.leaves.iter().filter(|leaf| leaf.shell.is_some()) {
+            let map = shell.map(&limits)?;
+            let known = receipt.allowed_gaps();
+            let counting = (&Plan::default(), &options, &known[..]);
+            let check = secrets::rescan(counting, &shell.image, &map, question.engine, &limits, progress)?;
+            if check.verdict == prove::Verdict::Fails {
+                return Ok(Check { name: NAME, ..check });
+            }
+            shells += 1;
+        }
+        Ok(Check::holds(NAME, format!("{shells} archives hold nothing that counts around their members")))
     }
 }
 

@@ -53,7 +53,7 @@ pub struct Digest {
 
 /// The predicate: what was done to the dump, and what was checked.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Redaction<L = Vec<Stayed>, F = Vec<Secret>, E = Vec<Overwritten>, C = String> {
+pub struct Redaction<L = Vec<Stayed>, F = Vec<Secret>, E = Vec<Overwritten>, C = String, M = Vec<Member>> {
     /// The program.
     pub tool: Tool,
     /// When the receipt was made: RFC 3339, UTC.
@@ -82,9 +82,45 @@ pub struct Redaction<L = Vec<Stayed>, F = Vec<Secret>, E = Vec<Overwritten>, C =
     pub findings: F,
     /// Every run of bytes that was overwritten, in file order.
     pub edits: E,
+    /// The dumps in a container, each with all of the above; then what is above tells of the container only.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub members: Option<M>,
     /// SHA-256 in hexadecimal of all that stands before it in the statement. It shows accidents; only a signature shows
     /// intent.
     pub checksum: C,
+}
+
+fn none<T>() -> Option<T> {
+    None
+}
+
+/// One dump of a container.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Member<L = Vec<Stayed>, F = Vec<Secret>, E = Vec<Overwritten>> {
+    /// The names that lead to it, with `!` between those of containers in each other; empty for the content of a container
+    /// of one stream.
+    pub name: String,
+    /// The containers that it is in, the innermost first.
+    pub containers: Vec<String>,
+    /// Its digest as it is in the redacted container.
+    pub digest: Digest,
+    /// The dump as it was.
+    pub original: Original,
+    /// What was scanned of it, and what was not.
+    pub coverage: Covered,
+    /// The four bytes of the constant that binary bytes are filled with.
+    pub word: String,
+    /// What was checked of it, after the written container was unpacked again.
+    pub checks: Vec<Checked>,
+    /// Threads by what their stacks came to, where stacks were compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stacks: Option<StackCounts>,
+    /// Bytes of secrets that stay.
+    pub left: L,
+    /// Every secret that was found in it, with numbers of its own.
+    pub findings: F,
+    /// Every run of its bytes that was overwritten.
+    pub edits: E,
 }
 
 /// A program and its version.
@@ -129,7 +165,7 @@ pub struct Original {
     pub name: String,
     /// The name of its format.
     pub format: String,
-    /// Its length; that of the redacted dump is the same.
+    /// Its length; that of the redacted dump is the same, and that of a redacted container is another.
     pub bytes: u64,
     /// Its SHA-256 in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,29 +13,39 @@ use crate::dump::DumpMap;
 use crate::error::{Error, Gap, Result};
 use crate::finding::Rule;
 use crate::inert::InertJson;
+use crate::redact::plan::Options;
 use crate::redact::prove::{Case, Check, Proof};
 use crate::redact::receipt::entries::Entries;
 use crate::redact::receipt::envelope::Envelope;
 use crate::redact::receipt::keys::hex;
 use crate::redact::receipt::lines::Lines;
 use crate::redact::receipt::wire::{
-    Asked, Checked, Covered, Digest, NotScanned, Original, PREDICATE, Redaction, RuleSet, STATEMENT, Statement,
+    Asked, Checked, Covered, Digest, Member, NotScanned, Original, PREDICATE, Redaction, RuleSet, STATEMENT, Statement,
     Subject, Tool,
 };
-use crate::scan::Outcome;
+use crate::redact::write::Written;
+use crate::scan::{Coverage, Outcome};
 use crate::vault::{FingerprintKey, PartKind, Secret};
 
-/// What a receipt tells of.
+/// What a receipt tells of one dump.
 pub struct Facts<'a> {
+    /// What it tells of every redaction.
+    pub about: About<'a>,
     /// The redaction.
     pub case: &'a Case<'a>,
     /// What its proof came to.
     pub proof: &'a Proof,
+}
+
+/// What a receipt tells of every redaction.
+pub struct About<'a> {
     /// The rules that were looked for.
     pub rules: RuleSet,
-    /// Name of the dump as it was, without folders.
+    /// Name of the file as it was, without folders.
     pub original: String,
-    /// Name of the redacted dump, without folders.
+    /// Its length.
+    pub len: u64,
+    /// Name of the redacted file, without folders.
     pub output: String,
     /// When.
     pub time: SystemTime,
@@ -54,14 +64,19 @@ pub struct Facts<'a> {
 /// # Errors
 /// [`Error::Usage`] where the time is none that can be written; [`Error::Write`].
 pub fn write(facts: &Facts<'_>, key: Option<&SigningKey>, out: &mut dyn Write) -> Result<()> {
-    let time = rfc3339(facts.time)?;
+    let time = rfc3339(facts.about.time)?;
+    seal(key, out, |out| write_statement(facts, time.clone(), out))
+}
+
+/// Writes what `work` writes, in an envelope where there is a key to sign it with.
+fn seal(key: Option<&SigningKey>, out: &mut dyn Write, work: impl Fn(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let failed = |source| Error::Write { what: "the receipt".to_owned(), source };
     let mut out = BufWriter::new(out);
     let written = match key {
-        None => write_statement(facts, time, &mut out),
+        None => work(&mut out),
         Some(key) => {
             let mut payload = Vec::new();
-            write_statement(facts, time, &mut payload).and_then(|()| Envelope::sign(&payload, key).write(&mut out))
+            work(&mut payload).and_then(|()| Envelope::sign(&payload, key).write(&mut out))
         }
     };
     written.and_then(|()| out.flush()).map_err(failed)
@@ -110,45 +125,167 @@ fn write_statement(facts: &Facts<'_>, time: String, out: &mut dyn Write) -> io::
     writeln!(out)
 }
 
+/// What a receipt tells of a container.
+pub struct Whole<'a> {
+    /// What it tells of every receipt.
+    pub about: About<'a>,
+    /// The name of the outermost container's kind.
+    pub container: &'static str,
+    /// What was read and written of it.
+    pub written: &'a Written,
+    /// What counted.
+    pub options: &'a Options,
+    /// Checks of it as a whole.
+    pub checks: &'a [Check],
+    /// Its dumps.
+    pub members: Vec<Inside<'a>>,
+}
+
+/// What a receipt of a container tells of one dump in it.
+pub struct Inside<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The containers that it is in.
+    pub containers: &'a [&'static str],
+    /// The redaction.
+    pub case: Case<'a>,
+    /// What its proof came to.
+    pub proof: &'a Proof,
+}
+
+/// Writes the receipt of a container, like [`write`].
+///
+/// # Errors
+/// As there.
+pub fn write_whole(whole: &Whole<'_>, key: Option<&SigningKey>, out: &mut dyn Write) -> Result<()> {
+    let time = rfc3339(whole.about.time)?;
+    seal(key, out, |out| {
+        let digest = RefCell::new(Sha256::new());
+        let entries: Vec<Entries<'_>> =
+            whole.members.iter().map(|Inside { case, .. }| Entries::new(case.map, case.outcome, case.plan)).collect();
+        let mut out = Hashed { out, digest: &digest };
+        let format = InertJson(Lines::deep());
+        whole_statement(whole, time.clone(), &entries, &digest)
+            .serialize(&mut serde_json::Serializer::with_formatter(&mut out, format))?;
+        writeln!(out)
+    })
+}
+
+fn whole_statement<'a>(
+    whole: &'a Whole<'a>,
+    time: String,
+    entries: &'a [Entries<'a>],
+    digest: &'a RefCell<Sha256>,
+) -> impl Serialize + 'a {
+    let Whole { about, written, options, members, .. } = whole;
+    let is_told = members.iter().all(|member| member.case.plan.is_empty())
+        || members.iter().any(|member| has_long_secret(&member.case));
+    let original = Original {
+        name: about.original.clone(),
+        format: whole.container.to_owned(),
+        bytes: about.len,
+        sha256: is_told.then(|| hex(&written.before)),
+        sha256_withheld: (!is_told).then(|| WITHHELD.to_owned()),
+    };
+    let predicate = Redaction::<Vec<()>, Vec<()>, Vec<()>, _, _> {
+        tool: tool(),
+        time,
+        rules: about.rules.clone(),
+        options: asked(about, options),
+        original,
+        coverage: covered_by_all(members),
+        word: hex(&[0; 4]),
+        fingerprint_key: about.fingerprints.map(|key| key.id().to_owned()),
+        checks: whole.checks.iter().map(checked).collect(),
+        stacks: None,
+        left: Vec::new(),
+        findings: Vec::new(),
+        edits: Vec::new(),
+        members: Some(members.iter().zip(entries).map(|(member, e)| inside(member, about, e)).collect::<Vec<_>>()),
+        checksum: Checksum(digest),
+    };
+    let subject = Subject { name: about.output.clone(), digest: Digest { sha256: hex(&written.after) } };
+    Statement { kind: STATEMENT.to_owned(), subject: vec![subject], predicate_type: PREDICATE.to_owned(), predicate }
+}
+
+fn inside<'a>(
+    member: &'a Inside<'a>,
+    about: &'a About<'a>,
+    entries: &'a Entries<'a>,
+) -> Member<LeftOf<'a>, FindingsOf<'a>, EditsOf<'a>> {
+    let Inside { name, containers, case, proof } = member;
+    Member {
+        name: (*name).to_owned(),
+        containers: containers.iter().map(|&name| name.to_owned()).collect(),
+        digest: Digest { sha256: hex(&case.written.after) },
+        original: original(case, (*name).to_owned()),
+        coverage: covered(case.map, case.outcome),
+        word: hex(&case.plan.word()),
+        checks: proof.checks.iter().map(checked).collect(),
+        stacks: proof.stacks,
+        left: LeftOf(entries),
+        findings: FindingsOf(case.options, about.fingerprints, entries),
+        edits: EditsOf(entries),
+    }
+}
+
+/// What was scanned of all dumps together. Gaps are told with the dump that they are of.
+fn covered_by_all(members: &[Inside<'_>]) -> Covered {
+    let sum = |field: fn(&Coverage) -> u64| members.iter().map(|member| field(&member.case.outcome.coverage)).sum();
+    Covered {
+        bytes: sum(|coverage| coverage.bytes),
+        scanned: sum(|coverage| coverage.scanned),
+        constant: sum(|coverage| coverage.constant),
+        seams: sum(|coverage| coverage.seams),
+        gaps: Vec::new(),
+    }
+}
+
 fn statement<'a>(
     facts: &'a Facts<'a>,
     time: String,
     entries: &'a Entries<'a>,
     digest: &'a RefCell<Sha256>,
 ) -> impl Serialize + 'a {
-    let Case { map, outcome, plan, options, written, .. } = facts.case;
-    let predicate = Redaction {
+    let Facts { about, case, proof } = facts;
+    let Case { map, outcome, plan, options, written, .. } = case;
+    let predicate = Redaction::<_, _, _, _, Vec<()>> {
         tool: tool(),
         time,
-        rules: facts.rules.clone(),
-        options: Asked {
-            fill: options.fill,
-            fail_on: options.fail_on,
-            min_evidence: options.min_evidence,
-            leave_frozen: options.leave_frozen,
-            allow_gaps: facts.allow_gaps,
-            stacks: facts.stacks,
-        },
-        original: original(facts),
+        rules: about.rules.clone(),
+        options: asked(about, options),
+        original: original(case, about.original.clone()),
         coverage: covered(map, outcome),
         word: hex(&plan.word()),
-        fingerprint_key: facts.fingerprints.map(|key| key.id().to_owned()),
-        checks: facts.proof.checks.iter().map(checked).collect(),
-        stacks: facts.proof.stacks,
+        fingerprint_key: about.fingerprints.map(|key| key.id().to_owned()),
+        checks: proof.checks.iter().map(checked).collect(),
+        stacks: proof.stacks,
         left: LeftOf(entries),
-        findings: FindingsOf(facts, entries),
+        findings: FindingsOf(options, about.fingerprints, entries),
         edits: EditsOf(entries),
+        members: None,
         checksum: Checksum(digest),
     };
-    let subject = Subject { name: facts.output.clone(), digest: Digest { sha256: hex(&written.after) } };
+    let subject = Subject { name: about.output.clone(), digest: Digest { sha256: hex(&written.after) } };
     Statement { kind: STATEMENT.to_owned(), subject: vec![subject], predicate_type: PREDICATE.to_owned(), predicate }
 }
 
-fn original(facts: &Facts<'_>) -> Original {
-    let Case { map, written, .. } = facts.case;
-    let told = tells_original(facts.case);
+fn asked(about: &About<'_>, options: &Options) -> Asked {
+    Asked {
+        fill: options.fill,
+        fail_on: options.fail_on,
+        min_evidence: options.min_evidence,
+        leave_frozen: options.leave_frozen,
+        allow_gaps: about.allow_gaps,
+        stacks: about.stacks,
+    }
+}
+
+fn original(case: &Case<'_>, name: String) -> Original {
+    let Case { map, written, .. } = case;
+    let told = tells_original(case);
     Original {
-        name: facts.original.clone(),
+        name,
         format: map.format.to_owned(),
         bytes: written.bytes,
         sha256: told.then(|| hex(&written.before)),
@@ -163,9 +300,12 @@ const WITHHELD: &str = "everything that was redacted is short: whoever has the r
 /// Whether the digest of the original gives nothing away. With the redacted dump at hand it is a test for guesses of all
 /// that was redacted at once, so that one secret too long to be guessed is enough.
 fn tells_original(case: &Case<'_>) -> bool {
+    !case.outcome.findings.iter().any(|finding| case.options.counts(finding)) || has_long_secret(case)
+}
+
+fn has_long_secret(case: &Case<'_>) -> bool {
     let redacted = case.outcome.findings.iter().filter(|finding| case.options.counts(finding));
-    let mut secrets = redacted.filter_map(|finding| case.outcome.vault.get(finding.secret)).peekable();
-    secrets.peek().is_none() || secrets.any(is_beyond_guessing)
+    redacted.filter_map(|finding| case.outcome.vault.get(finding.secret)).any(is_beyond_guessing)
 }
 
 fn is_beyond_guessing(secret: &Secret) -> bool {
@@ -204,12 +344,12 @@ impl Serialize for LeftOf<'_> {
     }
 }
 
-struct FindingsOf<'a>(&'a Facts<'a>, &'a Entries<'a>);
+struct FindingsOf<'a>(&'a Options, Option<&'a FingerprintKey>, &'a Entries<'a>);
 
 impl Serialize for FindingsOf<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let Self(facts, entries) = self;
-        serializer.collect_seq(entries.findings(|finding| facts.case.options.counts(finding), facts.fingerprints))
+        let Self(options, fingerprints, entries) = self;
+        serializer.collect_seq(entries.findings(|finding| options.counts(finding), *fingerprints))
     }
 }
 

@@ -1,5 +1,7 @@
 //! `dumpscrub redact`: scan, plan, write, prove, and only then a name.
 
+mod wrapped;
+
 use std::fs::File;
 use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
@@ -10,13 +12,15 @@ use crate::commands::output::{Plain, all_to_stdout, to_stdout};
 use crate::commands::paper::{self, Paper, Published};
 use crate::commands::progress::Bar;
 use crate::commands::{complain, engine_with, exit};
+use crate::container;
 use crate::dump;
 use crate::error::{Error, Result};
+use crate::finding::Rule;
 use crate::image::Image;
 use crate::redact::draft::{self, Draft};
 use crate::redact::plan::Options;
 use crate::redact::prove::{Case, Manner as ProofManner};
-use crate::redact::receipt::Facts;
+use crate::redact::receipt::{self, About, Facts};
 use crate::redact::{self, Proof};
 use crate::report::redaction::{self, Redaction};
 use crate::scan;
@@ -53,7 +57,10 @@ pub fn run(args: &RedactArgs, manner: &Manner) -> Result<u8> {
 fn redact(args: &RedactArgs, goal: &Goal, paper: Option<&Paper>, bar: &Bar, manner: &Manner) -> Result<u8> {
     let (scan_options, options) = (scan::Options::default(), options(args));
     let origin = Input::named(&args.dump).origin();
-    let image = Input::named(&args.dump).open()?;
+    let image = Input::named(&args.dump).open(&args.unpacking.settings())?;
+    if container::recognise(&image)?.is_some() {
+        return wrapped::redact(args, image, goal, paper, bar, manner);
+    }
     let map = dump::map(&image, &scan_options.limits)?;
     let outcome = scan::scan(&image, &map, &engine_with(&args.user_rules, &args.known)?, &scan_options, bar)?;
     let plan = redact::plan(&image, &map, &outcome, &options)?;
@@ -83,24 +90,19 @@ fn redact(args: &RedactArgs, goal: &Goal, paper: Option<&Paper>, bar: &Bar, mann
         failures(&proof);
         return Ok(exit::FINDINGS);
     }
-    let receipt = paper.draft(&facts(args, goal, paper, &case, &proof)?)?;
+    let about = about(args, goal, paper, &outcome.rules, image.len())?;
+    let receipt = paper.draft(|key, out| receipt::write(&Facts { about, case: &case, proof: &proof }, key, out))?;
     told.file(publish(goal, draft, paper, receipt)?.words());
     tell(&told)?;
     Ok(exit::CLEAN)
 }
 
-fn facts<'a>(
-    args: &RedactArgs,
-    goal: &Goal,
-    paper: &'a Paper,
-    case: &'a Case<'a>,
-    proof: &'a Proof,
-) -> Result<Facts<'a>> {
-    Ok(Facts {
-        case,
-        proof,
-        rules: paper::rule_set(&case.outcome.rules, &args.user_rules)?,
+/// What the receipt tells of every redaction; `rules` are those of the scan.
+fn about<'a>(args: &RedactArgs, goal: &Goal, paper: &'a Paper, rules: &[Rule], len: u64) -> Result<About<'a>> {
+    Ok(About {
+        rules: paper::rule_set(rules, &args.user_rules)?,
         original: paper::name_of(&args.dump),
+        len,
         output: paper::name_of(Path::new(&goal.name())),
         time: paper.time,
         allow_gaps: args.allow_gaps,

@@ -1,0 +1,151 @@
+//! Frames that follow each other in one file and decode to one stream: what `cat a.gz b.gz` and `pzstd` write.
+
+use std::io::{self, Read, Write};
+
+use crate::container::{Changed, Peel};
+use crate::error::{Error, Result};
+use crate::image::{Image, Stream};
+use crate::span::Span;
+
+/// The decoder of one frame.
+pub trait Frame<'a>: Read + Send + Sized {
+    /// Begins to decode the frame that stands next in `stream`.
+    ///
+    /// # Errors
+    /// When it cannot be decoded, or would need more memory than it may have.
+    fn open(stream: Stream<'a>) -> io::Result<Self>;
+    /// The stream, behind the frame.
+    fn close(self) -> Stream<'a>;
+}
+
+/// What stands next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A frame.
+    Frame,
+    /// So many bytes that decode to nothing, and may hold anything.
+    Skip(u64),
+    /// So many bytes of padding.
+    Pad(u64),
+    /// Nothing of this codec.
+    End,
+}
+
+/// Bytes by which [`Next`] is told.
+const HEAD: usize = 64;
+
+/// Decodes frames until there is none.
+struct Chain<'a, F> {
+    state: State<'a, F>,
+    next: fn(&[u8]) -> Next,
+    skipped: Vec<Span>,
+}
+
+enum State<'a, F> {
+    Between(Stream<'a>),
+    Inside(F),
+    /// All frames are decoded, up to here; `None` where one is damaged.
+    Done(Option<u64>),
+}
+
+impl<'a, F: Frame<'a>> Chain<'a, F> {
+    fn step(&mut self, stream: Stream<'a>) -> io::Result<State<'a, F>> {
+        let mut stream = stream;
+        Ok(match (self.next)(&stream.peek(HEAD)?) {
+            Next::Frame => State::Inside(F::open(stream)?),
+            Next::Pad(len) => {
+                stream.skip(len);
+                State::Between(stream)
+            }
+            Next::Skip(len) => {
+                let from = stream.at();
+                stream.skip(len);
+                match self.skipped.last_mut() {
+                    Some(last) if last.end() == from => *last = Span::between(last.from(), stream.at()),
+                    _ => self.skipped.push(Span::between(from, stream.at())),
+                }
+                State::Between(stream)
+            }
+            Next::End => State::Done(Some(stream.at())),
+        })
+    }
+}
+
+impl<'a, F: Frame<'a>> Read for Chain<'a, F> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            // Should the frame fail, the chain has ended.
+            match std::mem::replace(&mut self.state, State::Done(None)) {
+                State::Between(stream) => self.state = self.step(stream)?,
+                State::Inside(mut frame) => match frame.read(into)? {
+                    0 => self.state = State::Between(frame.close()),
+                    got => {
+                        self.state = State::Inside(frame);
+                        return Ok(got);
+                    }
+                },
+                State::Done(end) => {
+                    self.state = State::Done(end);
+                    return Ok(0);
+                }
+            }
+        }
+    }
+}
+
+/// The one member that takes the place of what was in a container of one stream.
+///
+/// # Errors
+/// Where there is none.
+pub fn only<'a>(changed: &Changed<'a>) -> Result<&'a Image> {
+    changed.values().next().copied().ok_or(Error::Internal("packing a stream without its content"))
+}
+
+/// Encodes all of `image` with `encoder`, and gives it back to be finished.
+///
+/// # Errors
+/// When the image cannot be read, or the encoder cannot write.
+pub fn encode<W: Write>(image: &Image, mut encoder: W) -> io::Result<W> {
+    io::copy(&mut Stream::from(image, 0), &mut encoder)?;
+    Ok(encoder)
+}
+
+/// Gives the one member of `image` that the frames decode to.
+///
+/// # Errors
+/// When the image cannot be read or the spool cannot be written.
+pub fn members<'a, F: Frame<'a>>(image: &'a Image, next: fn(&[u8]) -> Next, peel: &mut Peel<'_>) -> Result<()> {
+    if !peel.admit() {
+        return Ok(());
+    }
+    let mut chain = Chain::<F> { state: State::Between(Stream::from(image, 0)), next, skipped: Vec::new() };
+    let spool = peel.decode(&mut chain)?;
+    if let State::Done(Some(end)) = chain.state {
+        let mut at = 0;
+        for skipped in chain.skipped {
+            peel.cover(Span::between(at, skipped.from()));
+            at = skipped.end();
+        }
+        peel.cover(Span::between(at, end));
+        trailing(image, end, peel)?;
+    }
+    peel.decoded(0, None, spool, Vec::new())
+}
+
+/// What stands behind the last frame is padding, where it is zeros, or something that is not understood.
+fn trailing(image: &Image, end: u64, peel: &mut Peel<'_>) -> Result<()> {
+    let rest = Span::between(end, image.len());
+    let (mut at, mut buffer) = (end, vec![0; 1 << 20]);
+    while at < image.len() {
+        let got = image.read_at(at, &mut buffer)?;
+        if got == 0 || buffer.iter().take(got).any(|&byte| byte != 0) {
+            let reason = "behind the end of the compressed stream stands something else; it was not unpacked, only \
+                          scanned as it is";
+            peel.gap(rest, reason);
+            return Ok(());
+        }
+        at += got as u64;
+    }
+    peel.cover(rest);
+    Ok(())
+}

@@ -1,0 +1,312 @@
+//! Going down through containers in containers, and accounting for what that costs.
+
+use std::cell::Cell;
+use std::io::Read;
+
+use crate::container::spool::Spool;
+use crate::container::{Container, HEAD, Settings, foreign, recognise};
+use crate::dump::{self, Class, DumpMap, Label};
+use crate::error::{Gap, Result};
+use crate::image::Image;
+use crate::span::{Cover, Span};
+
+/// Bytes without a container around them, ready to be mapped and scanned.
+#[derive(Debug)]
+pub struct Peeled {
+    /// The bytes; the origin names the input, and with `!` the members that lead to them.
+    pub image: Image,
+    /// The containers around them, the innermost first.
+    pub containers: Vec<&'static str>,
+    /// What could not be unpacked: bytes of this member that are not there.
+    pub gaps: Vec<Gap>,
+    /// Whether this is what is left of a container, and then whose.
+    pub shell: Option<&'static str>,
+}
+
+impl Peeled {
+    /// Describes it. Of a shell nothing may be edited, because names and sizes stand in it and checksums go over them.
+    ///
+    /// # Errors
+    /// Only when the image cannot be read.
+    pub fn map(&self, limits: &crate::limits::Limits) -> Result<DumpMap> {
+        let mut map = match self.shell {
+            None => dump::map(&self.image, limits)?,
+            Some(container) => {
+                let mut map = DumpMap::blank(container, self.image.len(), Label::Header);
+                map.classes = Cover::new(self.image.len(), Class::Frozen);
+                map
+            }
+        };
+        map.gaps.extend(self.gaps.iter().cloned());
+        Ok(map)
+    }
+}
+
+/// Shows `each` every dump in `image`, or `image` itself where it is no container. A dump's spool is gone once it was shown.
+///
+/// # Errors
+/// What `each` returns; when the image cannot be read or a spool cannot be written.
+pub fn peel(image: Image, settings: &Settings, each: &mut dyn FnMut(Peeled) -> Result<()>) -> Result<()> {
+    walk(image, settings, &mut Each(each))
+}
+
+/// Looks on while a container is taken apart.
+pub(super) trait Visitor {
+    /// A member that is no container; `key` says which of its container's members it is.
+    fn leaf(&mut self, key: u64, peeled: Peeled) -> Result<()>;
+    /// A container whose members were shown, each as a leaf or as a container.
+    fn close(&mut self, closed: Closed) -> Result<()>;
+}
+
+/// A container, after its members.
+pub(super) struct Closed {
+    pub key: u64,
+    pub image: Image,
+    pub container: &'static dyn Container,
+    /// How many members it showed.
+    pub given: usize,
+    /// What is left of it, where that is anything.
+    pub shell: Option<Peeled>,
+}
+
+/// Takes `image` apart in front of `visitor`.
+pub(super) fn walk(image: Image, settings: &Settings, visitor: &mut dyn Visitor) -> Result<()> {
+    let left = settings.limits.allowed(image.len());
+    let purse = Purse { bytes: Cell::new(left), members: Cell::new(settings.limits.members) };
+    let walk = Walk { settings, purse: &purse };
+    walk.down(Child { key: 0, is_opaque: false, image, gaps: Vec::new() }, &[], visitor)
+}
+
+struct Each<'a>(&'a mut dyn FnMut(Peeled) -> Result<()>);
+
+impl Visitor for Each<'_> {
+    fn leaf(&mut self, _key: u64, peeled: Peeled) -> Result<()> {
+        (self.0)(peeled)
+    }
+
+    fn close(&mut self, closed: Closed) -> Result<()> {
+        closed.shell.map_or(Ok(()), |shell| (self.0)(shell))
+    }
+}
+
+/// What may still be spent on one input.
+struct Purse {
+    bytes: Cell<u64>,
+    members: Cell<usize>,
+}
+
+#[derive(Clone, Copy)]
+struct Walk<'a> {
+    settings: &'a Settings,
+    purse: &'a Purse,
+}
+
+/// A member on its way out.
+struct Child {
+    key: u64,
+    /// Whether it is looked into: a part of a text that begins like the whole is no container again.
+    is_opaque: bool,
+    image: Image,
+    gaps: Vec<Gap>,
+}
+
+impl Walk<'_> {
+    fn down(self, child: Child, around: &[&'static str], visitor: &mut dyn Visitor) -> Result<()> {
+        let Child { key, is_opaque, image, mut gaps } = child;
+        let known = if is_opaque { None } else { recognise(&image)? };
+        let Some(container) = known else {
+            gaps.extend(foreign::gap(&image.bytes(0, HEAD)?, &image));
+            return visitor.leaf(key, Peeled { image, containers: around.to_vec(), gaps, shell: None });
+        };
+        if around.len() >= self.settings.limits.depth {
+            let (depth, name) = (self.settings.limits.depth, container.name());
+            let reason = format!("{name} inside of {depth} containers: it was not unpacked");
+            gaps.push(Gap { span: Span::new(0, image.len()), reason });
+            return visitor.leaf(key, Peeled { image, containers: around.to_vec(), gaps, shell: None });
+        }
+        let mut inner = vec![container.name()];
+        inner.extend(around);
+        let mut give = |child: Child| self.down(child, &inner, visitor);
+        let mut peel = Peel { image: &image, walk: self, covered: Vec::new(), gaps, given: 0, give: &mut give };
+        container.members(&image, &mut peel)?;
+        let Peel { covered, gaps, given, .. } = peel;
+        let shell = shell(&image, container, covered, given, gaps);
+        let name = Some(container.name());
+        let shell = shell.map(|(image, gaps)| Peeled { image, containers: around.to_vec(), gaps, shell: name });
+        visitor.close(Closed { key, image, container, given, shell })
+    }
+}
+
+/// What is left of a container without its members, where that is anything.
+fn shell(
+    image: &Image,
+    container: &dyn Container,
+    covered: Vec<Span>,
+    given: usize,
+    gaps: Vec<Gap>,
+) -> Option<(Image, Vec<Gap>)> {
+    let covered = united(covered);
+    let bytes: u64 = covered.iter().map(|span| span.len).sum();
+    let has_names = container.is_archive();
+    if bytes == image.len() && gaps.is_empty() && given > 0 && !has_names {
+        return None;
+    }
+    // What surrounds one stream needs a name of its own: the content has that of the file.
+    let origin = match has_names || given == 0 {
+        true => image.origin().to_owned(),
+        false => format!("{}!<{}>", image.origin(), container.name()),
+    };
+    Some((image.without(origin, covered), gaps))
+}
+
+/// The spans in order, joined where they touch or overlap.
+fn united(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.sort();
+    let mut united: Vec<Span> = Vec::new();
+    for span in spans.into_iter().filter(|span| !span.is_empty()) {
+        match united.last_mut() {
+            Some(last) if last.end() >= span.from() => *last = Span::between(last.from(), last.end().max(span.end())),
+            _ => united.push(span),
+        }
+    }
+    united
+}
+
+/// Takes the members of one container.
+pub struct Peel<'a> {
+    image: &'a Image,
+    walk: Walk<'a>,
+    covered: Vec<Span>,
+    gaps: Vec<Gap>,
+    given: usize,
+    give: &'a mut dyn FnMut(Child) -> Result<()>,
+}
+
+impl Peel<'_> {
+    /// A gap in the container itself, at `span` of it.
+    pub fn gap(&mut self, span: Span, reason: impl Into<String>) {
+        self.gaps.push(Gap { span, reason: reason.into() });
+    }
+
+    /// `span` was decoded as a member, or is nothing that could hold anything: it is no part of the shell.
+    pub fn cover(&mut self, span: Span) {
+        self.covered.push(span);
+    }
+
+    /// Whether one more member may be taken. Where not, that is told, once.
+    pub fn admit(&mut self) -> bool {
+        let members = &self.walk.purse.members;
+        match members.get().checked_sub(1) {
+            Some(left) => {
+                members.set(left);
+                true
+            }
+            None => {
+                let most = self.walk.settings.limits.members;
+                let reason = format!("there are more than {most} members; what comes behind them was not unpacked");
+                self.gap(Span::new(0, self.image.len()), reason);
+                false
+            }
+        }
+    }
+
+    /// A member that stands in the container as it is.
+    ///
+    /// # Errors
+    /// What the scan of it returns.
+    pub fn stored(&mut self, key: u64, name: String, span: Span, reasons: Vec<String>) -> Result<()> {
+        let image = self.image.part(self.origin(Some(&name)), span);
+        self.cover(span);
+        self.given += 1;
+        let gaps = gaps_of(&image, reasons);
+        (self.give)(Child { key, is_opaque: false, image, gaps })
+    }
+
+    /// A part of the container's own text, which is not looked into.
+    ///
+    /// # Errors
+    /// What the scan of it returns.
+    pub fn text(&mut self, key: u64, name: &str, span: Span) -> Result<()> {
+        let image = self.image.part(self.origin(Some(name)), span);
+        self.cover(span);
+        self.given += 1;
+        (self.give)(Child { key, is_opaque: true, image, gaps: Vec::new() })
+    }
+
+    /// Decodes a member into a spool.
+    ///
+    /// # Errors
+    /// When the spool cannot be written.
+    pub fn decode(&mut self, from: &mut (dyn Read + Send)) -> Result<Spool> {
+        let budget = &self.walk.purse.bytes;
+        let spool = Spool::fill(from, budget.get(), self.walk.settings)?;
+        budget.set(budget.get() - spool.len.min(budget.get()));
+        Ok(spool)
+    }
+
+    /// A member that was decoded; `reasons` say what else is wrong with it.
+    ///
+    /// # Errors
+    /// What the scan of it returns.
+    pub fn decoded(
+        &mut self,
+        key: u64,
+        name: Option<String>,
+        mut spool: Spool,
+        mut reasons: Vec<String>,
+    ) -> Result<()> {
+        let len = spool.len;
+        reasons.extend(spool.cut.take().map(|cut| format!("it could be unpacked only to byte {len:#x}: {cut}")));
+        let image = spool.image(self.origin(name.as_deref()));
+        self.given += 1;
+        let gaps = gaps_of(&image, reasons);
+        (self.give)(Child { key, is_opaque: false, image, gaps })
+    }
+
+    /// Bytes that were decoded and hold several members, which [`Peel::inside`] gives.
+    pub fn shared(&self, spool: Spool) -> Image {
+        spool.image(String::new())
+    }
+
+    /// A member that is a part of bytes that were decoded.
+    ///
+    /// # Errors
+    /// What the scan of it returns.
+    pub fn inside(&mut self, key: u64, name: String, shared: &Image, span: Span, reasons: Vec<String>) -> Result<()> {
+        let image = shared.part(self.origin(Some(&name)), span);
+        self.given += 1;
+        let gaps = gaps_of(&image, reasons);
+        (self.give)(Child { key, is_opaque: false, image, gaps })
+    }
+
+    /// A member of which nothing can be unpacked.
+    ///
+    /// # Errors
+    /// What the scan of it returns.
+    pub fn locked(&mut self, key: u64, name: String, reason: String) -> Result<()> {
+        let image = Image::from_bytes(self.origin(Some(&name)), Vec::new());
+        self.given += 1;
+        let gaps = gaps_of(&image, vec![reason]);
+        (self.give)(Child { key, is_opaque: false, image, gaps })
+    }
+
+    fn origin(&self, name: Option<&str>) -> String {
+        let outer = self.image.origin();
+        name.map_or_else(|| outer.to_owned(), |name| format!("{outer}!{name}"))
+    }
+}
+
+fn gaps_of(image: &Image, reasons: Vec<String>) -> Vec<Gap> {
+    reasons.into_iter().map(|reason| Gap { span: Span::new(image.len(), 0), reason }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_that_touch_are_one() {
+        let spans = vec![Span::new(10, 5), Span::new(0, 4), Span::new(15, 1), Span::new(3, 2), Span::new(9, 0)];
+        assert_eq!(united(spans), [Span::new(0, 5), Span::new(10, 6)]);
+    }
+}

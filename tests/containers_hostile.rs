@@ -1,0 +1,163 @@
+//! Containers that were made to harm: fields at their limits, cut anywhere, noise anywhere. Nothing panics, nothing takes
+//! long, and no more comes out than may.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may fail loudly")]
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Command;
+use std::time::Instant;
+
+use base64ct::Encoding as _;
+use dumpscrub::container::{self, Settings};
+use dumpscrub::image::Image;
+use rand::RngExt as _;
+
+/// What is in every container: enough for a few blocks, and something that compresses.
+fn content() -> Vec<u8> {
+    (0..9000_u32)
+        .flat_map(|i| if i % 100 < 50 { [b'a'; 4] } else { i.wrapping_mul(0x9e37_79b9).to_le_bytes() })
+        .collect()
+}
+
+/// One container of each kind that can be made here.
+fn samples() -> Vec<(String, Vec<u8>)> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("in"), content()).unwrap();
+    let scripts = [
+        "gzip -c in >gzip",
+        "zstd -q -c in >zstd",
+        "xz -c in >xz",
+        "lz4 -q -c in >lz4",
+        "lz4 -l -q -c in >legacy",
+        "bzip2 -c in >bzip2",
+        "zip -q zip in && mv zip.zip zip",
+        "zip -q -0 stored in && mv stored.zip stored",
+        "zip -q -fz - in >wide",
+        "tar cf tar in",
+        "tar --format=pax -cf pax in",
+        "truncate -s 400000 hole && tar cSf sparse hole in",
+    ];
+    for script in scripts {
+        // Where a tool is missing there is no sample; the tests of what comes out say so.
+        let _ = Command::new("sh").args(["-ec", script]).current_dir(folder.path()).output().unwrap();
+    }
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = names.filter(|name| name != "in" && name != "hole");
+    let read = |name: String| (name.clone(), fs::read(folder.path().join(name)).unwrap());
+    let mut samples: Vec<_> = names.map(read).filter(|(_, bytes)| !bytes.is_empty()).collect();
+    samples.push(("cab".to_owned(), cabinet()));
+    if let Some((_, packed)) = samples.iter().find(|(name, _)| name == "gzip") {
+        let line = base64ct::Base64::encode_string(packed);
+        samples
+            .push(("apport".to_owned(), format!("ProblemType: Crash\nCoreDump: base64\n {line}\nZ: z\n").into_bytes()));
+    }
+    samples.sort();
+    samples
+}
+
+fn cabinet() -> Vec<u8> {
+    let mut builder = cab::CabinetBuilder::new();
+    builder.add_folder(cab::CompressionType::MsZip).add_file("in");
+    builder.add_folder(cab::CompressionType::None).add_file("again");
+    let mut writer = builder.build(std::io::Cursor::new(Vec::new())).unwrap();
+    while let Some(mut file) = writer.next_file().unwrap() {
+        file.write_all(&content()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+fn settings() -> Settings {
+    let mut settings = Settings::default();
+    (settings.limits.modest, settings.limits.ratio) = (4 << 20, 10);
+    settings
+}
+
+/// Takes it apart and puts it together with zeros in the place of everything; says how many bytes came out.
+fn take_apart(bytes: Vec<u8>) -> u64 {
+    let (settings, allowed) = (settings(), settings().limits.allowed(bytes.len() as u64));
+    let tree = container::tree(Image::from_bytes("x", bytes), &settings).unwrap();
+    let leaves = tree.leaves.iter().enumerate().filter(|(_, leaf)| leaf.shell.is_none());
+    let new =
+        leaves.map(|(i, leaf)| (i, Image::from_bytes("new", vec![0; usize::try_from(leaf.image.len()).unwrap()])));
+    let mut out = container::create(&settings.folder).unwrap();
+    let _ = tree.pack(&new.collect(), &mut out, &settings);
+    let total = tree.leaves.iter().filter(|leaf| leaf.shell.is_none()).map(|leaf| leaf.image.len()).sum();
+    // What stands in a container as it is costs nothing, and is never more than the container for each member.
+    assert!(total <= allowed + 1_000_000, "{total}");
+    total
+}
+
+#[test]
+fn whole_samples_give_their_content() {
+    let samples = samples();
+    assert!(samples.len() >= 2);
+    for (name, bytes) in samples {
+        assert!(take_apart(bytes) >= content().len() as u64, "{name}");
+    }
+}
+
+#[test]
+fn fields_at_their_limits_do_no_harm() {
+    for (name, bytes) in samples() {
+        let started = Instant::now();
+        let ends = bytes.len().saturating_sub(160).max(160).min(bytes.len())..bytes.len();
+        for at in (0..160.min(bytes.len())).chain(ends) {
+            for (value, width) in
+                [(0_u64, 1), (1, 1), (0xfe, 1), (0xff, 1), (0xffff, 2), (u64::MAX - 1, 4), (u64::MAX, 4), (u64::MAX, 8)]
+            {
+                let mut bytes = bytes.clone();
+                let end = (at + width).min(bytes.len());
+                let len = end - at;
+                bytes[at..end].copy_from_slice(&value.to_le_bytes()[..len]);
+                take_apart(bytes);
+            }
+        }
+        assert!(started.elapsed().as_secs() < 300, "{name}");
+    }
+}
+
+#[test]
+fn cut_anywhere_does_no_harm() {
+    for (_, bytes) in samples() {
+        for at in (0..200.min(bytes.len())).chain((0..60).map(|_| rand::rng().random_range(0..bytes.len()))) {
+            take_apart(bytes[..at].to_vec());
+        }
+    }
+}
+
+#[test]
+fn noise_anywhere_does_no_harm() {
+    for (_, bytes) in samples() {
+        for _ in 0..150 {
+            let mut bytes = bytes.clone();
+            for _ in 0..rand::rng().random_range(1..5) {
+                let at = rand::rng().random_range(0..bytes.len());
+                bytes[at] = rand::random();
+            }
+            take_apart(bytes);
+        }
+    }
+}
+
+/// Archives in archives, each ten times as large when it is unpacked, as in 42.zip.
+#[test]
+fn a_bomb_of_archives_stops_at_the_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "head -c 30000000 /dev/zero >z0; i=0; while [ $i -lt 5 ]; do n=$((i+1)); rm -f z$n.zip; \
+                  for c in a b c d e f g h; do cp z$i $c; done; zip -q z$n.zip a b c d e f g h; mv z$n.zip z$n; i=$n; done";
+    let done = Command::new("sh").args(["-ec", script]).current_dir(folder.path()).output().unwrap();
+    if !done.status.success() {
+        assert!(std::env::var_os("DUMPSCRUB_REQUIRE_TOOLS").is_none(), "zip is missing");
+        return;
+    }
+    let started = Instant::now();
+    let (mut gaps, mut bytes) = (0, 0);
+    let image = Image::from_bytes("bomb", fs::read(folder.path().join("z5")).unwrap());
+    container::peel(image, &settings(), &mut |peeled| {
+        gaps += peeled.gaps.len();
+        bytes += peeled.image.len();
+        Ok(())
+    })
+    .unwrap();
+    assert!(gaps > 0 && started.elapsed().as_secs() < 120, "{gaps} gaps, {bytes} bytes");
+}
