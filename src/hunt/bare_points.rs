@@ -172,9 +172,10 @@ mod tests {
     use crate::hunt::ec_places;
     use crate::keys::testing::noise;
     use crate::memory::AddressSpace;
+    use crate::span::Span;
 
     fn points_in(bytes: &[u8], window: usize) -> Vec<Clue> {
-        let (memory, pieces) = (AddressSpace::new(&[]), [crate::span::Span::new(0, bytes.len() as u64)]);
+        let (memory, pieces) = (AddressSpace::new(&[]), [Span::new(0, bytes.len() as u64)]);
         let mut found = Vec::new();
         for from in (0..bytes.len()).step_by(window) {
             let window = Window::new(bytes, from..(from + window).min(bytes.len()), &pieces, &[]);

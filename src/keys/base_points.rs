@@ -104,7 +104,7 @@ fn xs<C: CurveArithmetic>(scalars: &[&[u8]]) -> Vec<Option<Name>> {
     let mut affine = vec![C::AffinePoint::default(); points.len()];
     C::ProjectivePoint::batch_normalize(&points, &mut affine);
     let mut affine = affine.into_iter();
-    valid.iter().map(|valid| valid.as_ref().and(affine.next()).map(|point| point.x().to_vec())).collect()
+    valid.iter().map(|valid| valid.as_ref().and_then(|_| affine.next()).map(|point| point.x().to_vec())).collect()
 }
 
 /// The public keys of Ed25519 that follow from `secrets`.
