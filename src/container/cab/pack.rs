@@ -3,10 +3,11 @@
 //! A folder keeps its number of blocks, because a block always holds 32 KiB. What was LZX or MSZIP comes back as MSZIP: there
 //! is no other encoder, and whoever reads LZX reads MSZIP.
 
-use std::io::{self, BufReader, Read, Write as _};
+use std::io::{self, BufReader, Read};
 
-use flate2::Compression;
-use flate2::write::DeflateEncoder;
+use miniz_oxide::deflate::core::{
+    CompressionStrategy, CompressorOxide, TDEFLFlush, TDEFLStatus, compress, create_comp_flags_from_zip_params,
+};
 
 use super::{BLOCK, Blocks, Cabinet, Codec, File, Folder, checksum};
 use crate::container::Changed;
@@ -93,9 +94,20 @@ fn block(bytes: &[u8], reserved: &[u8], is_stored: bool, out: &mut Out<'_>) -> R
 }
 
 /// A block that refers to none before it.
+///
+/// Its codes are the fixed ones of deflate: an encoder that makes codes of its own writes a single code for distances where
+/// there is one distance only, as in pages of zeros, and cabextract refuses that.
 fn mszip(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    debug_assert!(bytes.len() <= BLOCK);
-    let mut encoder = DeflateEncoder::new(b"CK".to_vec(), Compression::default());
-    encoder.write_all(bytes)?;
-    encoder.finish()
+    const SIGNATURE: &[u8] = b"CK";
+    let mut encoder = CompressorOxide::new(create_comp_flags_from_zip_params(6, 0, CompressionStrategy::Fixed.into()));
+    // The longest code has nine bits.
+    let mut packed = vec![0; SIGNATURE.len() + BLOCK * 9 / 8 + 64];
+    let (signature, room) = packed.split_at_mut(SIGNATURE.len());
+    signature.copy_from_slice(SIGNATURE);
+    let (status, _, len) = compress(&mut encoder, bytes, room, TDEFLFlush::Finish);
+    if status != TDEFLStatus::Done {
+        return Err(io::Error::other("a block could not be compressed"));
+    }
+    packed.truncate(SIGNATURE.len() + len);
+    Ok(packed)
 }
