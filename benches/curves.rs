@@ -40,7 +40,7 @@ fn main() {
 fn multiplications() {
     println!("microseconds for each guessed private key, batches of {BATCH}, median of {ROUNDS}");
     for curve in Curve::ALL {
-        let mut scalars: Vec<Vec<u8>> = (0..BATCH).map(|i| random(curve.len(), i as u64)).collect();
+        let mut scalars: Vec<Vec<u8>> = (0..BATCH).map(|i| random(curve.size(), i as u64)).collect();
         scalars.iter_mut().for_each(|scalar| scalar[0] &= 1);
         let scalars: Vec<&[u8]> = scalars.iter().map(Vec::as_slice).collect();
         row(curve.name(), || drop(base_points::sec1(curve, &scalars)));
@@ -51,11 +51,11 @@ fn multiplications() {
     row("X25519", || drop(base_points::x25519(&secrets)));
     println!("and for each test of a point");
     for curve in Curve::ALL {
-        let (x, y) = (random(curve.len() - 1, 1), random(curve.len() - 1, 2));
+        let (x, y) = (random(curve.size() - 1, 1), random(curve.size() - 1, 2));
         row(&format!("{}, limbs", curve.name()), || {
             (0..BATCH).for_each(|_| assert!(curve_points::point(curve, Kept::Montgomery, &x, &y, None).is_none()));
         });
-        let octets = [&[4][..], &random(2 * curve.len(), 3)].concat();
+        let octets = [&[4][..], &random(2 * curve.size(), 3)].concat();
         row(&format!("{}, octets", curve.name()), || {
             (0..BATCH).for_each(|_| assert!(curve_points::decode(curve, &octets).is_none()));
         });

@@ -79,11 +79,11 @@ impl Detector for CurvePoints {
             Form::Order(curve) => return out.clues.push(Clue::CurveInUse { group: Group::Sec1(curve) }),
             Form::Oid(curve) => bit_string(curve, bytes),
             Form::Bare(Group::Sec1(curve)) => {
-                bytes.get(..1 + 2 * curve.len()).and_then(|p| curve_points::decode(curve, p))
+                bytes.get(..1 + 2 * curve.size()).and_then(|p| curve_points::decode(curve, p))
             }
             Form::Bare(_) => bytes.get(..32).map(<[u8]>::to_vec),
             Form::Coordinates(curve) => {
-                let xy = bytes.get(..2 * curve.len());
+                let xy = bytes.get(..2 * curve.size());
                 xy.and_then(|xy| curve_points::decode(curve, &[&[4], xy].concat()))
             }
         };
@@ -152,12 +152,12 @@ mod tests {
     fn points_in_der_are_clues_compressed_or_not() {
         for (oid, curve) in OIDS {
             let public = public(curve, 5);
-            let compressed = [&[2 + (public.last().unwrap() & 1)], &public[1..=curve.len()]].concat();
+            let compressed = [&[2 + (public.last().unwrap() & 1)], &public[1..=curve.size()]].concat();
             for point in [&public, &compressed] {
                 let bits = element(3, &[&[0], point]);
                 let spki = [oid, &bits].concat();
                 let sec1 = [oid, &element(0xa1, &[&bits])].concat();
-                let scalar = element(4, &[&element(0x30, &[b"\x02\x01\x01", &element(4, &[&noise(curve.len(), 3)])])]);
+                let scalar = element(4, &[&element(0x30, &[b"\x02\x01\x01", &element(4, &[&noise(curve.size(), 3)])])]);
                 let pkcs8 = [oid, &scalar, &bits].concat();
                 for bytes in [spki, sec1, pkcs8] {
                     let bytes = [&noise(7, 1), &bytes[..], &noise(9, 2)].concat();

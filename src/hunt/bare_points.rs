@@ -52,8 +52,8 @@ impl Look<'_> {
 
     /// A coordinate of the curve that begins at `at`, if it looks like one.
     fn coordinate(&self, curve: Curve, at: usize) -> Option<&[u8]> {
-        let bytes = self.window.slice(at..at + curve.len());
-        (bytes.len() == curve.len() && looks_random(bytes)).then_some(bytes)
+        let bytes = self.window.slice(at..at + curve.size());
+        (bytes.len() == curve.size() && looks_random(bytes)).then_some(bytes)
     }
 
     /// Coordinates one behind the other, perhaps behind a private key.
@@ -62,7 +62,7 @@ impl Look<'_> {
             return;
         }
         for curve in [Curve::P256, Curve::K256, Curve::P384] {
-            let len = curve.len();
+            let len = curve.size();
             for at in run.range.clone().step_by(len).filter(|at| at + 2 * len <= run.range.end) {
                 let [x, y, z] = [at, at + len, at + 2 * len].map(|at| self.coordinate(curve, at));
                 let (Some(x), Some(y)) = (x, y) else { continue };
@@ -77,10 +77,8 @@ impl Look<'_> {
     fn seed_and_key(&self, run: &Run) -> Option<Clue> {
         let at = run.range.start;
         let (seed, key) = (self.window.slice(at..at + 32), self.window.slice(at + 32..at + 64));
-        if !(8..=LONGEST_ROW).contains(&run.words())
-            || !self.owned.contains(&at)
-            || !(looks_random(seed) && looks_random(key))
-        {
+        let fits = (8..=LONGEST_ROW).contains(&run.words()) && self.owned.contains(&at);
+        if !(fits && looks_random(seed) && looks_random(key)) {
             return None;
         }
         let own = base_points::ed25519(EdwardsForm::Seed, &[*seed.first_chunk()?]);
@@ -97,12 +95,12 @@ impl Look<'_> {
             if !self.owned.contains(&at) {
                 continue;
             }
-            for curve in Curve::ALL.into_iter().filter(|curve| at + 2 * curve.len() < run.range.end + 2 * WORD) {
+            for curve in Curve::ALL.into_iter().filter(|curve| at + 2 * curve.size() < run.range.end + 2 * WORD) {
                 // Of the longest coordinates the first byte is 0 or 1.
                 let fits = curve != Curve::P521 || self.window.byte(at + 1).is_some_and(|b| b < 2);
-                let (x, y) = (self.coordinate(curve, at + 1), self.coordinate(curve, at + 1 + curve.len()));
+                let (x, y) = (self.coordinate(curve, at + 1), self.coordinate(curve, at + 1 + curve.size()));
                 if let (true, Some(_), Some(_)) = (fits, x, y) {
-                    let public = self.window.slice(at..at + 1 + 2 * curve.len());
+                    let public = self.window.slice(at..at + 1 + 2 * curve.size());
                     tell(curve, curve_points::decode(curve, public), found);
                 }
             }
@@ -116,7 +114,7 @@ impl Look<'_> {
         }
         let near = || next.iter().take(NEAR).take_while(|other| other.range.start <= run.range.start + DISTANCE);
         for curve in Curve::ALL {
-            let words = (curve.len() / WORD).min(8);
+            let words = (curve.size() / WORD).min(8);
             if run.words() != words {
                 continue;
             }
@@ -133,8 +131,8 @@ impl Look<'_> {
 
     /// The limbs of a coordinate that a run is, the highest one of P-521 behind it.
     fn limbs(&self, curve: Curve, run: &Run) -> Option<&[u8]> {
-        let bytes = self.window.slice(run.range.start..run.range.start + curve.len().next_multiple_of(WORD));
-        (bytes.len() >= curve.len() && looks_random(bytes)).then_some(bytes)
+        let bytes = self.window.slice(run.range.start..run.range.start + curve.size().next_multiple_of(WORD));
+        (bytes.len() >= curve.size() && looks_random(bytes)).then_some(bytes)
     }
 
     fn ecx_key(&self, run: &Run) -> Option<Clue> {
@@ -216,7 +214,7 @@ mod tests {
     fn coordinates_are_told_side_by_side_and_in_allocations_of_their_own() {
         for curve in Curve::ALL {
             let octets = public(curve, 5);
-            let (x, y) = octets[1..].split_at(curve.len());
+            let (x, y) = octets[1..].split_at(curve.size());
             let montgomery = |c: &[u8]| curve_points::montgomery(curve, c).unwrap();
             let gap = [&[0; 8][..], &0x31_u64.to_le_bytes()].concat();
             for (x, y) in [(reversed(x), reversed(y)), (montgomery(x), montgomery(y))] {

@@ -202,7 +202,7 @@ impl Targets {
     }
 
     fn groups_of(&self, words: usize) -> impl Iterator<Item = Group> + '_ {
-        self.groups.keys().copied().filter(move |group| group.len().div_ceil(8) == words)
+        self.groups.keys().copied().filter(move |group| group.size().div_ceil(8) == words)
     }
 
     fn publics(&self, group: Group, name: Option<&Name>) -> &[Vec<u8>] {
@@ -309,7 +309,7 @@ fn may_be_scalar(secret: &[u8; 32]) -> bool {
 
 impl<'a> Reading<'a> {
     fn of(known: &'a Known, curve: Curve) -> Vec<Self> {
-        let len = curve.len();
+        let len = curve.size();
         let read = |encoding, taken: usize, order: fn(&mut [u8])| {
             let mut scalar = Zeroizing::new(known.bytes.get(..taken)?.to_vec());
             order(&mut scalar);

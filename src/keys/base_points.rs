@@ -42,9 +42,9 @@ impl Group {
 
     /// Bytes of a private key, and of the number that tells public keys apart.
     #[must_use]
-    pub fn len(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
-            Self::Sec1(curve) => curve.len(),
+            Self::Sec1(curve) => curve.size(),
             _ => 32,
         }
     }
@@ -53,7 +53,7 @@ impl Group {
     #[must_use]
     pub fn name_of(self, public: &[u8]) -> Option<Name> {
         match self {
-            Self::Sec1(curve) => public.get(1..=curve.len()).map(|x| x.to_vec()),
+            Self::Sec1(curve) => public.get(1..=curve.size()).map(|x| x.to_vec()),
             _ => (public.len() == 32).then(|| public.to_vec()),
         }
     }
@@ -99,7 +99,7 @@ fn xs<C: CurveArithmetic>(scalars: &[&[u8]]) -> Vec<Option<Name>> {
         (scalar != C::Scalar::default()).then_some(scalar)
     };
     let valid: Vec<Option<C::Scalar>> = scalars.iter().map(|bytes| valid(bytes)).collect();
-    let points = valid.iter().flatten().map(|scalar| C::ProjectivePoint::mul_by_generator_vartime(scalar));
+    let points = valid.iter().flatten().map(C::ProjectivePoint::mul_by_generator_vartime);
     let points: Vec<C::ProjectivePoint> = points.collect();
     let mut affine = vec![C::AffinePoint::default(); points.len()];
     C::ProjectivePoint::batch_normalize(&points, &mut affine);
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn batches_equal_keys_made_one_by_one() {
         for curve in Curve::ALL {
-            let len = curve.len();
+            let len = curve.size();
             let mut scalars: Vec<Vec<u8>> = (0..40).map(|i| noise(len, i + 1)).collect();
             if curve == Curve::P521 {
                 scalars.iter_mut().for_each(|scalar| scalar[0] &= 1);

@@ -68,7 +68,7 @@ pub fn point(curve: Curve, kept: Kept, x: &[u8], y: &[u8], z: Option<&[u8]>) -> 
         Curve::P521 => affine(&Equation::<P521, { P521::LIMBS }>::new(true, B521), kept, x, y, z),
     }
     .map(|[x, y]| {
-        let tail = |bytes: &[u8]| bytes.get(bytes.len().saturating_sub(curve.len())..).unwrap_or_default().to_vec();
+        let tail = |bytes: &[u8]| bytes.get(bytes.len().saturating_sub(curve.size())..).unwrap_or_default().to_vec();
         [vec![4], tail(&x), tail(&y)].concat()
     })
 }
@@ -190,12 +190,12 @@ mod tests {
     #[test]
     fn points_are_told_in_every_form_and_others_are_none() {
         for curve in Curve::ALL {
-            let (p, r) = (modulus(curve), Number::power_of_two(curve.len().next_multiple_of(8) as u32 * 8));
+            let (p, r) = (modulus(curve), Number::power_of_two(curve.size().next_multiple_of(8) as u32 * 8));
             for seed in 1..6 {
                 let public = public(curve, seed);
-                let (x, y) = public[1..].split_at(curve.len());
+                let (x, y) = public[1..].split_at(curve.size());
                 let (x, y) = (Number::from_be(x), Number::from_be(y));
-                let z = Number::from_be(&noise(curve.len() - 3, seed));
+                let z = Number::from_be(&noise(curve.size() - 3, seed));
                 let z2 = z.times(&z);
                 let (jx, jy) = (x.times(&z2).rem(&p).unwrap(), y.times(&z2).times(&z).rem(&p).unwrap());
                 let mont = |n: &Number| n.times(&r).rem(&p).unwrap();
@@ -206,10 +206,10 @@ mod tests {
                     let jacobian = found(&given(&jx), &given(&jy), Some(&given(&z)));
                     assert_eq!(jacobian.unwrap(), public, "{curve:?} {kept:?}");
                     assert_eq!(
-                        form.then(|| montgomery(curve, &public[1..=curve.len()]).unwrap()),
+                        form.then(|| montgomery(curve, &public[1..=curve.size()]).unwrap()),
                         form.then(|| {
                             let mut limbs = given(&x);
-                            limbs.resize(curve.len().next_multiple_of(8), 0);
+                            limbs.resize(curve.size().next_multiple_of(8), 0);
                             limbs
                         })
                     );
@@ -224,7 +224,7 @@ mod tests {
     fn public_keys_are_read_compressed_or_not_and_checked() {
         for curve in Curve::ALL {
             let mut public = public(curve, 9);
-            let compressed = [&[2 + (public.last().unwrap() & 1)], &public[1..=curve.len()]].concat();
+            let compressed = [&[2 + (public.last().unwrap() & 1)], &public[1..=curve.size()]].concat();
             assert_eq!(decode(curve, &public).unwrap(), public);
             assert_eq!(decode(curve, &compressed).unwrap(), public);
             public[5] ^= 1;
@@ -235,9 +235,9 @@ mod tests {
     #[test]
     fn numbers_that_are_too_great_or_too_long_are_none() {
         for curve in Curve::ALL {
-            let ones = vec![0xff; curve.len()];
+            let ones = vec![0xff; curve.size()];
             assert!(point(curve, Kept::Plain, &ones, &ones, None).is_none());
-            assert!(point(curve, Kept::Plain, &vec![1; 80], &[1], None).is_none());
+            assert!(point(curve, Kept::Plain, &[1; 80], &[1], None).is_none());
             assert!(point(curve, Kept::Plain, &[0], &[0], Some(&[0])).is_none());
         }
     }

@@ -88,7 +88,7 @@ impl Curve {
 
     /// Bytes of a scalar and of a coordinate.
     #[must_use]
-    pub fn len(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
             Self::P256 | Self::K256 => 32,
             Self::P384 => 48,
@@ -111,10 +111,10 @@ impl Curve {
     #[must_use]
     pub fn point(self, scalar: &[u8]) -> Option<Vec<u8>> {
         match self {
-            Self::P256 => point::<p256::NistP256>(scalar, self.len()),
-            Self::P384 => point::<p384::NistP384>(scalar, self.len()),
-            Self::P521 => point::<p521::NistP521>(scalar, self.len()),
-            Self::K256 => point::<k256::Secp256k1>(scalar, self.len()),
+            Self::P256 => point::<p256::NistP256>(scalar, self.size()),
+            Self::P384 => point::<p384::NistP384>(scalar, self.size()),
+            Self::P521 => point::<p521::NistP521>(scalar, self.size()),
+            Self::K256 => point::<k256::Secp256k1>(scalar, self.size()),
         }
     }
 

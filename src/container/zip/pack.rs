@@ -83,7 +83,7 @@ fn compress(entry: &Entry, new: &Image, out: &mut Out<'_>) -> Result<()> {
         _ => Compression::default(),
     };
     match entry.method {
-        0 => return out.copy_all(new),
+        0 => out.copy_all(new),
         8 => out.write(|out| chain::encode(new, DeflateEncoder::new(BufWriter::new(out), level))?.finish()?.flush()),
         12 => out.write(|out| {
             let encoder = BzEncoder::new(BufWriter::new(out), ::bzip2::Compression::best());

@@ -15,7 +15,7 @@ use crate::window::Window;
 /// A fresh private key, most significant byte first, and its public key.
 fn fresh(curve: Curve) -> (Vec<u8>, Vec<u8>) {
     loop {
-        let mut scalar: Vec<u8> = (0..curve.len()).map(|_| rand::random()).collect();
+        let mut scalar: Vec<u8> = (0..curve.size()).map(|_| rand::random()).collect();
         if curve == Curve::P521 {
             scalar[0] &= 1;
         }
@@ -147,7 +147,7 @@ fn scalars_in_the_midst_of_other_random_bytes_are_found() {
 fn a_point_in_memory_is_enough_where_its_curve_is_in_use() {
     for curve in Curve::ALL {
         let (scalar, public) = fresh(curve);
-        let x = &public[1..=curve.len()];
+        let x = &public[1..=curve.size()];
         let plain: Vec<u8> = x.iter().rev().copied().collect();
         for x in [plain, montgomery(curve, x).unwrap()] {
             let chunks = [write(&scalar, Encoding::LittleEndian), (0x31, noise(32, 9)), (0x31, x)];
