@@ -28,6 +28,8 @@ const AROUND: usize = WORD * (LONGEST + 16);
 const SHORTEST: usize = 4;
 /// Bits of a digit of CPython's integers.
 const DIGIT: usize = 30;
+/// Places of each size that one window tells at most: what comes behind them in one window comes behind many of others too.
+const MOST: usize = 4096;
 /// One of so many places inside of long runs is told.
 const SAMPLED: usize = 64;
 
@@ -153,9 +155,18 @@ pub fn places(window: &Window<'_>, grids: &[Grid]) -> Places {
             for (size, &words) in SIZES.iter().enumerate() {
                 in_run(window, grid, run, size, words, &mut places);
             }
+            places.told.iter_mut().filter(|told| told.len() >= 2 * MOST).for_each(keep_the_likeliest);
         }
     }
+    places.told.iter_mut().filter(|told| told.len() > MOST).for_each(keep_the_likeliest);
     places
+}
+
+/// Keeps [`MOST`], in the order in which they would be tried, so that a window full of noise takes no more memory than others.
+fn keep_the_likeliest(told: &mut Vec<Place>) {
+    told.sort_by_cached_key(|place| (place.rank, hash(&place.bytes), place.spans.first().copied()));
+    told.dedup_by(|a, b| a.rank == b.rank && a.bytes == b.bytes);
+    told.truncate(MOST);
 }
 
 fn in_run(window: &Window<'_>, grid: &Grid, run: &Run, size: usize, words: usize, places: &mut Places) {
