@@ -121,7 +121,7 @@ impl TextRule {
             return None;
         }
         if self.text.before == 0 {
-            let captures = self.pattern.is_match(behind).then(|| self.pattern.captures(behind)).flatten()?;
+            let captures = self.pattern.is_match(behind).then(|| self.pattern.captures_at(behind, 0)).flatten()?;
             return self.judge(text, &part, at, &captures);
         }
         let letters = text.letters.get(part.clone())?;

@@ -11,6 +11,7 @@ mod alphabet;
 pub mod checks;
 mod confirm;
 mod file;
+mod pattern;
 mod proof;
 mod rule;
 #[cfg(test)]
@@ -77,7 +78,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
 /// # Errors
 /// [`Error::Rules`] naming the rule that is wrong.
 pub fn built_in() -> Result<Vec<TextRule>> {
-    let files = BUILT_IN.iter().map(|(name, text)| parse(name, text));
+    let files = BUILT_IN.iter().map(|(name, text)| read(name, text));
     files.collect::<Result<Vec<_>>>().map(|rules| rules.into_iter().flatten().collect())
 }
 
@@ -90,11 +91,18 @@ pub fn load(path: &Path) -> Result<Vec<TextRule>> {
     parse(&path.display().to_string(), &text)
 }
 
-/// The rules of one file.
+/// The rules of one file, compiled, because nobody has tested them yet.
 ///
 /// # Errors
 /// [`Error::Rules`] with line and column, or the rule's id and what is wrong with it.
 pub fn parse(name: &str, text: &str) -> Result<Vec<TextRule>> {
+    let rules = read(name, text)?;
+    let wrong = |reason: String| Error::Rules { file: name.to_owned(), reason };
+    rules.iter().try_for_each(TextRule::build).map_err(wrong)?;
+    Ok(rules)
+}
+
+fn read(name: &str, text: &str) -> Result<Vec<TextRule>> {
     let wrong = |reason: String| Error::Rules { file: name.to_owned(), reason };
     let file: file::RuleFile = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
     let field = |rule| RuleText { field: file.field.clone(), ..rule };

@@ -1,52 +1,57 @@
-//! A rule, compiled, and the rules that are refused: what would be tried everywhere, repeat without bound or never match.
+//! A rule, ready to be tried, and the rules that are refused: what would be tried everywhere, repeat without bound or never match.
 
 use std::ops::RangeInclusive;
 
-use regex::bytes::{Regex, RegexBuilder};
-use regex_syntax::hir::Hir;
-
 use super::alphabet::Alphabet;
 use super::file::{Decoder, Length, RuleText};
+use super::pattern::{Pattern, parse};
 
 /// Longest reach of a text rule in letters: in UTF-16 it must fit into a window's margin.
 const LONGEST_REACH: usize = 16_000;
 
-/// Memory that one compiled pattern may take.
-const COMPILED: usize = 4 << 20;
-
-/// A rule, compiled.
+/// A rule, ready to be tried.
 #[derive(Clone, Debug)]
 pub struct TextRule {
     pub(super) text: RuleText,
     /// Begins at the literal where a match cannot begin before it.
-    pub(super) pattern: Regex,
+    pub(super) pattern: Pattern,
     /// Letters that a match of the pattern takes at most.
     pub(super) longest: usize,
     /// Letters from the literal on that the match, or the anchor, may take.
     pub(super) after: usize,
-    pub(super) anchor: Option<Regex>,
-    pub(super) requires_context: Option<Regex>,
-    pub(super) ignore_values: Vec<Regex>,
+    pub(super) anchor: Option<Pattern>,
+    pub(super) requires_context: Option<Pattern>,
+    pub(super) ignore_values: Vec<Pattern>,
     pub(super) secrets: Vec<usize>,
     pub(super) contexts: Vec<usize>,
     pub(super) alphabet: Option<Alphabet>,
     pub(super) must_hold: Vec<Alphabet>,
     pub(super) length: RangeInclusive<usize>,
     /// Any of `near`, in ASCII or UTF-16.
-    pub(super) near: Option<Regex>,
+    pub(super) near: Option<Pattern>,
     /// For each byte, whether it is one of `never_inside`.
     pub(super) borders: [bool; 256],
     decoders: Vec<crate::finding::Encoding>,
 }
 
 impl TextRule {
-    /// Compiles a rule.
+    /// Makes a rule of its text.
     ///
     /// # Errors
     /// The rule's id and what is wrong with it.
     pub fn new(text: RuleText) -> Result<Self, String> {
         let id = text.id.clone();
         Self::compile(text).map_err(|why| format!("rule {id}: {why}"))
+    }
+
+    /// Compiles its patterns, which a rule of the program's does when it is first tried.
+    ///
+    /// # Errors
+    /// The rule's id and which of them takes too much memory.
+    pub fn build(&self) -> Result<(), String> {
+        let some = [&self.anchor, &self.requires_context, &self.near].into_iter().flatten();
+        let mut all = some.chain(&self.ignore_values).chain([&self.pattern]);
+        all.try_for_each(Pattern::build).map_err(|why| format!("rule {}: {why}", self.text.id))
     }
 
     /// The rule as its file says it.
@@ -66,14 +71,16 @@ impl TextRule {
         let reach = text.after.map(|after| after.saturating_add(text.before));
         let longest = longest_match(&text.pattern, text.around.or(reach))?;
         let anchor = text.anchor.as_deref();
-        let anchor = anchor.map(|anchor| Ok::<_, String>((longest_match(anchor, reach)?, regex(anchor)?)));
+        let anchor = anchor.map(|anchor| Ok::<_, String>((longest_match(anchor, reach)?, Pattern::new(anchor)?)));
         let (anchor_longest, anchor) = anchor.transpose()?.unzip();
         let starts_at_literal = text.before == 0 && anchor.is_none();
-        let pattern =
-            if starts_at_literal { regex(&format!(r"\A(?:{})", text.pattern))? } else { regex(&text.pattern)? };
+        let pattern = if starts_at_literal {
+            Pattern::new(&format!(r"\A(?:{})", text.pattern))?
+        } else {
+            Pattern::new(&text.pattern)?
+        };
         let named = |prefix: &str| {
-            let names = pattern.capture_names().enumerate();
-            names.filter(|(_, n)| n.is_some_and(|n| n.starts_with(prefix))).map(|(i, _)| i).collect::<Vec<usize>>()
+            pattern.names().filter(|(_, name)| name.starts_with(prefix)).map(|(i, _)| i).collect::<Vec<usize>>()
         };
         let (secrets, contexts) = (named("secret"), named("context"));
         if secrets.is_empty() {
@@ -85,8 +92,8 @@ impl TextRule {
             longest,
             after: text.after.unwrap_or(anchor_longest.unwrap_or(longest)),
             anchor,
-            requires_context: text.requires_context.as_deref().map(regex).transpose()?,
-            ignore_values: text.ignore_values.iter().map(|p| regex(p)).collect::<Result<_, _>>()?,
+            requires_context: text.requires_context.as_deref().map(Pattern::new).transpose()?,
+            ignore_values: text.ignore_values.iter().map(|p| Pattern::new(p)).collect::<Result<_, _>>()?,
             secrets,
             contexts,
             alphabet,
@@ -162,24 +169,14 @@ fn longest_match(pattern: &str, reach: Option<usize>) -> Result<usize, String> {
     })
 }
 
-fn parse(pattern: &str) -> Result<Hir, String> {
-    let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
-    parser.parse(pattern).map_err(|e| format!("pattern does not compile: {e}"))
-}
-
-fn regex(pattern: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(pattern).unicode(false).size_limit(COMPILED).build();
-    built.map_err(|e| format!("pattern does not compile: {e}"))
-}
-
 /// A pattern for any of the words, in any case, in ASCII or UTF-16.
-fn near(words: &[String]) -> Result<Option<Regex>, String> {
+fn near(words: &[String]) -> Result<Option<Pattern>, String> {
     if words.iter().any(|word| word.len() < 3 || !word.is_ascii()) {
         return Err("each word of `near` is 3 ASCII letters or more".to_owned());
     }
     let wide = |word: &String| word.chars().map(|c| regex::escape(&c.to_string())).collect::<Vec<_>>().join(r"\x00");
     let all: Vec<String> = words.iter().flat_map(|word| [regex::escape(word), wide(word)]).collect();
-    (!all.is_empty()).then(|| regex(&format!("(?i){}", all.join("|")))).transpose()
+    (!all.is_empty()).then(|| Pattern::new(&format!("(?i){}", all.join("|")))).transpose()
 }
 
 fn borders(never_inside: &str) -> [bool; 256] {

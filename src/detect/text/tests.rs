@@ -201,3 +201,8 @@ fn rules_that_know_words_only_are_paranoid_and_350_others_know_more() {
         assert_eq!(text.id.starts_with("paranoid-"), text.profile == crate::finding::Profile::Paranoid, "{}", text.id);
     }
 }
+
+#[test]
+fn every_pattern_of_the_program_compiles_within_the_limit_that_users_rules_have() {
+    built_in().unwrap().iter().try_for_each(TextRule::build).unwrap();
+}

@@ -1,5 +1,5 @@
-//! One pass for any number of literals: every four bytes of the haystack are probed in a bitmap that holds one gram of each
-//! literal, its rarest; what hits is compared in full.
+//! One pass for any number of literals: every four bytes of the haystack, where there is text, are probed in a bitmap that
+//! holds one gram of each literal, its rarest; what hits is compared in full.
 //!
 //! So what a pass costs does not depend on how many literals there are, as long as few slots of the bitmap are taken. A
 //! probe is a multiplication and a load without a branch: groups of places that hit are collected first, and looked at
@@ -11,8 +11,10 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-/// Bytes of a gram; no literal is shorter.
-pub const GRAM: usize = 4;
+use super::marks::{BLOCK, Marks, RUN, is_text};
+
+/// Bytes of a gram; no literal is shorter. One that is text earns a block its mark.
+pub const GRAM: usize = RUN;
 
 /// Words of a bitmap of 32 KiB, which stays in the first cache. A thousand literals take one slot in 260.
 pub const SMALL: usize = 1 << 12;
@@ -23,8 +25,11 @@ pub const LARGE: usize = 1 << 15;
 /// Places that are probed together: one bit tells whether any of them hits.
 const GROUP: usize = 8;
 
-/// Groups that are probed before the hits among them are looked at: as many as one byte can count.
-const BLOCK: usize = 255;
+/// Groups of one block.
+const GROUPS: usize = BLOCK / GROUP;
+
+/// Blocks that are probed before the hits among them are looked at.
+const TILE: usize = 1024;
 
 /// Literals of four bytes or more, by one gram of each.
 pub struct Grams<const WORDS: usize> {
@@ -43,11 +48,11 @@ struct Alike {
 }
 
 impl<const WORDS: usize> Grams<WORDS> {
-    /// A table of `literals` with the numbers that they are told by; `commonness` says which gram of a literal to take.
+    /// A table of `literals`, which all hold a gram of text, with the numbers that they are told by; `commonness` says which gram of a literal to take.
     pub fn new(literals: &[(Vec<u8>, u32)], commonness: fn(&[u8]) -> u32) -> Self {
         let mut table = Self { bitmap: Box::new([0; WORDS]), literals: HashMap::default(), deepest: 0 };
         for (bytes, number) in literals {
-            let grams = bytes.windows(GRAM).enumerate();
+            let grams = bytes.windows(GRAM).enumerate().filter(|(_, gram)| is_text_gram(gram));
             // A gram that others have already costs more with each of them: they are compared one after the other.
             let price = |gram: &[u8]| commonness(gram) + 8 * table.sharing(gram);
             if let Some((into, gram)) = grams.min_by_key(|(_, gram)| price(gram)) {
@@ -56,6 +61,11 @@ impl<const WORDS: usize> Grams<WORDS> {
         }
         table.literals.values_mut().flatten().for_each(|alike| alike.literals.sort());
         table
+    }
+
+    /// The furthest that a gram stands behind the first byte of its literal.
+    pub fn deepest(&self) -> usize {
+        self.deepest
     }
 
     fn sharing(&self, gram: &[u8]) -> u32 {
@@ -76,26 +86,27 @@ impl<const WORDS: usize> Grams<WORDS> {
         }
     }
 
-    /// Calls `found` with the number of every literal that begins at a place of `range`, and that place.
-    pub fn find(&self, bytes: &[u8], range: Range<usize>, mut found: impl FnMut(u32, usize)) {
+    /// Calls `found` with the number of every literal that begins at a place of `range`, and that place. With marks, only
+    /// marked blocks are probed.
+    pub fn find(&self, bytes: &[u8], range: Range<usize>, marks: Option<&Marks>, mut found: impl FnMut(u32, usize)) {
         if self.literals.is_empty() {
             return;
         }
-        let end = range.end.saturating_add(self.deepest).min(bytes.len().saturating_sub(GRAM - 1));
-        let mut hits = [0; 256];
-        let mut at = range.start;
-        while at < end {
-            let next = (at + BLOCK * GROUP).min(end);
-            let block = bytes.get(at..next + GRAM - 1).unwrap_or_default();
-            let count = probe(block, &self.bitmap, &mut hits);
-            for &hit in hits.iter().take(usize::from(count)) {
-                let group = at + usize::from(hit) * GROUP;
+        let end = range.end.saturating_add(self.deepest).min(bytes.len());
+        let (mut blocks, mut hits) = ([0; TILE], [0; TILE * GROUPS]);
+        for tile in (range.start / BLOCK..end.div_ceil(BLOCK)).step_by(TILE) {
+            let part = tile * BLOCK..((tile + TILE) * BLOCK).min(end);
+            let all = part.len().div_ceil(BLOCK);
+            let count = match marks {
+                Some(marks) => marked(marks.of(part), &mut blocks),
+                None => marked(ALL.get(..all).unwrap_or_default(), &mut blocks),
+            };
+            let here = bytes.get(tile * BLOCK..).unwrap_or_default();
+            let count = probe(here, blocks.get(..count).unwrap_or_default(), &self.bitmap, &mut hits);
+            for &hit in hits.iter().take(count) {
+                let group = tile * BLOCK + usize::from(hit) * GROUP;
                 (group..group + GROUP).for_each(|at| self.compare(bytes, at, &range, &mut found));
             }
-            // What is left is less than a group.
-            let probed = block.len().saturating_sub(GRAM - 1) / GROUP * GROUP;
-            (at + probed..next).for_each(|at| self.compare(bytes, at, &range, &mut found));
-            at = next;
         }
     }
 
@@ -111,6 +122,15 @@ impl<const WORDS: usize> Grams<WORDS> {
             }
         }
     }
+}
+
+/// Whether a literal can be looked for where there is text only.
+pub fn has_gram(literal: &[u8]) -> bool {
+    literal.windows(GRAM).any(is_text_gram)
+}
+
+fn is_text_gram(gram: &[u8]) -> bool {
+    gram.iter().all(|&b| is_text(b))
 }
 
 fn gram_of(bytes: &[u8]) -> u32 {
@@ -135,20 +155,45 @@ fn bit<const WORDS: usize>(bitmap: &[u64; WORDS], gram: u32) -> u64 {
     word(bitmap, gram) & 1
 }
 
-/// Writes down in which groups of `block` a gram stands that the bitmap may have, and tells how many there are.
-#[multiversion(targets("x86_64+avx2+bmi1+bmi2"))]
-fn probe<const WORDS: usize>(block: &[u8], bitmap: &[u64; WORDS], hits: &mut [u8; 256]) -> u8 {
-    let (mut count, mut place) = (0_usize, 0_u8);
-    for group in block.windows(GROUP + GRAM - 1).step_by(GROUP) {
-        let Some(group) = group.first_chunk::<{ GROUP + GRAM - 1 }>() else { break };
-        let any = group.windows(GRAM).fold(0, |any, gram| any | word(bitmap, gram_of(gram)));
-        if let Some(hit) = hits.get_mut(count) {
-            *hit = place;
+/// A mark for every block of a tile.
+const ALL: [u8; TILE] = [1; TILE];
+
+/// Writes down which blocks are marked, and tells how many: without a branch, which would be guessed wrong half of the time.
+fn marked(marks: &[u8], blocks: &mut [u16; TILE]) -> usize {
+    let mut count = 0;
+    for (&mark, block) in marks.iter().zip(0_u16..) {
+        if let Some(slot) = blocks.get_mut(count) {
+            *slot = block;
         }
-        count += (any & 1) as usize;
-        place = place.wrapping_add(1);
+        count += usize::from(mark);
     }
-    count as u8
+    count
+}
+
+/// Writes down in which groups of the blocks a gram stands that the bitmap may have, and tells how many there are. Each group
+/// of a block behind which nothing is seen is one of them.
+#[multiversion(targets("x86_64+avx2+bmi1+bmi2"))]
+fn probe<const WORDS: usize>(
+    bytes: &[u8],
+    blocks: &[u16],
+    bitmap: &[u64; WORDS],
+    hits: &mut [u16; TILE * GROUPS],
+) -> usize {
+    let mut count = 0_usize;
+    for &block in blocks {
+        let seen = bytes.get(usize::from(block) * BLOCK..).and_then(|rest| rest.first_chunk::<{ BLOCK + GRAM - 1 }>());
+        for (group, place) in (0..GROUPS).zip(block * GROUPS as u16..) {
+            let group = seen.and_then(|seen| seen.get(group * GROUP..)).and_then(|rest| rest.first_chunk());
+            let any = group.map_or(1, |group: &[u8; GROUP + GRAM - 1]| {
+                group.windows(GRAM).fold(0, |any, gram| any | word(bitmap, gram_of(gram)))
+            });
+            if let Some(hit) = hits.get_mut(count) {
+                *hit = place;
+            }
+            count += (any & 1) as usize;
+        }
+    }
+    count
 }
 
 /// The hash of a gram among the few that the bitmap lets pass. The keys come from rules, so nobody can make them collide.

@@ -9,6 +9,8 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
+use super::marks::Marks;
+
 /// Letters in a row that make a run. Any 15 hold a whole word of 8 at a multiple of 8, which is what is tested.
 pub const SHORTEST: usize = 16;
 
@@ -87,13 +89,17 @@ impl Letters {
         self.runs.clear();
     }
 
-    /// Adds the runs that have a word in `range`. Ranges come in order.
-    pub fn add(&mut self, bytes: &[u8], range: Range<usize>) {
+    /// Adds the runs that have a word in `range`. Ranges come in order. With marks, parts that have none are passed over.
+    pub fn add(&mut self, bytes: &[u8], range: Range<usize>, marks: Option<&Marks>) {
         let mut classes = [0; BLOCK];
         let mut at = range.start;
         let mut floor = at;
         while at < range.end {
             let end = (at + BLOCK).min(range.end);
+            if marks.is_some_and(|marks| !marks.of(at..end).contains(&1)) {
+                at = end;
+                continue;
+            }
             classes.fill(0);
             class(bytes.get(at..end).unwrap_or_default(), &mut classes);
             let words = classes.chunks_exact(WORD).enumerate().filter(|(_, word)| *word == [1; WORD]);
@@ -252,7 +258,7 @@ mod tests {
     /// The runs of a text as they are joined, and the bytes that each letter stands in.
     fn runs(text: &[u8]) -> Vec<String> {
         let mut letters = Letters::default();
-        letters.add(text, 0..text.len());
+        letters.add(text, 0..text.len(), None);
         for (i, &letter) in letters.letters().iter().enumerate().filter(|(_, b)| **b != 0) {
             let place = &text[letters.place(i)];
             assert!(place.len() > 1 || standard(place[0]) == letter);

@@ -1,12 +1,15 @@
-//! The search for literals: grams for those of four bytes and more, packed SIMD searchers for those of three.
+//! The search for literals: grams for those that hold four bytes of text, packed SIMD searchers for the others, of which
+//! there are few.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use aho_corasick::Span;
 use aho_corasick::packed::{Builder, Config, MatchKind, Searcher};
 use memchr::memmem::Finder;
 
-use super::grams::{GRAM, Grams};
+use super::grams::{GRAM, Grams, has_gram};
+use super::marks::Marks;
 
 /// Patterns in one packed searcher; above 64 it would fall back to a scalar search.
 const GROUP: usize = 48;
@@ -18,10 +21,21 @@ pub struct Literals<const WORDS: usize> {
     longest: usize,
 }
 
-/// Literals of three bytes: no two of them can stand at one place, so the searcher names the only one.
+/// Literals by a few bytes of each, its rarest: no two of these heads can stand at one place, so the searcher names the only
+/// one.
 struct Short {
     search: Search,
-    numbers: Vec<u32>,
+    /// The literals of each head.
+    by_head: Vec<Vec<Tail>>,
+    /// The furthest that a head's last byte stands behind the first one of their literal.
+    deepest: usize,
+}
+
+/// A literal whose head stands `into` bytes behind its first one.
+struct Tail {
+    into: usize,
+    literal: Box<[u8]>,
+    number: u32,
 }
 
 enum Search {
@@ -34,8 +48,10 @@ impl<const WORDS: usize> Literals<WORDS> {
     /// A search for `literals`, which are all different and three bytes long at least.
     pub fn new(literals: Vec<(Vec<u8>, u32)>, commonness: fn(&[u8]) -> u32) -> Self {
         let longest = literals.iter().map(|(bytes, _)| bytes.len()).max().unwrap_or(0);
-        let (long, short): (Vec<_>, Vec<_>) = literals.into_iter().partition(|(bytes, _)| bytes.len() >= GRAM);
-        let short = short.chunks(GROUP).map(Short::new).collect();
+        let (long, short): (Vec<_>, Vec<_>) = literals.into_iter().partition(|(bytes, _)| has_gram(bytes));
+        // Those of three bytes are text, the others have none: together they would let too much pass.
+        let (short, binary): (Vec<_>, Vec<_>) = short.into_iter().partition(|(bytes, _)| bytes.len() < GRAM);
+        let short = searchers(short, GRAM - 1, commonness).chain(searchers(binary, GRAM, commonness)).collect();
         Self { grams: Grams::new(&long, commonness), short, longest }
     }
 
@@ -44,28 +60,55 @@ impl<const WORDS: usize> Literals<WORDS> {
         self.longest
     }
 
-    /// Calls `found` with the number of every literal that begins at a place of `range`, and that place.
-    pub fn find(&self, bytes: &[u8], range: Range<usize>, mut found: impl FnMut(u32, usize)) {
-        self.grams.find(bytes, range.clone(), &mut found);
+    /// Calls `found` with the number of every literal that begins at a place of `range`, and that place. With marks, blocks
+    /// that have none are passed over where only text is looked for.
+    pub fn find(&self, bytes: &[u8], range: Range<usize>, marks: Option<&Marks>, mut found: impl FnMut(u32, usize)) {
+        self.grams.find(bytes, range.clone(), marks, &mut found);
         self.short.iter().for_each(|short| short.find(bytes, range.clone(), &mut found));
+    }
+
+    /// How far behind a literal's first byte the bytes may stand by which it is found.
+    pub fn deepest(&self) -> usize {
+        self.grams.deepest()
     }
 }
 
-impl Short {
-    fn new(literals: &[(Vec<u8>, u32)]) -> Self {
-        let mut builder: Builder = Config::new().match_kind(MatchKind::LeftmostFirst).builder();
-        builder.extend(literals.iter().map(|(bytes, _)| bytes));
-        let finders = |all: &[(Vec<u8>, u32)]| all.iter().map(|(bytes, _)| Finder::new(bytes).into_owned()).collect();
-        let numbers = literals.iter().map(|(_, number)| *number).collect();
-        match builder.build() {
-            Some(searcher) => Self { search: Search::Packed(searcher), numbers },
-            None => Self { search: Search::OneByOne(finders(literals)), numbers },
+/// Packed searchers for `literals` by the rarest bytes of each, as many as `head`.
+fn searchers(literals: Vec<(Vec<u8>, u32)>, head: usize, commonness: fn(&[u8]) -> u32) -> impl Iterator<Item = Short> {
+    let mut heads: BTreeMap<Vec<u8>, Vec<Tail>> = BTreeMap::new();
+    for (literal, number) in literals {
+        let all = literal.windows(head).enumerate();
+        if let Some((into, head)) = all.min_by_key(|(_, head)| commonness(head)) {
+            let (head, literal) = (head.to_vec(), literal.as_slice().into());
+            heads.entry(head).or_default().push(Tail { into, literal, number });
         }
+    }
+    let mut heads = heads.into_iter();
+    let groups = std::iter::from_fn(move || Some(heads.by_ref().take(GROUP).collect::<Vec<_>>()));
+    groups.take_while(|group| !group.is_empty()).map(Short::new)
+}
+
+impl Short {
+    fn new(heads: Vec<(Vec<u8>, Vec<Tail>)>) -> Self {
+        let (heads, by_head): (Vec<_>, Vec<_>) = heads.into_iter().unzip();
+        let mut builder: Builder = Config::new().match_kind(MatchKind::LeftmostFirst).builder();
+        builder.extend(&heads);
+        let finders = || heads.iter().map(|head| Finder::new(head).into_owned()).collect();
+        let search = builder.build().map_or_else(|| Search::OneByOne(finders()), Search::Packed);
+        let head = heads.iter().map(Vec::len).max().unwrap_or(1) - 1;
+        let deepest = by_head.iter().flatten().map(|tail| tail.into + head).max().unwrap_or(0);
+        Self { search, by_head, deepest }
     }
 
     fn find(&self, bytes: &[u8], range: Range<usize>, found: &mut impl FnMut(u32, usize)) {
-        let end = (range.end + 2).min(bytes.len());
-        let mut tell = |index: usize, at| self.numbers.get(index).into_iter().for_each(|&number| found(number, at));
+        let end = range.end.saturating_add(self.deepest).min(bytes.len());
+        let mut tell = |head: usize, at: usize| {
+            for tail in self.by_head.get(head).into_iter().flatten() {
+                let start = at.checked_sub(tail.into).filter(|start| range.contains(start));
+                let here = |start: &usize| bytes.get(*start..).is_some_and(|rest| rest.starts_with(&tail.literal));
+                start.filter(here).into_iter().for_each(|start| found(tail.number, start));
+            }
+        };
         match &self.search {
             Search::Packed(searcher) => {
                 let mut start = range.start;

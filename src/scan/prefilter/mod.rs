@@ -4,7 +4,9 @@
 //! not depend on the number of rules:
 //!
 //! - pages of one repeated byte are passed over, because no literal is made of one byte only (`pages`);
-//! - literals are found by one gram of each (`grams`), those of three bytes by packed SIMD searchers (`literals`);
+//! - parts that hold no text are told by a test that the compiler vectorises (`marks`), and no text is looked for there;
+//! - literals are found by one gram of each (`grams`), those of three bytes and those that hold no text by packed SIMD
+//!   searchers (`literals`);
 //! - runs of UTF-16 are narrowed into a side buffer, which the same search goes through (`wide`);
 //! - long runs of base64 and hexadecimal digits are joined in another side buffer (`letters`), in which literals are looked for
 //!   in their encoded spellings (`encoded`);
@@ -17,6 +19,7 @@ mod grams;
 mod integers;
 mod letters;
 mod literals;
+mod marks;
 mod pages;
 mod rarity;
 #[cfg(test)]
@@ -32,6 +35,7 @@ use aes_words::aes_words;
 use encoded::{DER_HEADS, Encoded};
 use grams::{LARGE, SMALL};
 use literals::Literals;
+use marks::Marks;
 
 pub use encoded::Code;
 pub use integers::der_integers;
@@ -110,6 +114,7 @@ pub struct Found {
     pub triggered: Vec<Triggered>,
     /// Bytes in pages of one repeated byte.
     pub constant: u64,
+    marks: Marks,
     /// The letters of text in UTF-16.
     pub narrow: Narrow,
     /// Letters of base64 and of hexadecimal digits in the window itself.
@@ -165,6 +170,12 @@ impl Prefilter {
     /// Finds every candidate whose first byte lies in `owned`; and with `deeper`, what may be encoded anywhere in `bytes`.
     pub fn candidates(&self, bytes: &[u8], owned: Range<usize>, deeper: bool, found: &mut Found) {
         found.clear();
+        found.marks.clear(bytes);
+        // What is encoded is decoded as a whole, so the margins count too.
+        let seen = if deeper { 0..bytes.len() } else { owned.clone() };
+        for run in busy_runs(bytes, seen, self.literals.longest().max(2), &mut 0) {
+            self.texts(bytes, run, deeper, found);
+        }
         let runs = busy_runs(bytes, owned.clone(), self.literals.longest().max(2), &mut found.constant);
         for run in runs.into_iter().flat_map(tiles) {
             self.plain(bytes, run.clone(), found);
@@ -175,19 +186,9 @@ impl Prefilter {
                 aes_words(bytes, run.clone(), |at| tell(&self.aes, at, found));
             }
         }
-        // What is encoded is decoded as a whole, so the margins count too.
-        let seen = if deeper { 0..bytes.len() } else { owned.clone() };
-        for run in busy_runs(bytes, seen, self.literals.longest().max(2), &mut 0) {
-            if !self.alphabet.is_empty() {
-                found.narrow.add(bytes, run.clone(), &self.alphabet);
-            }
-            if deeper {
-                found.plain_layer.letters.add(bytes, run);
-            }
-        }
         self.wide(&owned, found);
         if deeper {
-            found.wide_layer.letters.add(found.narrow.letters(), 0..found.narrow.letters().len());
+            found.wide_layer.letters.add(found.narrow.letters(), 0..found.narrow.letters().len(), None);
             self.coded(&mut found.plain_layer);
             self.coded(&mut found.wide_layer);
         }
@@ -195,9 +196,22 @@ impl Prefilter {
         found.triggered.dedup();
     }
 
+    /// Marks the text of `run`, narrows what is UTF-16, and with `deeper` gathers what may be encoded.
+    fn texts(&self, bytes: &[u8], run: Range<usize>, deeper: bool, found: &mut Found) {
+        // A literal that begins in the run may be looked for by letters behind it.
+        let reached = run.end.saturating_add(self.literals.deepest() + 1).min(bytes.len());
+        found.marks.look(bytes, run.start..reached);
+        if !self.alphabet.is_empty() {
+            found.narrow.add(bytes, run.clone(), &self.alphabet);
+        }
+        if deeper {
+            found.plain_layer.letters.add(bytes, run, Some(&found.marks));
+        }
+    }
+
     fn coded(&self, layer: &mut Layer) {
         let (letters, coded) = (layer.letters.letters(), &mut layer.coded);
-        self.encoded.find(letters, 0..letters.len(), |number, letter| {
+        self.encoded.find(letters, 0..letters.len(), None, |number, letter| {
             let codes = self.codes.get(number as usize).into_iter().flatten();
             let group = |into: usize| letter.cast_signed() - into.cast_signed();
             coded.extend(codes.map(|&(code, into)| Coded { group: group(into), letter, code }));
@@ -206,9 +220,10 @@ impl Prefilter {
     }
 
     fn plain(&self, bytes: &[u8], run: Range<usize>, found: &mut Found) {
-        self.literals.find(bytes, run, |number, at| {
+        let Found { triggered, marks, .. } = found;
+        self.literals.find(bytes, run, Some(marks), |number, at| {
             let targets = self.targets.get(number as usize).into_iter().flatten();
-            found.triggered.extend(targets.map(|t| t.at(at, t.spelling == Spelling::Wide)));
+            triggered.extend(targets.map(|t| t.at(at, t.spelling == Spelling::Wide)));
         });
     }
 
@@ -216,7 +231,7 @@ impl Prefilter {
     fn wide(&self, owned: &Range<usize>, found: &mut Found) {
         let Found { triggered, narrow, .. } = found;
         let letters = narrow.letters();
-        self.literals.find(letters, 0..letters.len(), |number, index| {
+        self.literals.find(letters, 0..letters.len(), None, |number, index| {
             let at = narrow.at(index);
             if owned.contains(&at) {
                 let targets = self.targets.get(number as usize).into_iter().flatten();
