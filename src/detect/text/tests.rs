@@ -136,7 +136,10 @@ fn what_would_cost_too_much_or_never_match_is_refused_by_name() {
         (format!("literals = [\"aaaa\"]\n{pattern}"), "`aaaa`"),
         (format!("literals = [\"tök\"]\n{pattern}"), "ASCII"),
         ("literals = [\"tok\"]\npattern = '(?P<secret>tok[a-z]+)'".to_owned(), "repeats without bound"),
-        ("literals = [\"tok\"]\npattern = '(?P<secret>(?:[a-z]{1,999}){1,999}tok)'".to_owned(), "does not compile"),
+        (
+            "literals = [\"tok\"]\nafter = 40\npattern = '(?P<secret>(?:[a-z]{1,999}){1,999}tok)'".to_owned(),
+            "does not compile",
+        ),
         ("literals = [\"tok\"]\npattern = '(?P<secret>tok[a-z]{20000})'".to_owned(), "reaches 20003 letters"),
         ("literals = [\"tok\"]\npattern = 'tok[a-z]{8}'".to_owned(), "no group named `secret`"),
         ("literals = [\"tok\"]\npattern = '(?P<secret>tok[a-z){8})'".to_owned(), "does not compile"),
