@@ -223,16 +223,23 @@ fn before(window: &Window<'_>, at: usize) -> u64 {
 
 fn rank(window: &Window<'_>, grid: &Grid, run: &Run, at: usize, words: usize) -> Option<Rank> {
     let (first, last) = (at == run.range.start, at + WORD * words == run.range.end);
-    // glibc: the length is a multiple of 16, and three bits below it are flags.
-    let is_chunk = || (0x20..0x1_0000).contains(&before(window, at)) && before(window, at) & 8 == 0;
     match (first, last) {
         (true, true) => Some(Rank::Island),
-        (true, false) if is_chunk() => Some(Rank::Chunk),
+        (true, false) if is_chunk(window, at) => Some(Rank::Chunk),
         (true, false) | (false, true) => Some(Rank::Edge),
         _ if !grid.is_dense(at, words) => None,
         _ if run.is_long() => Some(Rank::Data),
         _ => Some(Rank::Inside),
     }
+}
+
+/// Whether glibc's length of an allocation stands before `at`, and another one where the next allocation begins, as far as
+/// the window shows it: a multiple of 16, with three flags in the bits below.
+fn is_chunk(window: &Window<'_>, at: usize) -> bool {
+    let is_length = |word: u64| (0x20..0x1_0000).contains(&word) && word & 8 == 0;
+    let length = before(window, at);
+    let next = at + (length & !7) as usize % 0x1_0000;
+    is_length(length) && (next > window.bytes().len() || is_length(before(window, next)))
 }
 
 /// The number of so many words that CPython's digits from `at` on make, most significant byte first, and the bytes of the
