@@ -7,13 +7,13 @@
 //! and the numbers that they belong to; division of known moduli by whatever may be a prime, in all forms of numbers at once;
 //! places and points of elliptic curves, and the multiplication of those places as if a key of each curve were known. Then
 //! the search for known secrets. Then a whole scan, pass by pass, with the clues and the secrets that the dump itself holds.
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints and may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
 
 mod common;
 
 use std::sync::Mutex;
 
-use dumpscrub::detect::{self, aes_schedule};
+use dumpscrub::detect::{self, Detector, aes_schedule};
 use dumpscrub::dump::{self, DumpMap};
 use dumpscrub::finding::Piece;
 use dumpscrub::hunt::ec_scalars::{Scalars, Targets};
@@ -63,10 +63,9 @@ impl Dump<'_> {
     }
 
     fn aes(&self) {
-        let is_aes =
-            |detector: &&Box<dyn detect::Detector>| detector.rules().iter().any(|r| r.id == aes_schedule::RULE);
         let all = detect::detectors().unwrap();
-        let at = all.iter().position(|detector| is_aes(&detector)).unwrap();
+        let is_aes = |detector: &dyn Detector| detector.rules().iter().any(|rule| rule.id == aes_schedule::RULE);
+        let at = all.iter().position(|detector| is_aes(detector.as_ref())).unwrap();
         let engine = Engine::new(all.into_iter().skip(at).take(1).collect()).unwrap();
         self.row("round keys of AES", || windows(self.bytes, |w| drop(engine.places(w))));
     }
