@@ -7,12 +7,7 @@
 //! For every dump: the prefilter alone, the local pass with the rules of the program, and the same with 20, 200 and 500
 //! made-up rules more. Absolute figures of a shared machine mean little; the ratio and the median of several rounds do.
 //! "Busy" counts only bytes outside of pages of one repeated byte, which cost next to nothing and are most of some dumps.
-#![expect(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a benchmark prints and may fail loudly"
-)]
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints and may fail loudly")]
 
 mod common;
 
