@@ -1,6 +1,6 @@
 //! A real nginx that serves TLS with keys made for the test: a dump of its worker, which holds no PEM, gives both keys, and
 //! every copy of their numbers that a plain search of bytes knows of is a site.
-#![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may fail loudly")]
 
 use std::fs;
 use std::net::TcpListener;
