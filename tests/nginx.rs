@@ -167,5 +167,4 @@ fn a_worker_without_pem_gives_both_keys_and_every_copy_of_their_numbers() {
         }
     }
     assert!(copies >= 7, "{copies} copies of seven numbers");
-    println!("{copies} copies of the numbers of both keys, each of them a site");
 }
