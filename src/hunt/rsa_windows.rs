@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use super::dense::{self, Bits, WORD};
 use super::number_words::{Digits, Order, Place};
@@ -24,7 +25,7 @@ use crate::image::Image;
 use crate::keys::limbs::{self, Dividend, Divisor, Exponents, LONGEST, Likeness};
 use crate::keys::number::Number;
 use crate::keys::rsa::{self, RsaNumbers};
-use crate::keys::{asn1, exponent};
+use crate::keys::{FoundKey, asn1, exponent};
 use crate::memory::AddressSpace;
 use crate::window::Window;
 
@@ -68,6 +69,8 @@ struct Target {
     /// Whether only the modulus is known.
     assumed: bool,
     dividend: Dividend,
+    /// What its numbers proved so far.
+    proven: Mutex<BTreeMap<Number, Proven>>,
 }
 
 fn targets(clues: &Clues) -> impl Iterator<Item = Target> + '_ {
@@ -79,7 +82,7 @@ fn targets(clues: &Clues) -> impl Iterator<Item = Target> + '_ {
         };
         let key = PublicKey { n: Number::from_be(modulus), e: exponent };
         let dividend = rsa::is_public_key(&key.n, &key.e).then(|| Dividend::new(&key.n, &key.e))??;
-        (dividend.half() >= 8).then_some(Target { key, assumed, dividend })
+        (dividend.half() >= 8).then(|| Target { key, assumed, dividend, proven: Mutex::default() })
     })
 }
 
@@ -162,9 +165,9 @@ impl Look<'_> {
         let mut limbs = [0; LONGEST];
         for index in at.ones().filter(|&index| self.owns(place.start + WORD * index)) {
             let Some(limbs) = place.limbs(index, half, &mut limbs) else { continue };
-            if let Some((numbers, piece, target)) = self.prime(limbs, half) {
+            if let Some(proven) = self.prime(limbs, half) {
                 let range = place.start + WORD * index..place.start + WORD * (index + half);
-                tell(numbers, target, piece, range, place.order.encoding(), out);
+                proven.tell(range, place.order.encoding(), out);
             }
         }
     }
@@ -179,9 +182,9 @@ impl Look<'_> {
             }
             for target in targets.iter().filter(|target| target.dividend.may_have_exponent(first)) {
                 let Some(limbs) = place.limbs(index, 2 * half, &mut limbs) else { break };
-                if let Some(numbers) = target.exponent(limbs) {
+                if let Some(proven) = target.exponent(limbs) {
                     let range = place.start + WORD * index..place.start + WORD * (index + 2 * half);
-                    tell(numbers, target, Piece::D, range, place.order.encoding(), out);
+                    proven.tell(range, place.order.encoding(), out);
                 }
             }
         }
@@ -203,9 +206,9 @@ impl Look<'_> {
                     let range = |digits: Digits| start + 4 * index..start + 4 * (index + digits.count);
                     if let Some(limbs) =
                         prime.limbs(&words, index).filter(|limbs| limbs.last().is_some_and(|l| l >> 63 == 1))
-                        && let Some((numbers, piece, target)) = self.prime(&limbs, half)
+                        && let Some(proven) = self.prime(&limbs, half)
                     {
-                        tell(numbers, target, piece, range(prime), Encoding::Digits30, out);
+                        proven.tell(range(prime), Encoding::Digits30, out);
                     }
                     let Some(limbs) = exponent.limbs(&words, index) else { continue };
                     let first = limbs.last().copied().unwrap_or(0);
@@ -213,8 +216,8 @@ impl Look<'_> {
                         continue;
                     }
                     for target in targets.iter().filter(|target| target.dividend.may_have_exponent(first)) {
-                        if let Some(numbers) = target.exponent(&limbs) {
-                            tell(numbers, target, Piece::D, range(exponent), Encoding::Digits30, out);
+                        if let Some(proven) = target.exponent(&limbs) {
+                            proven.tell(range(exponent), Encoding::Digits30, out);
                         }
                     }
                 }
@@ -222,7 +225,7 @@ impl Look<'_> {
         }
     }
 
-    fn prime(&self, limbs: &[u64], half: usize) -> Option<(RsaNumbers, Piece, &Target)> {
+    fn prime(&self, limbs: &[u64], half: usize) -> Option<Proven> {
         let Size { targets, likeness, .. } = self.prepared.sizes.get(&half)?;
         // Each of the three costs more than the one before.
         if !likeness.is_even(limbs) || limbs::has_small_divisor(limbs) || !likeness.has(limbs) {
@@ -230,12 +233,7 @@ impl Look<'_> {
         }
         let divisor = Divisor::new(limbs)?;
         let mut divided = targets.iter().filter(|target| target.dividend.may_be_divided_by(&divisor));
-        divided.find_map(|target| {
-            let prime = limbs::to_number(limbs);
-            let numbers = target.key.with_prime(&prime, None)?;
-            let piece = if numbers.p == prime { Piece::P } else { Piece::Q };
-            Some((numbers, piece, target))
-        })
+        divided.find_map(|target| target.prime(limbs))
     }
 
     fn owns(&self, at: usize) -> bool {
@@ -244,23 +242,51 @@ impl Look<'_> {
 }
 
 impl Target {
-    fn exponent(&self, limbs: &[u64]) -> Option<RsaNumbers> {
-        let d = limbs::to_number(limbs);
-        if d >= self.key.n {
-            return None;
+    fn prime(&self, limbs: &[u64]) -> Option<Proven> {
+        self.once(limbs, |prime| {
+            let numbers = self.key.with_prime(prime, None)?;
+            let piece = if numbers.p == *prime { Piece::P } else { Piece::Q };
+            Some((numbers, piece))
+        })
+    }
+
+    fn exponent(&self, limbs: &[u64]) -> Option<Proven> {
+        self.once(limbs, |d| {
+            let (p, _) = (*d < self.key.n).then(|| exponent::factor(&self.key.n, &self.key.e, d))??;
+            Some((self.key.with_prime(&p, Some(d.clone()))?, Piece::D))
+        })
+    }
+
+    /// Proves a number the first time it is seen: Java leaves thousands of copies, and to derive a key takes a millisecond.
+    fn once(&self, limbs: &[u64], prove: impl FnOnce(&Number) -> Option<(RsaNumbers, Piece)>) -> Option<Proven> {
+        let number = limbs::to_number(limbs);
+        let known = || self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(proven) = known().get(&number) {
+            return Some(proven.clone());
         }
-        let (p, _) = exponent::factor(&self.key.n, &self.key.e, &d)?;
-        self.key.with_prime(&p, Some(d))
+        let (numbers, piece) = prove(&number)?;
+        let mut key = numbers.into_found(Evidence::Proven)?;
+        if self.assumed {
+            key.public.context.push(format!("its public exponent was not seen; taken to be {USUAL_E}"));
+        }
+        let proven = Proven { key, piece };
+        known().insert(number, proven.clone());
+        Some(proven)
     }
 }
 
-fn tell(key: RsaNumbers, target: &Target, piece: Piece, range: Range<usize>, encoding: Encoding, out: &mut Hits) {
-    let form = Form { layout: Layout::Bare, encoding, piece };
-    let Some(mut found) = key.into_found(Evidence::Proven) else { return };
-    if target.assumed {
-        found.public.context.push(format!("its public exponent was not seen; taken to be {USUAL_E}"));
+/// A key, and which of its numbers proved it.
+#[derive(Clone)]
+struct Proven {
+    key: FoundKey,
+    piece: Piece,
+}
+
+impl Proven {
+    fn tell(self, range: Range<usize>, encoding: Encoding, out: &mut Hits) {
+        let form = Form { layout: Layout::Bare, encoding, piece: self.piece };
+        out.hits.push(self.key.at(range, form));
     }
-    out.hits.push(found.at(range, form));
 }
 
 #[cfg(test)]
