@@ -1,4 +1,4 @@
-//! apport's `.crash` files: fields of text, some of which are gzip in base64, a chunk a line.
+//! apport's `.crash` files: fields of text, some of which are compressed, in base64, a chunk a line.
 //!
 //! ```text
 //! ProblemType: Crash
@@ -6,18 +6,21 @@
 //!  H4sICAAAAAAC/0NvcmVEdW1wAA==
 //!  7L0LfFTVtTB+ZvKaBMgEBRsV9agHDQrJJBAeQjDhmRBI
 //! ```
-//! (`problem_report.py` of apport: `write`, `write_mime`.)
+//! Compressed is mostly gzip, zstd where the core came from systemd-coredump, and zlib in old reports (`problem_report.py` of
+//! apport: `write`, `CompressedValue`).
 
 use std::fs::File;
-use std::io::{self, BufRead as _, Read, Write as _};
+use std::io::{self, BufRead, BufReader, Read, Write};
 
+use ::zstd::stream::read::Decoder as ZstdDecoder;
+use ::zstd::stream::write::Encoder as ZstdEncoder;
 use base64ct::{Base64, Encoding as _};
 use flate2::Compression;
-use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
+use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
+use flate2::write::{GzEncoder, ZlibEncoder};
 
 use crate::container::out::Out;
-use crate::container::{Changed, Container, Peel};
+use crate::container::{Changed, Container, Peel, zstd};
 use crate::error::Result;
 use crate::image::{Image, Stream};
 use crate::span::Span;
@@ -27,6 +30,8 @@ pub struct Apport;
 
 /// What is compressed for one line.
 const CHUNK: usize = 1 << 20;
+/// The most fields in base64 that are listed; it is more than members are admitted.
+const FIELDS: usize = 1 << 17;
 /// The longest line: a chunk that is compressed, in base64, and more.
 const LONGEST: usize = 8 << 20;
 /// The line that comes before a field in base64, without the field's name.
@@ -54,7 +59,7 @@ impl Container for Apport {
             if !peel.admit() {
                 return Ok(());
             }
-            let mut decoder = MultiGzDecoder::new(Lines::new(image, field.value));
+            let mut decoder = Decoder::new(Lines::new(image, field.value));
             let spool = peel.decode(&mut decoder)?;
             if spool.cut.is_none() {
                 peel.cover(field.value);
@@ -69,7 +74,7 @@ impl Container for Apport {
         for field in fields(old)? {
             text_again(old, Span::between(at, field.value.from()), changed, &mut out)?;
             match changed.get(&field.value.from()) {
-                Some(new) => encode(new, &mut out)?,
+                Some(new) => encode(new, Codec::of(Lines::new(old, field.value)), &mut out)?,
                 None => out.copy(old, field.value)?,
             }
             at = field.value.end();
@@ -85,9 +90,120 @@ fn text_again(old: &Image, span: Span, changed: &Changed<'_>, out: &mut Out<'_>)
     }
 }
 
+/// How a field is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Codec {
+    Gzip,
+    Zstd,
+    Zlib,
+}
+
+impl Codec {
+    /// By its first bytes; zlib has no magic number and is what is left.
+    fn of(lines: Lines<'_>) -> Self {
+        BufReader::new(lines).fill_buf().map_or(Self::Zlib, Self::begins)
+    }
+
+    fn begins(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            _ => Self::Zlib,
+        }
+    }
+}
+
+type Input<'a> = BufReader<Lines<'a>>;
+
+/// The decoder of one field.
+enum Decoder<'a> {
+    New(Option<Input<'a>>),
+    Gzip(MultiGzDecoder<Input<'a>>),
+    Zstd(ZstdDecoder<'static, Input<'a>>),
+    Zlib(ZlibDecoder<Input<'a>>),
+}
+
+impl<'a> Decoder<'a> {
+    fn new(lines: Lines<'a>) -> Self {
+        Self::New(Some(BufReader::new(lines)))
+    }
+
+    fn open(mut input: Input<'a>) -> io::Result<Self> {
+        Ok(match Codec::begins(input.fill_buf()?) {
+            Codec::Gzip => Self::Gzip(MultiGzDecoder::new(input)),
+            Codec::Zlib => Self::Zlib(ZlibDecoder::new(input)),
+            Codec::Zstd => {
+                let mut decoder = ZstdDecoder::with_buffer(input)?;
+                decoder.window_log_max(zstd::WINDOW_LOG)?;
+                Self::Zstd(decoder)
+            }
+        })
+    }
+}
+
+impl Read for Decoder<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if let Self::New(input) = self {
+            *self = Self::open(input.take().ok_or(io::ErrorKind::UnexpectedEof)?)?;
+        }
+        match self {
+            Self::New(_) => Ok(0),
+            Self::Gzip(decoder) => decoder.read(into),
+            Self::Zstd(decoder) => decoder.read(into),
+            Self::Zlib(decoder) => match decoder.read(into)? {
+                0 if !into.is_empty() && !decoder.get_mut().fill_buf()?.is_empty() => {
+                    Err(io::Error::other("behind the end of the compressed stream stands something else"))
+                }
+                got => Ok(got),
+            },
+        }
+    }
+}
+
+/// The encoder of one field; what it has written so far can be taken.
+enum Encoder {
+    Gzip(GzEncoder<Vec<u8>>),
+    Zstd(ZstdEncoder<'static, Vec<u8>>),
+    Zlib(ZlibEncoder<Vec<u8>>),
+}
+
+impl Encoder {
+    fn new(codec: Codec) -> io::Result<Self> {
+        Ok(match codec {
+            Codec::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), Compression::best())),
+            Codec::Zlib => Self::Zlib(ZlibEncoder::new(Vec::new(), Compression::best())),
+            Codec::Zstd => Self::Zstd(ZstdEncoder::new(Vec::new(), 3)?),
+        })
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Gzip(encoder) => encoder.write_all(bytes),
+            Self::Zstd(encoder) => encoder.write_all(bytes),
+            Self::Zlib(encoder) => encoder.write_all(bytes),
+        }
+    }
+
+    fn written(&mut self) -> &mut Vec<u8> {
+        match self {
+            Self::Gzip(encoder) => encoder.get_mut(),
+            Self::Zstd(encoder) => encoder.get_mut(),
+            Self::Zlib(encoder) => encoder.get_mut(),
+        }
+    }
+
+    fn finish(self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Gzip(encoder) => encoder.finish(),
+            Self::Zstd(encoder) => encoder.finish(),
+            Self::Zlib(encoder) => encoder.finish(),
+        }
+    }
+}
+
 /// Fields as apport writes them: a line for each MiB of what is compressed.
-fn encode(new: &Image, out: &mut Out<'_>) -> Result<()> {
-    let (mut encoder, mut at) = (GzEncoder::new(Vec::new(), Compression::best()), 0);
+fn encode(new: &Image, codec: Codec, out: &mut Out<'_>) -> Result<()> {
+    let (mut encoder, mut at) = (out.write(|_| Encoder::new(codec))?, 0);
     while at < new.len() {
         let bytes = new.bytes(at, CHUNK)?;
         if bytes.is_empty() {
@@ -95,7 +211,7 @@ fn encode(new: &Image, out: &mut Out<'_>) -> Result<()> {
         }
         at += bytes.len() as u64;
         out.write(|_| encoder.write_all(&bytes))?;
-        line(encoder.get_mut(), out)?;
+        line(encoder.written(), out)?;
     }
     let mut rest = out.write(|_| encoder.finish())?;
     line(&mut rest, out)
@@ -135,7 +251,7 @@ pub struct Field {
 pub fn fields(image: &Image) -> Result<Vec<Field>> {
     let (mut found, mut open, mut line) = (Vec::new(), None::<Field>, 0);
     let mut stream = Stream::from(image, 0);
-    while line < image.len() {
+    while line < image.len() && found.len() < FIELDS {
         let (head, end) = next_line(&mut stream).map_err(|_| unreadable(image, line))?;
         match &mut open {
             Some(field) if head.starts_with(b" ") => field.value = Span::between(field.value.from(), end),

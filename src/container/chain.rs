@@ -34,6 +34,9 @@ pub enum Next {
 /// Bytes by which [`Next`] is told.
 const HEAD: usize = 64;
 
+/// The most runs of skippable frames that are remembered.
+const SKIPPED: usize = 1 << 20;
+
 /// Decodes frames until there is none.
 struct Chain<'a, F> {
     state: State<'a, F>,
@@ -60,14 +63,23 @@ impl<'a, F: Frame<'a>> Chain<'a, F> {
             Next::Skip(len) => {
                 let from = stream.at();
                 stream.skip(len);
-                match self.skipped.last_mut() {
-                    Some(last) if last.end() == from => *last = Span::between(last.from(), stream.at()),
-                    _ => self.skipped.push(Span::between(from, stream.at())),
-                }
+                self.skip(Span::between(from, stream.at()))?;
                 State::Between(stream)
             }
             Next::End => State::Done(Some(stream.at())),
         })
+    }
+
+    fn skip(&mut self, span: Span) -> io::Result<()> {
+        let is_full = self.skipped.len() == SKIPPED;
+        match self.skipped.last_mut() {
+            Some(last) if last.end() == span.from() => *last = Span::between(last.from(), span.end()),
+            _ if is_full => {
+                return Err(io::Error::other(format!("more than {SKIPPED} skippable frames stand between others")));
+            }
+            _ => self.skipped.push(span),
+        }
+        Ok(())
     }
 }
 

@@ -36,7 +36,7 @@ impl Container for Lz4 {
     /// One frame with the flags of the first one (LZ4 frame format, "Frame Descriptor").
     fn pack(&self, old: &Image, changed: &Changed<'_>, out: &mut File) -> Result<()> {
         let new = chain::only(changed)?;
-        let head = old.bytes(0, SHORTEST)?;
+        let head = old.bytes(zstd::past_skippable(old)?, SHORTEST)?;
         let is_legacy = head.starts_with(&LEGACY);
         let (flags, sizes) = match head.get(4..6) {
             Some(&[flags, sizes]) if !is_legacy => (flags, sizes),

@@ -36,6 +36,7 @@ mod zstd;
 use std::fs::File;
 use std::path::PathBuf;
 
+use crate::dump;
 use crate::error::Result;
 use crate::image::Image;
 
@@ -73,14 +74,26 @@ pub const CONTAINERS: &[&dyn Container] =
 /// Bytes that a container is recognised by: the first block of a tar.
 pub const HEAD: usize = 512;
 
-/// The container that knows the image's first bytes.
+/// The container that an image is: by its first bytes, by those behind the skippable frames that zstd and LZ4 may begin with,
+/// or by its end, where a zip stands behind a program that unpacks it.
 ///
 /// # Errors
 /// When the image cannot be read.
 pub fn recognise(image: &Image) -> Result<Option<&'static dyn Container>> {
     let head = image.bytes(0, HEAD)?;
-    Ok(CONTAINERS.iter().find(|container| container.probe(&head)).copied())
+    let by = |head: &[u8]| CONTAINERS.iter().find(|container| container.probe(head)).copied();
+    if let Some(known) = by(&head) {
+        return Ok(Some(known));
+    }
+    if zstd::skippable(&head).is_some() {
+        let first = image.bytes(zstd::past_skippable(image)?, HEAD)?;
+        return Ok(by(&first).filter(|container| FRAMED.contains(&container.name())));
+    }
+    Ok((zip::ends(image)? && !dump::is_known(image)?).then_some(&zip::Zip))
 }
+
+/// Containers whose frames may have skippable ones before them.
+const FRAMED: &[&str] = &["zstd", "lz4"];
 
 /// Where members are spooled, and what they may cost.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::Read;
 
 use crate::container::spool::Spool;
-use crate::container::{Container, HEAD, Settings, foreign, recognise};
+use crate::container::{Container, Settings, foreign, recognise};
 use crate::dump::{self, Class, DumpMap, Label};
 use crate::error::{Gap, Result};
 use crate::image::Image;
@@ -115,7 +115,7 @@ impl Walk<'_> {
         let Child { key, is_opaque, image, mut gaps } = child;
         let known = if is_opaque { None } else { recognise(&image)? };
         let Some(container) = known else {
-            gaps.extend(foreign::gap(&image.bytes(0, HEAD)?, &image));
+            gaps.extend(if is_opaque { None } else { foreign::gap(&image)? });
             return visitor.leaf(key, Peeled { image, containers: around.to_vec(), gaps, shell: None });
         };
         if around.len() >= self.settings.limits.depth {
@@ -204,6 +204,24 @@ impl Peel<'_> {
             None => {
                 let most = self.walk.settings.limits.members;
                 let reason = format!("there are more than {most} members; what comes behind them was not unpacked");
+                self.gap(Span::new(0, self.image.len()), reason);
+                false
+            }
+        }
+    }
+
+    /// Spends `bytes` of what may be unpacked: those that several members share, and that are looked at for each. Whether
+    /// there was enough; where not, that is told.
+    pub fn share(&mut self, bytes: u64) -> bool {
+        let budget = &self.walk.purse.bytes;
+        match budget.get().checked_sub(bytes) {
+            Some(left) => {
+                budget.set(left);
+                true
+            }
+            None => {
+                let reason = "members share so many bytes that looking at each of them is more than may be unpacked of an \
+                              input of this size; what comes behind was not unpacked";
                 self.gap(Span::new(0, self.image.len()), reason);
                 false
             }

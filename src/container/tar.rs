@@ -137,6 +137,9 @@ pub fn entry(image: &Image, at: u64) -> Found {
     let (mut name, mut pax, mut at) = (None, Pax::default(), at);
     loop {
         let block = image.bytes(at, 512).unwrap_or_default();
+        if block.is_empty() {
+            return Found::Damaged("the archive ends without its end mark: it may be cut".to_owned());
+        }
         if block.iter().all(|&byte| byte == 0) {
             return Found::End;
         }
@@ -145,7 +148,7 @@ pub fn entry(image: &Image, at: u64) -> Found {
                 "the header at {at:#x} is damaged or cut; what comes behind was not unpacked"
             ));
         };
-        let Ok(size) = header.entry_size() else {
+        let Some(size) = size(header) else {
             return Found::Damaged(format!("the header at {at:#x} says no size; what comes behind was not unpacked"));
         };
         let (kind, data) = (header.entry_type(), at + BLOCK);
@@ -202,7 +205,13 @@ fn header(block: &[u8; 512]) -> Option<&Header> {
     // The field of the checksum itself counts as spaces.
     let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
     let counted = sum(block.get(..148)?) + 8 * 32 + sum(block.get(156..)?);
-    (header.cksum().ok()? == counted && header.entry_size().is_ok()).then_some(header)
+    (header.cksum().ok()? == counted && size(header).is_some()).then_some(header)
+}
+
+/// The size of what stands behind a header. Labels of volumes, and folders of old programs, have none.
+fn size(header: &Header) -> Option<u64> {
+    let is_blank = header.as_old().size.iter().all(|byte| matches!(byte, 0 | b' '));
+    if is_blank { Some(0) } else { header.entry_size().ok() }
 }
 
 fn give(image: &Image, entry: Entry, peel: &mut Peel<'_>) -> Result<()> {

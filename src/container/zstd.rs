@@ -26,9 +26,7 @@ impl Container for Zstd {
     }
 
     fn probe(&self, head: &[u8]) -> bool {
-        // `pzstd` begins with a skippable frame that says how long the first frame is.
-        let behind = skippable(head).and_then(|len| head.get(usize::try_from(len).ok()?..));
-        head.starts_with(&MAGIC) || behind.is_some_and(|head| head.starts_with(&MAGIC))
+        head.starts_with(&MAGIC)
     }
 
     fn members(&self, image: &Image, peel: &mut Peel<'_>) -> Result<()> {
@@ -38,9 +36,8 @@ impl Container for Zstd {
     /// One frame like the first one. Skippable frames tell of the frames that were there before, and are left out.
     fn pack(&self, old: &Image, changed: &Changed<'_>, out: &mut File) -> Result<()> {
         let new = chain::only(changed)?;
-        let head = old.bytes(0, 512)?;
-        let from = skippable(&head).and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
-        let old = head.get(from..).and_then(header).unwrap_or(Header { window: 0, sized: true, checked: true });
+        let head = old.bytes(past_skippable(old)?, 18)?;
+        let old = header(&head).unwrap_or(Header { window: 0, sized: true, checked: true });
         Out::new(out).write(|out| {
             let mut encoder = Encoder::new(BufWriter::new(out), level(old.window))?;
             encoder.include_checksum(old.checked)?;
@@ -62,6 +59,22 @@ pub fn skippable(head: &[u8]) -> Option<u64> {
     let (magic, rest) = head.split_first_chunk::<4>()?;
     let len = u32::from_le_bytes(*rest.first_chunk()?);
     (0x184d_2a50..=0x184d_2a5f).contains(&u32::from_le_bytes(*magic)).then_some(8 + u64::from(len))
+}
+
+/// Skippable frames that are passed over before the first one that holds something; `pzstd` writes one.
+const SKIPPED: usize = 4096;
+
+/// Where the skippable frames end that `image` begins with.
+///
+/// # Errors
+/// When the image cannot be read.
+pub fn past_skippable(image: &Image) -> Result<u64> {
+    let mut at = 0_u64;
+    for _ in 0..SKIPPED {
+        let Some(len) = skippable(&image.bytes(at, 8)?) else { break };
+        at = at.saturating_add(len);
+    }
+    Ok(at)
 }
 
 fn next(head: &[u8]) -> Next {

@@ -42,6 +42,15 @@ pub trait Format: Sync {
 /// Every format, in the order in which they are asked; `raw` knows everything and stands last.
 pub const FORMATS: &[&dyn Format] = &[&minidump::Minidump, &elf_core::ElfCore, &macho_core::MachoCore, &raw::Raw];
 
+/// Whether a format other than `raw` knows the image's first bytes.
+///
+/// # Errors
+/// When the image cannot be read.
+pub fn is_known(image: &Image) -> Result<bool> {
+    let head = image.bytes(0, 64)?;
+    Ok(FORMATS.iter().find(|format| format.probe(&head)).is_some_and(|format| format.name() != raw::Raw.name()))
+}
+
 /// Describes the image by the first format that knows its head.
 ///
 /// # Errors

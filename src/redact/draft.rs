@@ -92,7 +92,22 @@ impl Draft {
         let file = self.file();
         std::os::unix::fs::fchown(file, Some(meta.uid()), Some(meta.gid())).map_err(failed)?;
         file.set_permissions(std::fs::Permissions::from_mode(meta.mode() & 0o7777)).map_err(failed)?;
-        copy_attributes(original, file).map_err(failed)
+        copy_attributes(original, file, |_| true).map_err(failed)
+    }
+
+    /// Gives the draft what systemd-coredump has written down of the crash in extended attributes of `original`
+    /// (`user.coredump.*`: process, signal, time), because its tools look for it there. Whether that could be kept: not every
+    /// file system has such attributes.
+    ///
+    /// # Errors
+    /// [`Error::Write`] when the attributes cannot be read or written where there are some.
+    pub fn keep_facts(&self, original: &File) -> Result<bool> {
+        const FACTS: &[u8] = b"user.coredump.";
+        match copy_attributes(original, self.file(), |name| name.starts_with(FACTS)) {
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOTSUP.raw_os_error()) => Ok(false),
+            Err(source) => Err(Error::Write { what: "the extended attributes of a dump".to_owned(), source }),
+            Ok(()) => Ok(true),
+        }
     }
 }
 
@@ -153,7 +168,7 @@ fn replace_by(file: &File, path: &Path, folder: &Path) -> io::Result<()> {
     passing.persist(path).map_err(|e| e.error)
 }
 
-fn copy_attributes(from: &File, to: &File) -> io::Result<()> {
+fn copy_attributes(from: &File, to: &File, is_wanted: impl Fn(&[u8]) -> bool) -> io::Result<()> {
     let mut names = vec![0_u8; 64 << 10];
     let len = match rustix::fs::flistxattr(from, &mut names[..]) {
         Err(rustix::io::Errno::NOTSUP) => return Ok(()),
@@ -161,7 +176,7 @@ fn copy_attributes(from: &File, to: &File) -> io::Result<()> {
     };
     names.truncate(len);
     let mut value = vec![0_u8; 64 << 10];
-    for name in names.split(|&b| b == 0).filter(|name| !name.is_empty()) {
+    for name in names.split(|&b| b == 0).filter(|name| !name.is_empty() && is_wanted(name)) {
         let len = rustix::fs::fgetxattr(from, name, &mut value[..])?;
         rustix::fs::fsetxattr(to, name, value.get(..len).unwrap_or_default(), XattrFlags::empty())?;
     }

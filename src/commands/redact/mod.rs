@@ -29,11 +29,11 @@ use crate::scan;
 #[derive(Debug)]
 enum Goal {
     /// A new file, or one that may be replaced.
-    File { path: PathBuf, replace: bool },
+    File { path: PathBuf, replace: bool, original: Option<PathBuf> },
     /// The place of the input.
     InPlace { path: PathBuf, original: File },
-    /// Standard output, once the proof holds.
-    Stdout,
+    /// Standard output, once the proof holds; until then in this folder.
+    Stdout { folder: PathBuf },
     /// Nowhere: only the plan is wanted.
     Nowhere,
 }
@@ -148,7 +148,7 @@ fn bar_free(bar: &Bar, speak: impl FnOnce() -> Result<()>) -> Result<()> {
 /// The dump itself may be on standard output; then people are told on the other.
 fn print(told: &Redaction<'_>, goal: &Goal, manner: &Manner) -> Result<()> {
     let detail = manner.detail();
-    if matches!(goal, Goal::Stdout) {
+    if matches!(goal, Goal::Stdout { .. }) {
         let mut out = anstream::stderr();
         return redaction::print(told, detail, &mut out).map_err(|source| goal.failed(source));
     }
@@ -171,7 +171,7 @@ impl Goal {
         }
         let path = args.output.clone().unwrap_or_default();
         if path.as_os_str() == "-" {
-            return Ok(Self::Stdout);
+            return Ok(Self::Stdout { folder: args.unpacking.settings().folder });
         }
         let same = || path.canonicalize().is_ok_and(|out| args.dump.canonicalize().is_ok_and(|dump| dump == out));
         if !is_stdin && same() {
@@ -184,13 +184,14 @@ impl Goal {
             return Err(usage(&format!("{} is there already; to replace it, use --force", path.display())));
         }
         Draft::beside(&path)?;
-        Ok(Self::File { path, replace: args.force })
+        let original = (!is_stdin).then(|| args.dump.clone());
+        Ok(Self::File { path, replace: args.force, original })
     }
 
     fn draft(&self) -> Result<Option<Draft>> {
         match self {
             Self::File { path, .. } | Self::InPlace { path, .. } => Draft::beside(path).map(Some),
-            Self::Stdout => Draft::beside(&std::env::temp_dir().join("dumpscrub")).map(Some),
+            Self::Stdout { folder } => Draft::beside(&folder.join("dumpscrub")).map(Some),
             Self::Nowhere => Ok(None),
         }
     }
@@ -198,7 +199,7 @@ impl Goal {
     fn path(&self) -> Option<&Path> {
         match self {
             Self::File { path, .. } | Self::InPlace { path, .. } => Some(path),
-            Self::Stdout | Self::Nowhere => None,
+            Self::Stdout { .. } | Self::Nowhere => None,
         }
     }
 
@@ -208,20 +209,37 @@ impl Goal {
 
     fn publish(&self, draft: Draft) -> Result<()> {
         match self {
-            Self::File { path, replace } => draft.publish(path, *replace),
+            Self::File { path, replace, original } => {
+                if let Some(original) = original {
+                    self.keep_facts(&draft, original)?;
+                }
+                draft.publish(path, *replace)
+            }
             Self::InPlace { path, original } => {
                 draft.look_like(original)?;
                 let meta = original.metadata().map_err(|source| self.failed(source))?;
                 draft::is_unchanged(path, &meta)?;
                 draft.publish(path, true)
             }
-            Self::Stdout => {
+            Self::Stdout { .. } => {
                 let mut file = draft.file();
                 file.rewind().map_err(|source| self.failed(source))?;
                 all_to_stdout(&mut file)
             }
             Self::Nowhere => Ok(()),
         }
+    }
+
+    fn keep_facts(&self, draft: &Draft, original: &Path) -> Result<()> {
+        let file = File::open(original).map_err(|source| Error::Open { path: original.to_owned(), source })?;
+        if !draft.keep_facts(&file)? {
+            let name = self.name();
+            complain(
+                "warning",
+                format!("{name}: its file system cannot keep the attributes user.coredump.* of the original"),
+            );
+        }
+        Ok(())
     }
 
     fn failed(&self, source: io::Error) -> Error {

@@ -135,7 +135,7 @@ impl Job<'_> {
     fn tell(&self, told: &mut Bundle<'_>) -> Result<()> {
         let detail = self.manner.detail();
         bar_free(self.bar, || match self.goal {
-            Goal::Stdout => {
+            Goal::Stdout { .. } => {
                 let printed = print_bundle(told, detail, &mut anstream::stderr());
                 printed.map_err(|source| self.goal.failed(source))
             }

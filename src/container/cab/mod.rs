@@ -2,6 +2,7 @@
 
 mod pack;
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
 
@@ -14,7 +15,7 @@ use crate::container::out::Out;
 use crate::container::{Changed, Container, Peel};
 use crate::error::Result;
 use crate::image::{Image, Stream};
-use crate::span::Span;
+use crate::span::{Cover, Span};
 
 /// Cabinets.
 pub struct Cab;
@@ -48,9 +49,12 @@ impl Container for Cab {
             let reason = format!("the list of files is damaged: {found} of {promised} could be read");
             peel.gap(Span::new(0, image.len()), reason);
         }
+        let (mut by_folder, mut taken) = (cabinet.by_folder(), Cover::new(image.len(), false));
         for (number, folder) in cabinet.folders.iter().enumerate() {
-            let files = cabinet.files.iter().filter(|file| usize::from(file.folder) == number);
-            folder_members(image, folder, &files.collect::<Vec<_>>(), peel)?;
+            let files = by_folder.remove(&number).unwrap_or_default();
+            if !folder_members(image, folder, &files, &mut taken, peel)? {
+                return Ok(());
+            }
         }
         for file in cabinet.files.iter().filter(|file| usize::from(file.folder) >= cabinet.folders.len()) {
             let reason = "it begins or goes on in another cabinet, and was not scanned";
@@ -128,6 +132,15 @@ impl Cabinet {
         let folders = (0..folders).map(folder).collect::<Option<Vec<Folder>>>()?;
         Some(Self { folders, files: files(image, files_at.into(), promised), promised })
     }
+
+    /// The files of each folder, by its number.
+    fn by_folder(&self) -> HashMap<usize, Vec<&File>> {
+        let mut folders: HashMap<usize, Vec<&File>> = HashMap::new();
+        for file in &self.files {
+            folders.entry(file.folder.into()).or_default().push(file);
+        }
+        folders
+    }
 }
 
 fn files(image: &Image, mut at: u64, promised: u16) -> Vec<File> {
@@ -171,23 +184,40 @@ impl Fields {
     }
 }
 
-fn folder_members(image: &Image, folder: &Folder, files: &[&File], peel: &mut Peel<'_>) -> Result<()> {
+/// Gives the files of one folder; whether there may be more. `taken` is what folders before it stand in.
+fn folder_members(
+    image: &Image,
+    folder: &Folder,
+    files: &[&File],
+    taken: &mut Cover<bool>,
+    peel: &mut Peel<'_>,
+) -> Result<bool> {
     if files.is_empty() {
-        return Ok(());
+        if folder.blocks > 0 {
+            let reason = "no file of the cabinet's list stands in this folder; it was not unpacked";
+            peel.gap(Span::new(folder.data.min(image.len()), 0), reason);
+        }
+        return Ok(true);
     }
     let Some(codec) = Codec::of(folder.kind) else {
         let reason = format!("it is compressed with method {}, which is not unpacked; it was not scanned", folder.kind);
-        return files.iter().try_for_each(|file| peel.locked(file.entry, file.name.clone(), reason.clone()));
+        files.iter().try_for_each(|file| peel.locked(file.entry, file.name.clone(), reason.clone()))?;
+        return Ok(true);
     };
     let mut blocks = Blocks::new(image, folder, codec);
     let mut spool = peel.decode(&mut blocks)?;
+    let whole = Span::between(folder.data, blocks.at.at().max(folder.data));
     if spool.cut.is_none() {
-        peel.cover(Span::between(folder.data, blocks.at.at()));
+        peel.cover(whole);
+    }
+    if !peel.share(common(taken, whole)) {
+        return Ok(false);
     }
     let (cut, shared) = (spool.cut.take(), peel.shared(spool));
+    let mut given = Cover::new(shared.len(), false);
     for file in files {
-        if !peel.admit() {
-            break;
+        if !peel.admit() || !peel.share(common(&mut given, file.span)) {
+            return Ok(false);
         }
         let mut reasons = Vec::new();
         if file.span.end() > shared.len() {
@@ -197,13 +227,25 @@ fn folder_members(image: &Image, folder: &Folder, files: &[&File], peel: &mut Pe
         }
         peel.inside(file.entry, file.name.clone(), &shared, file.span, reasons)?;
     }
+    let place = Span::new(folder.data.min(image.len()), 0);
     if let Some(cut) = cut {
+        peel.gap(place, format!("a folder could not be unpacked to its end: {cut}"));
+    }
+    let lost: u64 = given.all().iter().filter(|(_, given)| !given).map(|(span, _)| span.len).sum();
+    if lost > 0 {
         peel.gap(
-            Span::new(folder.data.min(image.len()), 0),
-            format!("a folder could not be unpacked to its end: {cut}"),
+            place,
+            format!("{lost} bytes of a folder belong to no file of the cabinet's list, and were not scanned"),
         );
     }
-    Ok(())
+    Ok(true)
+}
+
+/// How many bytes of `span` are taken already; then all of them are.
+fn common(taken: &mut Cover<bool>, span: Span) -> u64 {
+    let common = taken.runs(span).iter().filter(|(_, taken)| *taken).map(|(span, _)| span.len).sum();
+    taken.paint(span, true);
+    common
 }
 
 enum Codec {

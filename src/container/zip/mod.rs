@@ -27,6 +27,10 @@ const END: &[u8] = b"PK\x05\x06";
 /// The longest record of the directory: 46 bytes, and three fields of 65,535 bytes.
 const RECORD: usize = 46 + 3 * 0xffff + 64;
 
+/// The most entries that a directory may have, and the most bytes of names in it: all of them are held in memory.
+const ENTRIES: usize = 200_000;
+const NAMES: usize = 32 << 20;
+
 /// Bits of a member's flags: encrypted, strongly encrypted, with an encrypted directory.
 const LOCKED: u16 = 1 | 1 << 6 | 1 << 13;
 /// The bit that says that sizes and CRC stand behind the data.
@@ -106,15 +110,47 @@ pub fn directory(image: &Image) -> std::result::Result<Vec<Entry>, String> {
     let mut buffer = vec![0; RECORD];
     let located = ZipLocator::new().locate_in_reader(Source(image), &mut buffer, image.len());
     let archive = located.map_err(|(_, error)| error.to_string())?;
-    let (promised, mut entries) = (archive.entries_hint(), Vec::new());
+    let (promised, mut entries, mut names) = (archive.entries_hint(), Vec::new(), 0);
     let mut records = archive.entries(&mut buffer);
     while let Some(record) = records.next_entry().map_err(|error| error.to_string())? {
-        entries.push(Entry::of(&record));
+        let entry = Entry::of(&record);
+        names += entry.name.len();
+        if entries.len() == ENTRIES || names > NAMES {
+            return Err(format!("it has more than {ENTRIES} entries, or more than {NAMES} bytes of names"));
+        }
+        entries.push(entry);
     }
     match entries.len() as u64 == promised {
         true => Ok(entries),
         false => Err(format!("it has {} entries and says {promised}", entries.len())),
     }
+}
+
+/// Whether the image ends like a zip: with the record that ends a directory, and the directory before it.
+///
+/// # Errors
+/// When the image cannot be read.
+pub fn ends(image: &Image) -> Result<bool> {
+    const RECORD: usize = 22;
+    let from = image.len().saturating_sub((RECORD + 0xffff) as u64);
+    let tail = image.bytes(from, RECORD + 0xffff)?;
+    // The comment, whose length stands in the record, reaches to the end of the file.
+    let is_last = |at: &usize| {
+        let comment = tail.get(at + 20..).and_then(|bytes| bytes.first_chunk()).map(|len| u16::from_le_bytes(*len));
+        comment.is_some_and(|len| at + RECORD + usize::from(len) == tail.len())
+    };
+    let mut records = tail.windows(4).enumerate().filter(|(_, bytes)| *bytes == END).map(|(at, _)| at);
+    let Some(at) = records.find(is_last) else { return Ok(false) };
+    let locator = at.checked_sub(20).and_then(|at| tail.get(at..));
+    if locator.is_some_and(|bytes| bytes.starts_with(b"PK\x06\x07")) {
+        return Ok(true);
+    }
+    let size = tail.get(at + 12..).and_then(|bytes| bytes.first_chunk()).map_or(0, |size| u32::from_le_bytes(*size));
+    let directory = (from + at as u64).checked_sub(size.into());
+    Ok(match directory {
+        Some(directory) if size > 0 => image.bytes(directory, 4)? == b"PK\x01\x02",
+        _ => false,
+    })
 }
 
 /// Where the record is that ends the archive.
@@ -221,8 +257,12 @@ fn listed(image: &Image, entries: &[Entry], peel: &mut Peel<'_>) -> Result<()> {
             reasons.push(format!("{what} is another in the directory of the archive than before the member's data"));
         }
         let whole = Span::new(entry.header, data.saturating_add(entry.packed) - entry.header);
-        if taken.runs(whole).iter().any(|(_, taken)| *taken) {
+        let shared = taken.runs(whole).iter().filter(|(_, taken)| *taken).map(|(span, _)| span.len).sum();
+        if shared > 0 {
             reasons.push("its bytes overlap those of another member: an archive that is made to mislead".to_owned());
+        }
+        if !peel.share(shared) {
+            return Ok(());
         }
         if whole.end() > image.len() {
             reasons.push("its data ends outside of the archive".to_owned());
