@@ -5,7 +5,6 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::Command;
-use std::time::Instant;
 
 use base64ct::Encoding as _;
 use dumpscrub::container::{self, Settings};
@@ -101,31 +100,112 @@ fn whole_samples_give_their_content() {
     }
 }
 
+/// Every field of the headers, as if it had any width, at 0, 1, one below its maximum, and its maximum.
 #[test]
 fn fields_at_their_limits_do_no_harm() {
-    for (name, bytes) in samples() {
-        let started = Instant::now();
+    for (_, bytes) in samples() {
         let ends = bytes.len().saturating_sub(100).max(64).min(bytes.len())..bytes.len();
         for at in (0..64.min(bytes.len())).chain(ends) {
-            for (value, width) in [(0_u64, 1), (1, 1), (0xff, 1), (u64::MAX - 1, 4), (u64::MAX, 4)] {
-                let mut bytes = bytes.clone();
+            for (value, width) in
+                (0..4).flat_map(|log| [0_u64, 1, u64::MAX - 1, u64::MAX].map(|value| (value, 1 << log)))
+            {
+                let mut changed = bytes.clone();
                 let end = (at + width).min(bytes.len());
-                let len = end - at;
-                bytes[at..end].copy_from_slice(&value.to_le_bytes()[..len]);
-                take_apart(bytes);
+                changed[at..end].copy_from_slice(&value.to_le_bytes()[..end - at]);
+                if changed != bytes {
+                    take_apart(changed);
+                }
             }
         }
-        assert!(started.elapsed().as_secs() < 300, "{name}");
     }
 }
 
+/// What comes out, without the shells, and whether a gap is told.
+fn shown(bytes: Vec<u8>) -> (Vec<Vec<u8>>, bool) {
+    let (mut all, mut has_gap) = (Vec::new(), false);
+    container::peel(Image::from_bytes("x", bytes), &settings(), &mut |peeled| {
+        has_gap |= !peeled.gaps.is_empty();
+        if peeled.shell.is_none() {
+            all.push(peeled.image.bytes(0, usize::MAX)?);
+        }
+        Ok(())
+    })
+    .unwrap();
+    (all, has_gap)
+}
+
+/// Nothing is lost in silence: where a container is cut, all of its content comes out, or a gap is told.
 #[test]
-fn cut_anywhere_does_no_harm() {
-    for (_, bytes) in samples() {
-        for at in (0..100.min(bytes.len())).chain((0..30).map(|_| rand::rng().random_range(0..bytes.len()))) {
-            take_apart(bytes[..at].to_vec());
+fn cut_anywhere_is_told() {
+    for (name, bytes) in samples() {
+        let (whole, _) = shown(bytes.clone());
+        let ends = bytes.len().saturating_sub(200)..bytes.len();
+        for at in (1..100).chain(ends).chain((0..30).map(|_| rand::rng().random_range(1..bytes.len()))) {
+            let cut = bytes[..at.min(bytes.len())].to_vec();
+            take_apart(cut.clone());
+            // What is too short to be told from other files is scanned as it is.
+            let is_known = container::recognise(&Image::from_bytes("x", cut.clone())).unwrap().is_some();
+            // A legacy frame of LZ4 has no end: what is cut behind its magic number is a whole one of nothing.
+            let is_known = is_known && (name != "legacy" || at > 4);
+            // A report of apport is lines; those that are not there are not missed before a field has begun.
+            let has_begun = name != "apport" || cut.windows(7).any(|bytes| bytes == b"base64\n");
+            let (all, has_gap) = shown(cut);
+            let large =
+                |all: &[Vec<u8>]| all.iter().filter(|one| one.len() >= content().len()).cloned().collect::<Vec<_>>();
+            let is_whole = large(&all) == large(&whole);
+            assert!(!is_known || !has_begun || has_gap || is_whole, "{name}, cut at {at} of {}", bytes.len());
         }
     }
+}
+
+fn le(value: usize, width: usize) -> Vec<u8> {
+    value.to_le_bytes().into_iter().chain([0; 8]).take(width).collect()
+}
+
+/// A zip of one stored member that its directory names many times.
+#[test]
+fn members_that_share_their_bytes_are_paid_for() {
+    let data = vec![7; 200_000];
+    let crc = crc32fast::hash(&data);
+    let fields =
+        [le(20, 2), le(0, 8), crc.to_le_bytes().to_vec(), le(data.len(), 4), le(data.len(), 4), le(1, 2), le(0, 2)]
+            .concat();
+    let local = [&b"PK\x03\x04"[..], &fields, b"n", &data].concat();
+    let record = [&b"PK\x01\x02"[..], &le(20, 2), &fields, &le(0, 14), b"n"].concat();
+    let count = 2000;
+    let mut bytes = local.clone();
+    (0..count).for_each(|_| bytes.extend(&record));
+    let end =
+        [le(0, 4), le(count, 2), le(count, 2), le(record.len() * count, 4), le(local.len(), 4), le(0, 2)].concat();
+    bytes.extend([&b"PK\x05\x06"[..], &end].concat());
+    assert!(take_apart(bytes.clone()) > 400_000);
+    assert!(shown(bytes).1);
+}
+
+/// A cabinet whose folder is one block, which many files are all of.
+#[test]
+fn files_that_share_their_folder_are_paid_for() {
+    let (data, count) = (vec![7_u8; 32 << 10], 3000);
+    let file = [le(data.len(), 4), le(0, 4), le(0, 8), b"n\0".to_vec()].concat();
+    let block_at = 36 + 8 + file.len() * count;
+    let block = [le(0, 4), le(data.len(), 2), le(data.len(), 2), data].concat();
+    let len = block_at + block.len();
+    let head = [
+        b"MSCF".to_vec(),
+        le(0, 4),
+        le(len, 4),
+        le(0, 4),
+        le(36 + 8, 4),
+        le(0, 4),
+        vec![3, 1],
+        le(1, 2),
+        le(count, 2),
+        le(0, 6),
+    ];
+    let folder = [le(block_at, 4), le(1, 2), le(0, 2)].concat();
+    let bytes = [head.concat(), folder, file.repeat(count), block].concat();
+    assert!(take_apart(bytes.clone()) > 100_000);
+    assert!(shown(bytes).1);
 }
 
 #[test]
@@ -153,7 +233,6 @@ fn a_bomb_of_archives_stops_at_the_budget() {
         assert!(std::env::var_os("DUMPSCRUB_REQUIRE_TOOLS").is_none(), "zip is missing");
         return;
     }
-    let started = Instant::now();
     let (mut gaps, mut bytes) = (0, 0);
     let image = Image::from_bytes("bomb", fs::read(folder.path().join("z5")).unwrap());
     container::peel(image, &settings(), &mut |peeled| {
@@ -162,5 +241,6 @@ fn a_bomb_of_archives_stops_at_the_budget() {
         Ok(())
     })
     .unwrap();
-    assert!(gaps > 0 && started.elapsed().as_secs() < 120, "{gaps} gaps, {bytes} bytes");
+    // Stored members of a zip in a zip cost nothing, and are no more than what holds them.
+    assert!(gaps > 0 && bytes < 2 * settings().limits.allowed(0), "{gaps} gaps, {bytes} bytes");
 }

@@ -116,6 +116,60 @@ fn killed_at_any_moment_it_leaves_nothing_or_a_proven_file() {
     println!("{TIMES} kills: {finished} after the file had its name, {} before", TIMES - finished);
 }
 
+/// The spool of what was unpacked, the new members and the new container are in the same folder, and have no names there.
+#[test]
+fn killed_at_any_moment_it_leaves_nothing_of_a_container() {
+    let place = Place::new(1 << 20);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&fs::read(place.path("in.dmp")).unwrap()).unwrap();
+    fs::write(place.path("in.dmp"), packed.finish().unwrap()).unwrap();
+    let start = Instant::now();
+    let right = place.redacted();
+    let whole = start.elapsed();
+    for _ in 0..TIMES / 4 {
+        let _ = fs::remove_file(place.path("out.dmp"));
+        let _ = fs::remove_file(place.path("out.dmp.receipt.json"));
+        let mut child = place.command().args(["-o", "out.dmp", "--spool-dir", "."]).spawn().unwrap();
+        std::thread::sleep(whole.mul_f64(rand::rng().random_range(0.0..1.1)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let is_there = place.others().iter().any(|name| name == "out.dmp");
+        assert!(
+            !is_there || fs::read(place.path("out.dmp")).unwrap() == right,
+            "it is there and is not the proven one"
+        );
+        let known = |name: &String| name == "out.dmp" || name == "out.dmp.receipt.json";
+        assert_eq!(place.others().into_iter().filter(|name| !known(name)).collect::<Vec<_>>(), [""; 0]);
+    }
+}
+
+/// systemd-coredump keeps what it knows of a crash in extended attributes of the core's file; others are not copied to new files.
+#[test]
+fn what_systemd_wrote_of_the_crash_is_kept() {
+    use rustix::fs::{XattrFlags, getxattr, setxattr};
+    let place = Place::new(64 << 10);
+    let facts = [("user.coredump.pid", "4711"), ("user.coredump.comm", "nginx"), ("user.of-somebody", "else")];
+    for (name, value) in facts {
+        match setxattr(place.path("in.dmp"), name, value.as_bytes(), XattrFlags::empty()) {
+            Err(rustix::io::Errno::NOTSUP) => return println!("this file system has no extended attributes"),
+            done => done.unwrap(),
+        }
+    }
+    let kept = |file: &str| {
+        let mut value = [0_u8; 64];
+        let has = |(name, told): &(&str, &str)| {
+            getxattr(place.path(file), *name, &mut value[..]).is_ok_and(|len| &value[..len] == told.as_bytes())
+        };
+        facts.iter().map(has).collect::<Vec<_>>()
+    };
+    assert_eq!(place.command().args(["-o", "out.dmp"]).output().unwrap().status.code(), Some(0));
+    assert_eq!(kept("out.dmp"), [true, true, false]);
+    assert_eq!(fs::metadata(place.path("out.dmp")).unwrap().mode() & 0o7777, 0o600);
+    let done = place.command().args(["--in-place", "--force"]).output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+    assert_eq!(kept("in.dmp"), [true, true, true]);
+}
+
 #[test]
 fn in_place_the_original_is_there_or_the_redacted_one() {
     let place = Place::new(1 << 20);

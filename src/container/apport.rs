@@ -54,6 +54,12 @@ impl Container for Apport {
         let (mut at, mut texts) = (0, 0);
         let fields = fields(image)?;
         for field in &fields {
+            if field.value.is_empty() {
+                let reason =
+                    format!("field {} says that it is in base64, and holds nothing: it may be cut", field.name);
+                peel.gap(field.value, reason);
+                continue;
+            }
             text(Span::between(at, field.value.from()), &mut texts, peel)?;
             at = field.value.end();
             if !peel.admit() {
@@ -71,7 +77,7 @@ impl Container for Apport {
 
     fn pack(&self, old: &Image, changed: &Changed<'_>, out: &mut File) -> Result<()> {
         let (mut out, mut at) = (Out::new(out), 0);
-        for field in fields(old)? {
+        for field in fields(old)?.into_iter().filter(|field| !field.value.is_empty()) {
             text_again(old, Span::between(at, field.value.from()), changed, &mut out)?;
             match changed.get(&field.value.from()) {
                 Some(new) => encode(new, Codec::of(Lines::new(old, field.value)), &mut out)?,
@@ -265,7 +271,6 @@ pub fn fields(image: &Image) -> Result<Vec<Field>> {
         line = end;
     }
     found.extend(open);
-    found.retain(|field| field.value.len > 0);
     Ok(found)
 }
 
@@ -345,7 +350,8 @@ mod tests {
         let text = b"ProblemType: Crash\nCoreDump: base64\n aGVs\n bG8=\nProcEnviron:\n A=b\nEmpty: base64\nLast: base64\n eA==";
         let image = Image::from_bytes("x", text.to_vec());
         let found = fields(&image).unwrap();
-        assert_eq!(found.iter().map(|field| field.name.as_str()).collect::<Vec<_>>(), ["CoreDump", "Last"]);
+        let told: Vec<_> = found.iter().map(|field| (field.name.as_str(), field.value.len)).collect();
+        assert_eq!(told, [("CoreDump", 12), ("Empty", 0), ("Last", 5)]);
         let mut lines = Vec::new();
         Lines::new(&image, found[0].value).read_to_end(&mut lines).unwrap();
         assert_eq!(lines, b"hello");
