@@ -114,6 +114,10 @@ pub enum Layout {
     Dpapi,
     /// An answer of NTLM.
     Ntlm,
+    /// A secret-key packet of OpenPGP.
+    Pgp,
+    /// A keytab, a ticket cache or a message of Kerberos.
+    Kerberos,
     /// .NET's `<RSAKeyValue>`.
     KeyXml,
     /// A JSON Web Key.
@@ -235,6 +239,8 @@ const LAYOUTS: &[Layout] = &[
     Layout::Cng,
     Layout::Dpapi,
     Layout::Ntlm,
+    Layout::Pgp,
+    Layout::Kerberos,
     Layout::KeyXml,
     Layout::Jwk,
     Layout::KeySchedule,

@@ -21,6 +21,7 @@ pub mod limits;
 pub mod memory;
 pub mod redact;
 pub mod report;
+pub mod rules_import;
 pub mod scan;
 pub mod span;
 pub mod vault;

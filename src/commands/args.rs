@@ -401,7 +401,7 @@ pub struct MapArgs {
     pub format: PlainFormat,
 }
 
-/// Show or check the rules: what is looked for, and what to do when it is found
+/// Show, check or import rules: what is looked for, and what to do when it is found
 #[derive(Debug, ClapArgs)]
 pub struct RulesArgs {
     #[command(subcommand)]
@@ -432,6 +432,26 @@ pub enum RulesAction {
     List(PlainFormat),
     /// Check that every rule is whole and does what its examples say
     Check(PlainFormat),
+    Import(ImportArgs),
+}
+
+/// Make rules of another scanner's: gitleaks, betterleaks, Nosey Parker, Kingfisher 1.x
+///
+/// The file is TOML with [[rules]], or YAML with a list of rules. Each rule is rewritten for memory: what asks for the end of
+/// a text goes, what repeats without bound gets a bound, and the rule must then find its examples, or texts that are made up,
+/// in every surrounding that memory has. A rule that cannot is refused by name. What a rule says and has no counterpart is
+/// told; rules that try credentials lose that part. --rules takes the file that is written.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = exit::IMPORT_HELP)]
+pub struct ImportArgs {
+    /// The file of rules, or - for standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Write the rules to this file [default: standard output, and the report goes to standard error]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub format: PlainFormat,
 }
 
 /// A choice between text and JSON.

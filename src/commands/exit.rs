@@ -38,6 +38,13 @@ Exit codes:
   2  wrong usage, an input that failed, or an internal error
 Where more than one applies, 2 comes before 1.";
 
+/// The table that `rules import --help` shows.
+pub const IMPORT_HELP: &str = "\
+Exit codes:
+  0  every rule was imported
+  1  some rules were refused; the others were written
+  2  wrong usage, an input or output that failed, or an internal error";
+
 /// The table of commands that only answer or make something.
 pub const PLAIN_HELP: &str = "\
 Exit codes:

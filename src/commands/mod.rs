@@ -17,6 +17,7 @@ mod paper;
 mod progress;
 mod receipt;
 mod redact;
+mod rule_import;
 mod rule_list;
 mod rules;
 mod scan;
@@ -57,7 +58,7 @@ fn run(args: &args::Args) -> Result<u8> {
         Command::Receipt(receipt) => receipt::run(&receipt.action, &args.manner),
         Command::Key(key) => key::run(&key.action),
         Command::Map(map) => map::run(map, &args.manner),
-        Command::Rules(rules) => rules::run(&rules.action, &rules.files),
+        Command::Rules(rules) => rules::run(&rules.action, &rules.files, &args.manner),
         Command::Completions(completions) => completions::run(completions.shell),
         Command::Man(man) => man::run(man.command.as_deref()),
     }

@@ -46,11 +46,13 @@ struct Row<'a> {
 #[derive(Default, Serialize)]
 struct Summary<'a> {
     rules: usize,
-    /// Text rules that know the issuer or the kind of their secrets.
+    /// Text rules that know the issuer or the kind of their secrets, and whose examples no other rule finds.
     specific: usize,
     paranoid: usize,
     by_proof: BTreeMap<String, usize>,
     by_field: BTreeMap<&'a str, usize>,
+    /// Of these, the ones that are specific.
+    specific_by_field: BTreeMap<&'a str, usize>,
 }
 
 impl<'a> List<'a> {
@@ -64,6 +66,7 @@ impl<'a> List<'a> {
             summary.paranoid += usize::from(row.profile == Profile::Paranoid);
             *summary.by_proof.entry(words::name(row.proof)).or_default() += 1;
             *summary.by_field.entry(row.field).or_default() += 1;
+            *summary.specific_by_field.entry(row.field).or_default() += usize::from(row.specific);
         }
         Self { schema: "dumpscrub-rules/1", rules, summary }
     }
@@ -74,12 +77,16 @@ impl<'a> List<'a> {
     /// When `out` cannot be written.
     pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         self.rules.iter().try_for_each(|row| row.print(out))?;
-        let Summary { rules, specific, paranoid, by_proof, by_field } = &self.summary;
+        let Summary { rules, specific, paranoid, by_proof, by_field, specific_by_field } = &self.summary;
         writeln!(out, "{}: {specific} specific, {paranoid} of the profile paranoid", count(*rules, "rule"))?;
         let known: Vec<String> = by_proof.iter().map(|(proof, rules)| format!("{proof} {rules}")).collect();
         writeln!(out, "   known by: {}", known.join(", "))?;
-        let fields: Vec<String> = by_field.iter().map(|(field, rules)| format!("{field} {rules}")).collect();
-        writeln!(out, "   fields: {}", Inert(&fields.join(", ")))
+        let list = |all: &BTreeMap<&str, usize>| {
+            let all: Vec<String> = all.iter().map(|(field, rules)| format!("{field} {rules}")).collect();
+            all.join(", ")
+        };
+        writeln!(out, "   fields: {}", Inert(&list(by_field)))?;
+        writeln!(out, "   specific: {}", Inert(&list(specific_by_field)))
     }
 }
 
@@ -126,6 +133,7 @@ mod tests {
             let list = List::new(engine.rules(), &texts);
             assert_eq!(list.summary.rules, list.rules.len());
             assert_eq!(list.summary.by_field.values().sum::<usize>(), list.rules.len());
+            assert_eq!(list.summary.specific_by_field.values().sum::<usize>(), list.summary.specific);
             assert_eq!(list.summary.by_proof.values().sum::<usize>(), list.rules.len());
             assert_eq!(list.summary.paranoid > 0, profile == Profile::Paranoid);
             assert!(list.rules.iter().all(|row| row.field == IN_CODE || row.reference.is_some()));

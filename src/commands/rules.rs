@@ -1,11 +1,11 @@
-//! `dumpscrub rules`: what is looked for, and whether the rules are whole.
+//! `dumpscrub rules`: what is looked for, whether the rules are whole, and rules of others.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::commands::args::{PlainFormat, RulesAction, UserRules};
-use crate::commands::{engine, exit, output, rule_list};
+use crate::commands::args::{Manner, PlainFormat, RulesAction, UserRules};
+use crate::commands::{engine, exit, output, rule_import, rule_list};
 use crate::detect::text;
 use crate::error::Result;
 use crate::finding::Rule;
@@ -13,11 +13,11 @@ use crate::report::units::count;
 use crate::report::{Inert, write_document};
 use crate::scan::rule_check::{self, Complaint};
 
-/// Lists or checks, and says with which code to exit.
+/// Lists, checks or imports, and says with which code to exit.
 ///
 /// # Errors
-/// When standard output cannot be written.
-pub fn run(action: &RulesAction, files: &UserRules) -> Result<u8> {
+/// When a file of rules is wrong, or the output cannot be written.
+pub fn run(action: &RulesAction, files: &UserRules, manner: &Manner) -> Result<u8> {
     let engine = engine(files)?;
     let mut texts = text::built_in()?;
     for file in &files.rules {
@@ -26,6 +26,7 @@ pub fn run(action: &RulesAction, files: &UserRules) -> Result<u8> {
     match action {
         RulesAction::List(format) => list(&rule_list::List::new(engine.rules(), &texts), format),
         RulesAction::Check(format) => check(engine.rules(), rule_check::check(texts, &engine)?, format),
+        RulesAction::Import(args) => rule_import::run(args, manner),
     }
 }
 

@@ -13,11 +13,13 @@ pub mod curve_points;
 pub mod der;
 pub mod dpapi;
 pub mod jwk;
+pub mod kerberos;
 pub mod key_xml;
 pub mod ntlm;
 pub mod openssh;
 pub mod pem;
 pub mod pfx;
+pub mod pgp;
 pub mod public_keys;
 pub mod putty;
 pub mod shielded;
@@ -84,6 +86,8 @@ pub fn detectors_of(profile: Profile) -> Result<Vec<Box<dyn Detector>>> {
         Box::new(key_xml::KeyXml),
         Box::new(pfx::Pfx),
         Box::new(ntlm::Ntlm),
+        Box::new(pgp::Pgp),
+        Box::new(kerberos::Kerberos),
     ];
     let rules = text::built_in()?.into_iter().filter(|rule| rule.text().profile <= profile);
     all.extend(rules.map(|rule| Box::new(rule) as Box<dyn Detector>));

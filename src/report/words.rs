@@ -49,6 +49,8 @@ fn layout(layout: Layout) -> &'static str {
         Layout::Cng => "CNG blob",
         Layout::Dpapi => "DPAPI blob",
         Layout::Ntlm => "NTLM message",
+        Layout::Pgp => "OpenPGP packet",
+        Layout::Kerberos => "Kerberos",
         Layout::KeyXml => "RSAKeyValue XML",
         Layout::Jwk => "JSON Web Key",
         Layout::KeySchedule => "key schedule",

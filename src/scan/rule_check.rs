@@ -19,40 +19,104 @@ pub struct Complaint {
 }
 
 /// Tries every example and counter-example of `rules`, each rule by itself, and sees to it that no other rule of `all`
-/// takes an example for its own. No complaint means that all hold.
+/// takes an example for its own, unless either of the two says that this is meant. No complaint means that all hold.
 ///
 /// # Errors
 /// When a rule's trigger is refused.
 pub fn check(rules: Vec<TextRule>, all: &Engine) -> Result<Vec<Complaint>> {
     let mut complaints = Vec::new();
     let mut ids = BTreeSet::new();
+    let known: BTreeSet<(String, String)> = rules.iter().flat_map(|rule| known_overlaps(rule.text())).collect();
     for rule in rules {
         let text = rule.text().clone();
         let mut complain = |what: String| complaints.push(Complaint { rule: text.id.clone(), what });
         if !ids.insert(text.id.clone()) {
             complain("its id is also that of another rule".to_owned());
         }
-        if text.examples.len() < 2 || text.counter_examples.len() < 2 {
-            complain("it has fewer than two examples or counter-examples".to_owned());
-        }
-        let engine = Engine::new(vec![Box::new(rule)])?;
-        text.examples.iter().for_each(|example| check_example(&engine, example, &mut complain));
-        text.examples.iter().for_each(|example| check_alone(all, &text, example, &mut complain));
-        for counter in &text.counter_examples {
-            let mut all = surroundings(counter, counter).into_iter();
-            let seen = all.find(|s| !found(&engine, &s.bytes, 0..s.bytes.len(), &[]).is_empty());
-            if let Some(Surrounding { name, .. }) = seen {
-                complain(format!("finds a secret in the counter-example `{counter}` ({name})"));
+        check_rule(rule)?.into_iter().for_each(&mut complain);
+        for example in &text.examples {
+            let others = others(all, &text, example).into_iter();
+            for other in others.filter(|other| !known.contains(&(text.id.clone(), other.clone()))) {
+                let text = &example.text;
+                complain(format!(
+                    "the rule {other} finds the secret of `{text}` too; if that is meant, say `overlaps = [\"{other}\"]`"
+                ));
             }
         }
     }
     Ok(complaints)
 }
 
-fn check_example(engine: &Engine, example: &Example, complain: &mut impl FnMut(String)) {
-    let (text, secret) = (&example.text, example.secret());
+/// Tries every example and counter-example of one rule, and says what does not hold.
+///
+/// # Errors
+/// When its trigger is refused.
+pub fn check_rule(rule: TextRule) -> Result<Vec<String>> {
+    let text = rule.text().clone();
+    let mut wrong = Vec::new();
+    if text.examples.len() < 2 || text.counter_examples.len() < 2 {
+        wrong.push("it has fewer than two examples or counter-examples".to_owned());
+    }
+    let trial = Trial::new(rule)?;
+    text.examples.iter().for_each(|e| wrong.extend(trial.example(&e.text, e.secret(), &e.needs)));
+    text.counter_examples.iter().for_each(|text| wrong.extend(trial.counter_example(text)));
+    Ok(wrong)
+}
+
+/// Which other rules of `all` find the secrets of the examples of `rules`: the rule, and the other.
+#[must_use]
+pub fn overlaps(rules: &[TextRule], all: &Engine) -> BTreeSet<(String, String)> {
+    let texts = rules.iter().map(TextRule::text);
+    let each = texts.flat_map(|text| text.examples.iter().map(move |example| (text, example)));
+    each.flat_map(|(text, e)| others(all, text, e).into_iter().map(|other| (text.id.clone(), other))).collect()
+}
+
+/// What a rule says of overlaps holds both ways.
+fn known_overlaps(text: &RuleText) -> Vec<(String, String)> {
+    let both = |other: &String| [(text.id.clone(), other.clone()), (other.clone(), text.id.clone())];
+    text.overlaps.iter().flat_map(both).collect()
+}
+
+/// A rule by itself, to try texts with.
+pub struct Trial {
+    engine: Engine,
+}
+
+impl Trial {
+    /// The rule alone.
+    ///
+    /// # Errors
+    /// When its trigger is refused.
+    pub fn new(rule: TextRule) -> Result<Self> {
+        Ok(Self { engine: Engine::new(vec![Box::new(rule)])? })
+    }
+
+    /// Where it finds a secret in the text, when that stands between NULs.
+    #[must_use]
+    pub fn secrets(&self, text: &str) -> Vec<Range<usize>> {
+        let bytes = [&[0; PAD][..], text.as_bytes(), &[0; PAD]].concat();
+        let found = found(&self.engine, &bytes, 0..bytes.len(), &[]);
+        found.into_iter().map(|range| range.start.saturating_sub(PAD)..range.end.saturating_sub(PAD)).collect()
+    }
+
+    /// What does not hold of an example.
+    #[must_use]
+    pub fn example(&self, text: &str, secret: &str, needs: &str) -> Option<String> {
+        check_example(&self.engine, text, secret, needs)
+    }
+
+    /// What does not hold of a counter-example.
+    #[must_use]
+    pub fn counter_example(&self, text: &str) -> Option<String> {
+        let mut all = surroundings(text, text).into_iter();
+        let seen = all.find(|s| !found(&self.engine, &s.bytes, 0..s.bytes.len(), &[]).is_empty());
+        seen.map(|Surrounding { name, .. }| format!("finds a secret in the counter-example `{text}` ({name})"))
+    }
+}
+
+fn check_example(engine: &Engine, text: &str, secret: &str, needs: &str) -> Option<String> {
     if secret.is_empty() || !text.contains(secret) {
-        return complain(format!("its example `{text}` does not hold the secret that it names"));
+        return Some(format!("its example `{text}` does not hold the secret that it names"));
     }
     let mut missed = Vec::new();
     for Surrounding { name, bytes, secret, cut } in surroundings(text, secret) {
@@ -70,20 +134,19 @@ fn check_example(engine: &Engine, example: &Example, complain: &mut impl FnMut(S
             miss(", cut by the seam of two windows");
         }
     }
-    if let Some(first) = missed.first() {
-        let more = missed.len() - 1;
-        let more = if more > 0 { format!(", and in {more} other surroundings") } else { String::new() };
-        complain(format!("misses the secret of `{text}`: {first}{more}"));
-    }
-    for (Surrounding { name, bytes, secret, .. }, edge) in region_edges(example) {
+    for (Surrounding { name, bytes, secret, .. }, edge) in region_edges(text, secret, needs) {
         if !found(engine, &bytes, 0..bytes.len(), &[edge]).contains(&secret) {
-            complain(format!("misses the secret of `{text}` {name}"));
+            missed.push(name);
         }
     }
+    let first = missed.first()?;
+    let more = missed.len() - 1;
+    let more = if more > 0 { format!(", and in {more} other surroundings") } else { String::new() };
+    Some(format!("misses the secret of `{text}`: {first}{more}"))
 }
 
-/// Whether a rule finds the example's secret that does not say so.
-fn check_alone(all: &Engine, rule: &RuleText, example: &Example, complain: &mut impl FnMut(String)) {
+/// The other rules that find the example's secret.
+fn others(all: &Engine, rule: &RuleText, example: &Example) -> BTreeSet<String> {
     let at = example.text.find(example.secret()).unwrap_or(0) + PAD;
     let bytes = [&[0; PAD][..], example.text.as_bytes(), &[0; PAD]].concat();
     let pieces = [Span::new(0, bytes.len() as u64)];
@@ -91,14 +154,7 @@ fn check_alone(all: &Engine, rule: &RuleText, example: &Example, complain: &mut 
     let secret = at..at + example.secret().len();
     let overlaps = |range: &Range<usize>| range.start < secret.end && secret.start < range.end;
     let others = hits.hits.iter().filter(|hit| hit.rule != rule.id && overlaps(&hit.range));
-    let others: BTreeSet<&str> =
-        others.map(|hit| hit.rule.as_str()).filter(|id| !rule.overlaps.iter().any(|known| known == id)).collect();
-    for other in others {
-        complain(format!(
-            "the rule {other} finds the secret of `{}` too; if that is meant, say `overlaps = [\"{other}\"]`",
-            example.text
-        ));
-    }
+    others.map(|hit| hit.rule.clone()).collect()
 }
 
 /// Whether exactly one secret was found, at `secret`. Between two NUL characters UTF-16 of both byte orders look the same,
@@ -143,16 +199,16 @@ fn surroundings(text: &str, secret: &str) -> Vec<Surrounding> {
 }
 
 /// The example where a region ends or begins, with letters that go on behind the edge by chance, and the edge.
-fn region_edges(example: &Example) -> [(Surrounding, usize); 2] {
-    let at = example.text.find(example.secret()).unwrap_or(0);
-    let end = at + example.secret().len();
-    let needed = example.text.as_bytes().get(..end + example.needs.len()).unwrap_or_default();
+fn region_edges(text: &str, secret: &str, needs: &str) -> [(Surrounding, usize); 2] {
+    let at = text.find(secret).unwrap_or(0);
+    let end = at + secret.len();
+    let needed = text.as_bytes().get(..end + needs.len()).unwrap_or_default();
     let surrounding = |name: &str, parts: [&[u8]; 3]| {
         let (name, bytes) = (name.to_owned(), parts.concat());
         Surrounding { name, bytes, secret: 4 + at..4 + end, cut: false }
     };
     let ends = surrounding("when a region ends behind it and letters go on", [&[0; 4], needed, b"AAAA"]);
-    let text = example.text.as_bytes();
+    let text = text.as_bytes();
     let begins = surrounding("when a region begins before it and letters stand there", [b"AAAA", text, &[0; 4]]);
     [(ends, 4 + needed.len()), (begins, 4)]
 }
@@ -183,6 +239,18 @@ mod tests {
         let all = Engine::new(detect::detectors().unwrap()).unwrap();
         let complaints = check(text::built_in().unwrap(), &all).unwrap();
         assert!(complaints.is_empty(), "{complaints:#?}");
+    }
+
+    #[test]
+    fn whose_examples_others_find_says_so_itself() {
+        // What counts as a rule of its own must not hide behind what another rule says.
+        let mut rules = text::built_in().unwrap();
+        rules.retain(|rule| rule.text().profile.is_default());
+        let all = Engine::new(detect::detectors().unwrap()).unwrap();
+        for (rule, other) in overlaps(&rules, &all) {
+            let text = rules.iter().map(TextRule::text).find(|text| text.id == rule).unwrap();
+            assert!(text.overlaps.contains(&other), "{rule}: its examples are found by {other} too");
+        }
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub struct RuleText {
     pub boundary: Boundary,
     /// Letters of the secret: a number, or the least and the most.
     pub length: Option<Length>,
-    /// Classes of letters of which the secret must hold one each: `["A-Z", "0-9"]`.
+    /// Classes of letters of which the secret must hold one each: `["A-Z", "0-9"]`. A class that is listed twice asks for two.
     #[serde(default)]
     pub must_hold: Vec<String>,
     /// Bits of information that each letter must carry, by Shannon's measure over the secret's own letters.
@@ -83,6 +83,12 @@ pub struct RuleText {
     /// Patterns of values that are no secrets.
     #[serde(default)]
     pub ignore_values: Vec<String>,
+    /// Patterns of whole matches that hold no secret.
+    #[serde(default)]
+    pub ignore_matches: Vec<String>,
+    /// Patterns of which each must be found in a value.
+    #[serde(default)]
+    pub must_match: Vec<String>,
     /// Encodings under which the rule is tried.
     #[serde(default = "Decoder::all")]
     pub decoders: Vec<Decoder>,

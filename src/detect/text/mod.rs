@@ -20,7 +20,9 @@ mod value;
 
 use std::path::Path;
 
+pub use alphabet::Alphabet;
 pub use file::{Boundary, Decoder, Example, Joined, Length, RuleText, SeverityName};
+pub use pattern::parse as parse_pattern;
 pub use proof::Proof;
 pub use rule::TextRule;
 
@@ -100,6 +102,14 @@ pub fn parse(name: &str, text: &str) -> Result<Vec<TextRule>> {
     let wrong = |reason: String| Error::Rules { file: name.to_owned(), reason };
     rules.iter().try_for_each(TextRule::build).map_err(wrong)?;
     Ok(rules)
+}
+
+/// Whether a pattern takes no more memory than a user's may.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn compile_pattern(text: &str) -> std::result::Result<(), String> {
+    pattern::Pattern::new(text)?.build()
 }
 
 fn read(name: &str, text: &str) -> Result<Vec<TextRule>> {

@@ -39,11 +39,15 @@ impl RuleText {
         }
     }
 
-    /// Whether it knows the issuer or the kind of its secrets, and says where their format is documented.
+    /// Whether it counts as a rule of its own: it knows its secrets by a checksum, by a structure, or by letters that one
+    /// vendor or one tool uses, in them or around them; it says where their format is documented; and its examples, two at
+    /// least and two counter-examples, are found by no other rule.
     #[must_use]
     pub fn is_specific(&self) -> bool {
         let proof = self.proof();
-        self.reference.is_some() && (proof <= Proof::Structure || (proof < Proof::Context && self.field != GENERIC))
+        let knows = proof <= Proof::Structure || (proof < Proof::Context && self.field != GENERIC);
+        let shows = self.examples.len() >= 2 && self.counter_examples.len() >= 2;
+        knows && shows && self.reference.is_some() && self.overlaps.is_empty()
     }
 }
 

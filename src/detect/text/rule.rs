@@ -22,10 +22,13 @@ pub struct TextRule {
     pub(super) anchor: Option<Pattern>,
     pub(super) requires_context: Option<Pattern>,
     pub(super) ignore_values: Vec<Pattern>,
+    pub(super) ignore_matches: Vec<Pattern>,
+    pub(super) must_match: Vec<Pattern>,
     pub(super) secrets: Vec<usize>,
     pub(super) contexts: Vec<usize>,
     pub(super) alphabet: Option<Alphabet>,
-    pub(super) must_hold: Vec<Alphabet>,
+    /// Classes of letters, and how many letters of each there must be.
+    pub(super) must_hold: Vec<(Alphabet, usize)>,
     pub(super) length: RangeInclusive<usize>,
     /// Any of `near`, in ASCII or UTF-16.
     pub(super) near: Option<Pattern>,
@@ -50,7 +53,8 @@ impl TextRule {
     /// The rule's id and which of them takes too much memory.
     pub fn build(&self) -> Result<(), String> {
         let some = [&self.anchor, &self.requires_context, &self.near].into_iter().flatten();
-        let mut all = some.chain(&self.ignore_values).chain([&self.pattern]);
+        let lists = [&self.ignore_values, &self.ignore_matches, &self.must_match].into_iter().flatten();
+        let mut all = some.chain(lists).chain([&self.pattern]);
         all.try_for_each(Pattern::build).map_err(|why| format!("rule {}: {why}", self.text.id))
     }
 
@@ -87,17 +91,19 @@ impl TextRule {
             return Err("the pattern has no group named `secret`".to_owned());
         }
         let alphabet = text.alphabet.as_deref().map(Alphabet::parse).transpose()?;
-        let must_hold = text.must_hold.iter().map(|class| Alphabet::parse(class)).collect::<Result<_, _>>()?;
+        let patterns = |all: &[String]| all.iter().map(|p| Pattern::new(p)).collect::<Result<Vec<_>, _>>();
         let rule = Self {
             longest,
             after: text.after.unwrap_or(anchor_longest.unwrap_or(longest)),
             anchor,
             requires_context: text.requires_context.as_deref().map(Pattern::new).transpose()?,
-            ignore_values: text.ignore_values.iter().map(|p| Pattern::new(p)).collect::<Result<_, _>>()?,
+            ignore_values: patterns(&text.ignore_values)?,
+            ignore_matches: patterns(&text.ignore_matches)?,
+            must_match: patterns(&text.must_match)?,
             secrets,
             contexts,
             alphabet,
-            must_hold,
+            must_hold: must_hold(&text.must_hold)?,
             length: text.length.map_or(1..=longest, Length::range),
             near: near(&text.near)?,
             borders: borders(&text.never_inside),
@@ -146,6 +152,19 @@ impl TextRule {
         };
         (before.saturating_add(near + 1), after.saturating_add(near + 1))
     }
+}
+
+/// The classes, and how often each is listed.
+fn must_hold(classes: &[String]) -> Result<Vec<(Alphabet, usize)>, String> {
+    let mut all: Vec<(Alphabet, usize)> = Vec::new();
+    for class in classes {
+        let class = Alphabet::parse(class)?;
+        match all.iter_mut().find(|(known, _)| *known == class) {
+            Some((_, times)) => *times += 1,
+            None => all.push((class, 1)),
+        }
+    }
+    Ok(all)
 }
 
 fn check_literals(literals: &[String]) -> Result<(), String> {

@@ -40,7 +40,8 @@ impl TextRule {
         let only = |alphabet: &super::alphabet::Alphabet| value.iter().all(|&b| alphabet.holds(b));
         self.length.contains(&value.len())
             && self.alphabet.as_ref().is_none_or(only)
-            && self.must_hold.iter().all(|class| value.iter().any(|&b| class.holds(b)))
+            && self.must_hold.iter().all(|(class, times)| value.iter().filter(|b| class.holds(**b)).count() >= *times)
+            && self.must_match.iter().all(|pattern| pattern.is_match(value))
             && self.text.entropy.is_none_or(|least| entropy(value) >= least)
     }
 
@@ -48,7 +49,9 @@ impl TextRule {
     pub(super) fn context_fits(&self, captures: &Captures<'_>) -> bool {
         let mut contexts = self.contexts.iter().filter_map(|&i| captures.get(i)).map(|m| m.as_bytes());
         let wanted = self.requires_context.as_ref().is_none_or(|p| contexts.clone().any(|c| p.is_match(c)));
-        wanted && !contexts.any(|c| self.is_reserved(c))
+        let whole = || captures.get(0).map(|m| m.as_bytes()).unwrap_or_default();
+        let ignored = self.ignore_matches.iter().any(|pattern| pattern.is_match(whole()));
+        wanted && !ignored && !contexts.any(|c| self.is_reserved(c))
     }
 
     /// Whether the value stands for a secret and is none.

@@ -1,0 +1,125 @@
+//! Texts that a pattern matches, for rules that bring no examples: made up letter by letter, the same at each run.
+
+use std::ops::Range;
+
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+use super::letters;
+
+/// Letters that a secret has where its pattern leaves it open.
+const USUAL: usize = 28;
+
+/// Longest text.
+const LONGEST: usize = 6000;
+
+/// A text and where its secret stands.
+#[derive(Debug)]
+pub struct Sample {
+    pub text: String,
+    pub secret: Range<usize>,
+}
+
+/// A text that the pattern should match; whether it does must be tried. `None` where a part takes no letter that prints.
+pub fn text(hir: &Hir, seed: u64) -> Option<Sample> {
+    let mut maker = Maker { out: Vec::new(), state: seed | 1, secret: None, inside: false };
+    maker.write(hir)?;
+    let secret = maker.secret?;
+    Some(Sample { text: String::from_utf8(maker.out).ok()?, secret })
+}
+
+struct Maker {
+    out: Vec<u8>,
+    state: u64,
+    secret: Option<Range<usize>>,
+    inside: bool,
+}
+
+impl Maker {
+    fn write(&mut self, hir: &Hir) -> Option<()> {
+        if self.out.len() > LONGEST {
+            return None;
+        }
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => {}
+            HirKind::Literal(literal) => self.out.extend_from_slice(&literal.0),
+            HirKind::Class(class) => {
+                let letter = self.letter(class)?;
+                self.out.push(letter);
+            }
+            HirKind::Repetition(repetition) => {
+                let most = repetition.max.map_or(usize::MAX, |most| most as usize);
+                let usual = if self.inside && is_letter(&repetition.sub) { USUAL } else { 0 };
+                let times = usual.clamp(repetition.min as usize, most.max(repetition.min as usize));
+                (0..times).try_for_each(|_| self.write(&repetition.sub))?;
+            }
+            HirKind::Capture(capture) => {
+                let (from, was) = (self.out.len(), self.inside);
+                let secret = capture.name.as_deref().is_some_and(|name| name.starts_with("secret"));
+                self.inside |= secret;
+                self.write(&capture.sub)?;
+                self.inside = was;
+                if secret && self.secret.is_none() {
+                    self.secret = Some(from..self.out.len());
+                }
+            }
+            HirKind::Concat(all) => all.iter().try_for_each(|hir| self.write(hir))?,
+            HirKind::Alternation(all) => {
+                let which = self.number(all.len());
+                self.write(all.get(which)?)?;
+            }
+        }
+        Some(())
+    }
+
+    /// A letter of the class: one of words, or else one that prints, or else white space.
+    fn letter(&mut self, class: &Class) -> Option<u8> {
+        let all: Vec<u8> = letters::ranges(class).flat_map(|(first, last)| first..=last.min(126)).collect();
+        let word = |byte: &u8| byte.is_ascii_alphanumeric();
+        let print = |byte: &u8| byte.is_ascii_graphic();
+        let space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n');
+        let kinds: [&dyn Fn(&u8) -> bool; 3] = [&word, &print, &space];
+        for kind in kinds {
+            let some: Vec<u8> = all.iter().copied().filter(|byte| kind(byte)).collect();
+            if !some.is_empty() {
+                let which = self.number(some.len());
+                return some.get(which).copied();
+            }
+        }
+        None
+    }
+
+    /// A number below `below`, by Marsaglia's xorshift.
+    fn number(&mut self, below: usize) -> usize {
+        for (shift, left) in [(13, true), (7, false), (17, true)] {
+            self.state ^= if left { self.state << shift } else { self.state >> shift };
+        }
+        (self.state >> 16) as usize % below.max(1)
+    }
+}
+
+fn is_letter(hir: &Hir) -> bool {
+    hir.properties().maximum_len() == Some(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::text::parse_pattern;
+
+    #[test]
+    fn what_is_made_up_matches() {
+        for pattern in [
+            "tok_(?P<secret>[a-z0-9]{8})",
+            r#"(?i)key\s{0,3}[=:]\s{0,3}["'](?P<secret>[^"']{8,64})["']"#,
+            r"(?:a|bc)[^a-z]{2}(?P<secret_1>x[0-9]{3,}|y{4})",
+        ] {
+            let regex = regex::bytes::RegexBuilder::new(pattern).unicode(false).build().unwrap();
+            for seed in 1..40 {
+                let sample = text(&parse_pattern(pattern).unwrap(), seed * 7919).unwrap();
+                assert!(regex.is_match(sample.text.as_bytes()), "{pattern}: {}", sample.text);
+                assert!(sample.secret.len() >= 4);
+            }
+        }
+        assert!(text(&parse_pattern(r"(?P<secret>[\x80-\xff])").unwrap(), 3).is_none());
+    }
+}
