@@ -150,7 +150,7 @@ const HOMES: &[(&str, &[&str])] = &[
         ],
     ),
     ("hmac", &["src/vault"]),
-    ("humantime", &["src/policy", "src/redact/receipt"]),
+    ("humantime", &["src/policy", "src/redact/receipt", "src/report/gitlab.rs"]),
     ("indicatif", &["src/report", "src/commands"]),
     ("k256", &["src/keys"]),
     ("lz4_flex", &["src/container/lz4.rs"]),
@@ -169,6 +169,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pkcs1", &["src/keys"]),
     ("pkcs8", &["src/keys"]),
     ("rawzip", &["src/container/zip"]),
+    ("quick_junit", &["src/report/junit.rs"]),
     ("rayon", &["src/scan/parallel.rs"]),
     ("regex", &["src/detect/text"]),
     (
@@ -187,6 +188,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("scroll", &["src/dump", "src/redact/unwind"]),
     ("sec1", &["src/keys"]),
     ("serde", &["src"]),
+    ("serde_sarif", &["src/report/sarif.rs"]),
     (
         "serde_json",
         &["src/inert.rs", "src/report", "src/audit", "src/redact/receipt", "src/policy", "src/commands", "src/detect"],

@@ -57,6 +57,7 @@ fn write(args: &BaselineWriteArgs, manner: &Manner) -> Result<u8> {
     let sweep = Sweep { engine: &engine, settings: args.unpacking.settings(), show_secrets: false, bar: &bar };
     let report = sweep.run(inputs, Policy::default(), Some(key), None);
     bar.finish();
+    let report = report?;
     if report.tally.unreadable > 0 {
         let inputs = count(report.tally.unreadable, "input");
         return Err(Error::Usage(format!("{inputs} could not be scanned; the baseline was not written")));

@@ -35,8 +35,9 @@ pub fn run(args: &GateArgs, manner: &Manner) -> Result<u8> {
         (settings.limits.modest, settings.limits.bytes) = (bytes, bytes);
     }
     let sweep = Sweep { engine: &engine, settings, show_secrets: false, bar: &bar };
-    let mut report = sweep.run(inputs, report::Policy::default(), fingerprints, baseline);
+    let report = sweep.run(inputs, report::Policy::default(), fingerprints, baseline);
     bar.finish();
+    let mut report = report?;
     let ruling = policy.decide_report(&report);
     report.judge(&policy.name, &policy.words(), ruling);
     report.verdict = exit::gate_verdict(&report);

@@ -30,8 +30,9 @@ pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
     let settings = args.unpacking.settings();
     let sweep = Sweep { engine: &engine, settings, show_secrets: args.show_secrets, bar: &bar };
     let policy = Policy { fail_on: args.fail_on, min_evidence: args.min_evidence };
-    let mut report = sweep.run(inputs, policy, fingerprints, baseline);
+    let report = sweep.run(inputs, policy, fingerprints, baseline);
     bar.finish();
+    let mut report = report?;
     report.verdict = exit::verdict(&report);
     outputs.write(&report, manner)?;
     Ok(report.verdict.exit_code)

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use crate::commands::inputs::Input;
 use crate::commands::progress::Bar;
-use crate::commands::{complain, crash};
+use crate::commands::{complain, crash, paper};
 use crate::container::{self, Peeled, Settings};
 use crate::error::Result;
 use crate::policy::Baseline;
@@ -26,13 +26,17 @@ pub struct Sweep<'a> {
 
 impl Sweep<'_> {
     /// Scans the inputs. A baseline comes with the file that it was read from.
+    ///
+    /// # Errors
+    /// When `SOURCE_DATE_EPOCH` is no time. What goes wrong with an input is told in the report.
     pub fn run(
         &self,
         inputs: Vec<Input>,
         policy: Policy,
         fingerprints: Option<FingerprintKey>,
         baseline: Option<(String, Baseline)>,
-    ) -> Report {
+    ) -> Result<Report> {
+        let started = paper::now()?;
         let engine = self.engine;
         let mut report =
             Builder::new(engine.rules().clone(), policy).with_fingerprints(fingerprints).with_known(engine.known());
@@ -60,7 +64,7 @@ impl Sweep<'_> {
             },
         );
         let Ok(()) = merged;
-        report.finish()
+        Ok(Report { started, ended: paper::now()?, ..report.finish() })
     }
 
     /// One input, and each dump in it; whatever goes wrong with it, even a bug, is its own row and not the end of the

@@ -215,6 +215,15 @@ mod tests {
     }
 
     #[test]
+    fn what_the_page_shows_is_a_baseline() {
+        let page = include_str!("../../docs/baseline.md");
+        let shown = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let file: FileText = serde_json::from_str(shown).unwrap();
+        assert_eq!((file.schema.as_str(), file.accepted.len()), (SCHEMA, 1));
+        assert!(file.accepted[0].fingerprint.starts_with(&format!("fp1:{}:", file.fingerprint_key)));
+    }
+
+    #[test]
     fn what_is_not_right_is_refused_and_told() {
         let (mine, other) = (key(1), key(2));
         let one = mine.of(&Identity::of_bytes(b"one"));

@@ -6,6 +6,7 @@ use crate::dump::{DumpMap, LabelKinds};
 use crate::error::{Gap, Result};
 use crate::finding::{Evidence, Finding, Rule, Severity};
 use crate::policy::{Baseline, Gaps, Policy, Row};
+use crate::redact::plan::Options;
 use crate::report::units::count;
 use crate::report::{Action, Decision, Report, ReportFinding, Ruling, Standing};
 use crate::scan::Outcome;
@@ -100,6 +101,16 @@ impl Policy {
         gaps.sort();
         gaps.dedup();
         Ok(self.decide(subjects, &gaps))
+    }
+
+    /// How a dump that is to be redacted is redacted: everything of severity low and above goes, and what is milder where a
+    /// row asks for it. That is more than the rows ask for where they only report something; a proof that would have to
+    /// tell apart what may stay from what was missed would be worth less.
+    #[must_use]
+    pub fn redaction(ruling: &Ruling, outcome: &Outcome) -> Options {
+        let asked = outcome.findings.iter().zip(&ruling.actions).filter(|(_, action)| **action > Action::Report);
+        let mildest = asked.map(|(finding, _)| finding.severity).min().unwrap_or(Severity::Low);
+        Options { fail_on: mildest.min(Severity::Low), ..Options::default() }
     }
 
     /// What is to be done about the dumps of a report: each by itself, and all of them together.

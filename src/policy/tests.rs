@@ -198,3 +198,13 @@ counter_examples = ["own_a", "own_b"]
     assert_eq!(policy.rules, [folder.path().join("own.toml")]);
     assert_eq!(policy.action(&subject(&rule("own-token", Severity::High), &[])), Action::Report);
 }
+
+#[test]
+fn what_the_page_shows_is_right() {
+    let page = include_str!("../../docs/policy.md");
+    let shown: Vec<&str> = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(shown.len() >= 2);
+    for text in shown {
+        assert!(parse(text).is_ok_and(|policy| !policy.rows.is_empty()), "{text}");
+    }
+}

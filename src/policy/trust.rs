@@ -96,12 +96,12 @@ mod tests {
 
     #[test]
     fn a_link_and_a_file_that_others_can_write_are_refused_and_a_plain_one_is_read() {
-        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        use std::os::unix::fs::{PermissionsExt, symlink};
         let folder = tempfile::TempDir::new().unwrap();
         let (plain, link) = (folder.path().join("plain"), folder.path().join("link"));
         std::fs::write(&plain, "version = 1\n").unwrap();
         symlink(&plain, &link).unwrap();
-        let mode = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        let mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         mode(&plain, 0o644);
         assert_eq!(read(&plain, true).unwrap(), "version = 1\n");
         assert!(read(&link, true).unwrap_err().to_string().contains("symbolic link"));

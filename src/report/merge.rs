@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::dump::DumpMap;
 use crate::error::{Error, Gap, Result};
@@ -213,6 +214,8 @@ impl Builder {
             tool,
             version,
             policy,
+            started: SystemTime::UNIX_EPOCH,
+            ended: SystemTime::UNIX_EPOCH,
             fingerprint_key,
             rules,
             dumps,

@@ -14,12 +14,17 @@
 
 pub mod action;
 mod answers;
+mod github;
+mod gitlab;
 mod json;
 mod jsonl;
+mod junit;
 mod merge;
+mod phrases;
 mod places;
 pub mod receipt;
 pub mod redaction;
+mod sarif;
 pub mod standing;
 mod text;
 pub mod units;
@@ -28,6 +33,7 @@ pub mod words;
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::dump::LabelKinds;
 use crate::error::{Fault, Gap, Result};
@@ -58,7 +64,8 @@ pub trait Printer: Sync {
 }
 
 /// Every printer; the first is the default.
-pub const PRINTERS: &[&dyn Printer] = &[&text::Text, &json::Json, &jsonl::JsonLines];
+pub const PRINTERS: &[&dyn Printer] =
+    &[&text::Text, &json::Json, &jsonl::JsonLines, &sarif::Sarif, &junit::Junit, &gitlab::Gitlab, &github::Github];
 
 /// How much a printer for people tells. Printers for programs always tell all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,6 +103,10 @@ pub struct Report {
     pub version: &'static str,
     /// What counts.
     pub policy: Policy,
+    /// When the scan began; the beginning of 1970 where nobody said so. Only printers that must tell the time tell it.
+    pub started: SystemTime,
+    /// When it was done.
+    pub ended: SystemTime,
     /// The id of the key that fingerprints were made with.
     pub fingerprint_key: Option<String>,
     /// The rules that were looked for.
