@@ -145,8 +145,11 @@ pub fn rule_set(rules: &[Rule], files: &UserRules) -> Result<RuleSet> {
     Ok(receipt::rule_set(rules, &texts))
 }
 
-/// The time, or the one that `SOURCE_DATE_EPOCH` gives so that the same input makes the same receipt.
-fn now() -> Result<SystemTime> {
+/// The time, or the one that `SOURCE_DATE_EPOCH` gives so that the same input makes the same receipt and the same report.
+///
+/// # Errors
+/// When that is no time.
+pub fn now() -> Result<SystemTime> {
     let Some(given) = std::env::var_os("SOURCE_DATE_EPOCH") else { return Ok(SystemTime::now()) };
     let seconds = given.to_str().and_then(|text| text.parse().ok()).map(Duration::from_secs);
     let time = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(seconds));
