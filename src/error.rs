@@ -112,6 +112,14 @@ pub enum Error {
         /// What is wrong with it, where, and what to do. It names no byte of a secret.
         reason: String,
     },
+    /// A folder that cannot be used, or something in it.
+    #[error("folder {path}: {reason}")]
+    Place {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// A bug of this program, met while doing what the text says. It names no byte of the dump.
     #[error("internal error while {0}: this is a bug in dumpscrub; the message on standard error says where")]
     Internal(&'static str),
