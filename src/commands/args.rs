@@ -6,6 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::exit;
+use crate::commands::hook_args::{HookArgs, QuarantineArgs};
 use crate::container::Settings;
 use crate::finding::{Evidence, Profile, Severity};
 use crate::redact::fill::Fill;
@@ -36,6 +37,8 @@ pub enum Command {
     Receipt(ReceiptArgs),
     Key(KeyArgs),
     Map(MapArgs),
+    Hook(HookArgs),
+    Quarantine(QuarantineArgs),
     Rules(RulesArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

@@ -8,6 +8,9 @@ mod completions;
 mod crash;
 mod exit;
 mod explain;
+mod hook;
+mod hook_args;
+mod hook_log;
 mod inputs;
 mod key;
 mod man;
@@ -15,6 +18,7 @@ mod map;
 mod output;
 mod paper;
 mod progress;
+mod quarantine;
 mod receipt;
 mod redact;
 mod rule_list;
@@ -56,6 +60,8 @@ fn run(args: &args::Args) -> Result<u8> {
         Command::Explain(explain) => explain::run(explain),
         Command::Receipt(receipt) => receipt::run(&receipt.action, &args.manner),
         Command::Key(key) => key::run(&key.action),
+        Command::Hook(hook) => hook::run(hook),
+        Command::Quarantine(quarantine) => quarantine::run(&quarantine.action),
         Command::Map(map) => map::run(map, &args.manner),
         Command::Rules(rules) => rules::run(&rules.action, &rules.files),
         Command::Completions(completions) => completions::run(completions.shell),
