@@ -120,6 +120,22 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         reason: String,
     },
+    /// A policy, or a file that it names, that is wrong or not to be trusted.
+    #[error("policy {place}: {reason}")]
+    Policy {
+        /// The file, with line and column where the mistake has one.
+        place: String,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+    /// A baseline that is not to be used.
+    #[error("baseline {path}: {reason}")]
+    Baseline {
+        /// The file.
+        path: String,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
     /// A bug of this program, met while doing what the text says. It names no byte of the dump.
     #[error("internal error while {0}: this is a bug in dumpscrub; the message on standard error says where")]
     Internal(&'static str),

@@ -1,7 +1,7 @@
 //! Exit codes: the one place that decides them. See `docs/exit-codes.md`.
 
 use crate::report::units::count;
-use crate::report::{Report, Verdict, words};
+use crate::report::{Decision, Report, Verdict, words};
 
 /// Nothing that counts was found, and everything was scanned.
 pub const CLEAN: u8 = 0;
@@ -47,6 +47,23 @@ Exit codes:
   3  a file was left where it is: somebody still writes to it, or it is no regular file
 Where more than one applies, 2 comes before 1, and 1 before 3.";
 
+/// The table that `gate --help` shows.
+pub const GATE_HELP: &str = "\
+Exit codes:
+  0  every dump passes
+  1  findings that the policy does not let pass
+  2  wrong usage, a policy or a baseline that is wrong, an input or output that failed, or an internal error
+  3  no such findings, but something was not scanned (a gap), and the policy does not let gaps pass
+Where more than one applies, 2 comes before 1, and 1 before 3.";
+
+/// The table that `baseline write --help` shows.
+pub const BASELINE_HELP: &str = "\
+Exit codes:
+  0  written, and every byte was scanned
+  2  wrong usage, an input or output that failed, or an internal error: nothing was written
+  3  written, but something was not scanned (a gap)
+Where more than one applies, 2 comes before 3.";
+
 /// The table of commands that only answer or make something.
 pub const PLAIN_HELP: &str = "\
 Exit codes:
@@ -78,6 +95,23 @@ pub fn verdict(report: &Report) -> Verdict {
     };
     let meaning: Vec<String> = reasons.into_iter().map(|(_, reason)| reason).collect();
     Verdict { exit_code, meaning: meaning.join("; ") }
+}
+
+/// What a report comes to that a policy decided on.
+#[must_use]
+pub fn gate_verdict(report: &Report) -> Verdict {
+    let Some(gate) = &report.gate else { return verdict(report) };
+    let exit_code = match gate.decision {
+        _ if report.tally.unreadable > 0 => ERROR,
+        _ if report.tally.counted > 0 => FINDINGS,
+        Decision::Redact | Decision::Quarantine => GAP,
+        Decision::Pass => CLEAN,
+    };
+    let meaning = match gate.reasons.is_empty() {
+        true => "the policy lets every dump pass".to_owned(),
+        false => format!("{}: {}", words::name(gate.decision), gate.reasons.join("; ")),
+    };
+    Verdict { exit_code, meaning }
 }
 
 #[cfg(test)]

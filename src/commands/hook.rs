@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Mutex;
 
-use crate::commands::hook_args::{Common, HookArgs, HookKind, Waiting};
+use crate::commands::args::{Common, HookArgs, HookKind, Waiting};
 use crate::commands::{complain, crash, exit, hook_log};
 use crate::container::Settings;
 use crate::detect;

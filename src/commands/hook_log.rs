@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
-use crate::commands::hook_args::{Common, LogFormat};
+use crate::commands::args::{Common, LogFormat};
 use crate::error::{Error, Result};
 
 /// Starts the log: in the file that was asked for, in `otherwise` where there is none, or on standard error.

@@ -4,12 +4,13 @@
 //! error. Commands see the whole library, and nothing imports them but `main.rs`.
 
 mod args;
+mod baseline;
 mod completions;
 mod crash;
 mod exit;
 mod explain;
+mod gate;
 mod hook;
-mod hook_args;
 mod hook_log;
 mod inputs;
 mod key;
@@ -17,6 +18,7 @@ mod man;
 mod map;
 mod output;
 mod paper;
+mod policy;
 mod progress;
 mod quarantine;
 mod receipt;
@@ -24,6 +26,7 @@ mod redact;
 mod rule_list;
 mod rules;
 mod scan;
+mod sweep;
 mod verify;
 
 use std::fmt::Display;
@@ -57,6 +60,9 @@ fn run(args: &args::Args) -> Result<u8> {
         Command::Scan(scan) => scan::run(scan, &args.manner),
         Command::Redact(redact) => redact::run(redact, &args.manner),
         Command::Verify(verify) => verify::run(verify, &args.manner),
+        Command::Gate(gate) => gate::run(gate, &args.manner),
+        Command::Baseline(baseline) => baseline::run(&baseline.action, &args.manner),
+        Command::Policy(policy) => policy::run(&policy.action),
         Command::Explain(explain) => explain::run(explain),
         Command::Receipt(receipt) => receipt::run(&receipt.action, &args.manner),
         Command::Key(key) => key::run(&key.action),

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use anstream::adapter::StripBytes;
 use anstream::{AutoStream, ColorChoice};
 
-use crate::commands::args::{Color, Manner};
+use crate::commands::args::{Color, Manner, OneMore, Reports};
 use crate::commands::inputs::Input;
 use crate::error::{Error, Result};
+use crate::report::{Printer, Report};
 
 /// A place that a report is written to once it is complete.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// Standard output.
     Stdout,
@@ -72,6 +73,40 @@ impl Output {
             Self::File(path) | Self::Device(path) => path.display().to_string(),
         };
         Error::Write { what, source }
+    }
+}
+
+/// The places of all reports of a run.
+pub struct Outputs(Vec<(Output, &'static dyn Printer)>);
+
+impl Outputs {
+    /// Looks at once whether all of them can be written.
+    ///
+    /// # Errors
+    /// As [`Output::prepare`]; and where two reports would go to one place.
+    pub fn prepare(reports: &Reports, inputs: &[Input]) -> Result<Self> {
+        let first = (Output::prepare(reports.output.as_deref(), inputs)?, reports.format.0);
+        let mut all = vec![first];
+        for OneMore { format, path } in &reports.more {
+            let output = Output::prepare(Some(path), inputs)?;
+            if all.iter().any(|(other, _)| *other == output) {
+                return Err(Error::Usage(format!("{}: two reports would go to one place", path.display())));
+            }
+            all.push((output, format.0));
+        }
+        Ok(Self(all))
+    }
+
+    /// Writes the report to all of them. What was named last is written first, so that standard output, which may be read
+    /// as the sign that all is done, comes last.
+    ///
+    /// # Errors
+    /// When one of them cannot be written.
+    pub fn write(&self, report: &Report, manner: &Manner) -> Result<()> {
+        self.0.iter().rev().try_for_each(|(output, printer)| match output.is_colored(manner) {
+            true => output.write(|out| printer.print(report, manner.detail(), out)),
+            false => output.write(|out| printer.print(report, manner.detail(), &mut Plain::new(out))),
+        })
     }
 }
 

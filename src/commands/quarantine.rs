@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::commands::hook_args::{Common, QuarantineAction};
+use crate::commands::args::{Common, QuarantineAction};
 use crate::commands::output::to_stdout;
 use crate::commands::{exit, hook_log};
 use crate::error::{Error, Result};

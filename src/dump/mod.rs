@@ -7,6 +7,7 @@
 mod build;
 pub mod classify;
 pub mod elf_core;
+mod label_kind;
 mod loads;
 pub mod macho_core;
 pub mod minidump;
@@ -23,6 +24,7 @@ use crate::image::Image;
 use crate::limits::Limits;
 use crate::span::{Address, Cover, FileOffset, Span};
 
+pub use label_kind::{LabelKind, LabelKinds};
 pub use places::Places;
 pub use reader::Reader;
 

@@ -8,7 +8,8 @@ use serde_json::ser::PrettyFormatter;
 
 use crate::finding::Rule;
 use crate::report::wire::{
-    SCHEMA, Summary, Tool, WireDump, WireFault, WireFinding, WireGap, WireKnown, WirePolicy, WireSites, WireSkipped,
+    SCHEMA, Summary, Tool, WireBaseline, WireDump, WireFault, WireFinding, WireGap, WireGate, WireKnown, WirePolicy,
+    WireSites, WireSkipped,
 };
 use crate::report::{Detail, DumpReport, InertJson, Printer, Report, ReportFinding};
 
@@ -50,6 +51,10 @@ struct Document<'a> {
     dumps: Vec<FullDump<'a>>,
     skipped: Vec<WireSkipped<'a>>,
     findings: Findings<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<WireBaseline<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<WireGate<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     known: Vec<WireKnown<'a>>,
     summary: Summary<'a>,
@@ -66,6 +71,8 @@ impl<'a> Document<'a> {
             dumps: report.dumps.iter().map(FullDump::of).collect(),
             skipped: report.skipped.iter().map(WireSkipped::of).collect(),
             findings: Findings(report),
+            baseline: WireBaseline::of(report),
+            gate: WireGate::of(report),
             known: report.known.iter().map(|answer| WireKnown::of(report, answer)).collect(),
             summary: Summary::of(report),
         }

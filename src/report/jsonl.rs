@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::ser::CompactFormatter;
 
 use crate::report::wire::{
-    SCHEMA, Summary, Tool, WireDump, WireFault, WireFinding, WireGap, WireKnown, WirePolicy, WireSite, WireSkipped,
+    SCHEMA, Summary, Tool, WireBaseline, WireDump, WireFault, WireFinding, WireGap, WireGate, WireKnown, WirePolicy,
+    WireSite, WireSkipped,
 };
 use crate::report::{Detail, DumpReport, InertJson, Printer, Report, ReportFinding};
 
@@ -27,6 +28,8 @@ impl Printer for JsonLines {
         report.dumps.iter().try_for_each(|dump| dump_lines(dump, out))?;
         report.skipped.iter().try_for_each(|skipped| line(out, "skipped", WireSkipped::of(skipped)))?;
         report.findings.iter().try_for_each(|finding| finding_lines(report, finding, out))?;
+        WireBaseline::of(report).map_or(Ok(()), |baseline| line(out, "baseline", baseline))?;
+        WireGate::of(report).map_or(Ok(()), |gate| line(out, "gate", gate))?;
         report.known.iter().try_for_each(|answer| line(out, "known", WireKnown::of(report, answer)))?;
         line(out, "summary", Summary::of(report))
     }

@@ -1,13 +1,15 @@
 //! Many scans become one report: the same secret in many dumps is one finding.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::dump::DumpMap;
 use crate::error::{Error, Gap, Result};
 use crate::finding::{Finding, PublicIdentity, Rule};
 use crate::known::Known;
-use crate::report::{Answer, DumpReport, Held, Places, Policy, Report, ReportFinding, Skipped, Tally, Verdict};
+use crate::report::{
+    Answer, BaselineUse, DumpReport, Held, Places, Policy, Report, ReportFinding, Skipped, Standing, Tally, Verdict,
+};
 use crate::scan::{Coverage, Outcome};
 use crate::span::Span;
 use crate::vault::{FingerprintKey, Identity, Secret, Vault};
@@ -25,10 +27,7 @@ struct Seen {
     identity: Option<Identity>,
     secret: Option<Secret>,
     finding: Finding,
-    /// File offset of its first site.
-    first: u64,
-    /// Whether all of its sites are constants of modules.
-    constant: bool,
+    standing: Standing,
 }
 
 impl Scanned {
@@ -40,13 +39,9 @@ impl Scanned {
         let Outcome { findings, sites, mut coverage, vault, .. } = outcome;
         let all = (0..findings.len()).flat_map(|i| sites.of(i));
         let places = Places::of(&map, all.map(|site| Ok(site?.offset())))?;
-        let first = |i: usize| sites.of(i).next().transpose().map(|site| site.map_or(0, |site| site.offset()));
-        let constant = |i: usize| -> Result<bool> {
-            let mut all = sites.of(i).map(|site| Ok(places.at(site?.offset()).constant));
-            all.try_fold(sites.of(i).next().is_some(), |constant, site: Result<bool>| Ok(constant && site?))
-        };
         let see = |(i, finding)| {
-            Ok(Seen { first: first(i)?, constant: constant(i)?, ..Seen::new(finding, &vault, show_secrets) })
+            let standing = Standing::of(sites.of(i), &places)?;
+            Ok(Seen { standing, ..Seen::new(finding, &vault, show_secrets) })
         };
         let findings = findings.into_iter().enumerate().map(see).collect::<Result<_>>()?;
         coverage.gaps.extend(map.gaps);
@@ -62,6 +57,7 @@ impl Scanned {
             regions: map.regions.len(),
             threads: map.threads.len(),
             modules: map.modules.len(),
+            decision: None,
             places,
             sites,
         };
@@ -83,6 +79,7 @@ impl Scanned {
             regions: 0,
             threads: 0,
             modules: 0,
+            decision: None,
             places: Places::default(),
             sites: Default::default(),
         };
@@ -107,7 +104,7 @@ impl Seen {
     fn new(finding: Finding, vault: &Vault, show_secrets: bool) -> Self {
         let secret = vault.get(finding.secret);
         let identity = secret.map(Secret::identity);
-        Self { identity, secret: secret.filter(|_| show_secrets).cloned(), finding, first: 0, constant: false }
+        Self { identity, secret: secret.filter(|_| show_secrets).cloned(), finding, standing: Standing::default() }
     }
 }
 
@@ -121,6 +118,7 @@ pub struct Builder {
     findings: Vec<ReportFinding>,
     by_identity: HashMap<Identity, usize>,
     fingerprints: Option<FingerprintKey>,
+    baseline: Option<(BaselineUse, BTreeSet<String>)>,
     known: Vec<Answer>,
 }
 
@@ -129,7 +127,8 @@ impl Builder {
     #[must_use]
     pub fn new(rules: Arc<Vec<Rule>>, policy: Policy) -> Self {
         let (dumps, skipped, findings, known) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { policy, rules, dumps, skipped, findings, by_identity: HashMap::new(), fingerprints: None, known }
+        let (fingerprints, baseline) = (None, None);
+        Self { policy, rules, dumps, skipped, findings, by_identity: HashMap::new(), fingerprints, baseline, known }
     }
 
     /// The same one, which answers for each thing that the user knows.
@@ -144,12 +143,20 @@ impl Builder {
         Self { fingerprints: key, ..self }
     }
 
+    /// The same one, in which the secrets of these fingerprints do not count. The baseline's `file` is only told.
+    #[must_use]
+    pub fn with_baseline(self, file: &str, accepted: BTreeSet<String>) -> Self {
+        let told = BaselineUse { file: file.to_owned(), entries: accepted.len(), unused: Vec::new() };
+        Self { baseline: Some((told, accepted)), ..self }
+    }
+
     /// Adds one scan.
     pub fn add(&mut self, scanned: Scanned) {
         let dump = self.dumps.len();
         self.dumps.push(scanned.dump);
         for (i, seen) in scanned.findings.into_iter().enumerate() {
-            let held = Held { dump, sites: seen.finding.sites, first: seen.first, finding: i };
+            let Standing { first, labels, constant } = seen.standing;
+            let held = Held { dump, sites: seen.finding.sites, first, labels, constant, finding: i };
             self.add_finding(held, seen);
         }
     }
@@ -177,7 +184,7 @@ impl Builder {
     /// The report, findings worst first, without a verdict yet.
     #[must_use]
     pub fn finish(self) -> Report {
-        let Self { policy, rules, dumps, skipped, mut findings, fingerprints, by_identity, mut known } = self;
+        let Self { policy, rules, dumps, skipped, mut findings, fingerprints, baseline, by_identity, mut known } = self;
         let found = |answer: &Answer| by_identity.get(answer.identity()).and_then(|&index| findings.get(index));
         for answer in &mut known {
             if let Some(finding) = found(answer) {
@@ -185,13 +192,14 @@ impl Builder {
             }
             answer.searched(&dumps);
         }
+        let baseline = baseline.map(|(told, accepted)| accept(&mut findings, told, accepted));
         let all = findings.len();
         findings.retain(|finding| finding.evidence >= policy.min_evidence);
         let below_evidence = all - findings.len();
         sort(&mut findings, &dumps);
         for (i, finding) in findings.iter_mut().enumerate() {
             finding.number = i + 1;
-            finding.counted = finding.severity >= policy.fail_on;
+            finding.counted = finding.severity >= policy.fail_on && !finding.accepted;
         }
         for answer in known.iter_mut().filter(|answer| answer.is_found()) {
             // A finding is known by its first place, which no other finding of its dump has with the same number.
@@ -201,8 +209,33 @@ impl Builder {
         let tally = tally(&dumps, &findings, below_evidence);
         let (tool, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         let (fingerprint_key, verdict) = (fingerprints.map(|key| key.id().to_owned()), Verdict::default());
-        Report { tool, version, policy, fingerprint_key, rules, dumps, skipped, findings, known, tally, verdict }
+        Report {
+            tool,
+            version,
+            policy,
+            fingerprint_key,
+            rules,
+            dumps,
+            skipped,
+            findings,
+            baseline,
+            gate: None,
+            known,
+            tally,
+            verdict,
+        }
     }
+}
+
+/// Marks what the baseline accepts, and tells what of it was of no use.
+fn accept(findings: &mut [ReportFinding], told: BaselineUse, accepted: BTreeSet<String>) -> BaselineUse {
+    let mut unused = accepted.clone();
+    for finding in findings {
+        let Some(fingerprint) = &finding.fingerprint else { continue };
+        finding.accepted = accepted.contains(fingerprint);
+        unused.remove(fingerprint);
+    }
+    BaselineUse { unused: unused.into_iter().collect(), ..told }
 }
 
 fn first_of(held: Held, seen: Seen) -> ReportFinding {
@@ -214,7 +247,9 @@ fn first_of(held: Held, seen: Seen) -> ReportFinding {
         severity,
         evidence,
         counted: false,
-        constant: seen.constant,
+        accepted: false,
+        action: None,
+        constant: seen.standing.constant,
         public,
         fingerprint: None,
         sites,
@@ -230,7 +265,7 @@ fn join(known: &mut ReportFinding, held: Held, seen: Seen) {
     if better.then(known.rule.cmp(&rule)).is_gt() {
         known.rule = rule;
     }
-    known.constant &= seen.constant;
+    known.constant &= seen.standing.constant;
     known.severity = known.severity.max(severity);
     known.evidence = known.evidence.max(evidence);
     known.sites = known.sites.saturating_add(sites);
@@ -255,7 +290,7 @@ fn join_sorted<T: Ord>(known: &mut Vec<T>, other: Vec<T>) {
     known.dedup();
 }
 
-/// Worst first: severity, whether it is more than a constant of a program, evidence, number of sites; then by place, so that
+/// Worst first, and what a baseline accepts last: severity, whether it is more than a constant of a program, evidence, number of sites; then by place, so that
 /// the order never depends on chance.
 fn sort(findings: &mut [ReportFinding], dumps: &[DumpReport]) {
     let place = |finding: &ReportFinding| {
@@ -263,7 +298,8 @@ fn sort(findings: &mut [ReportFinding], dumps: &[DumpReport]) {
         Some((dumps.get(first.dump)?.origin.as_str(), first.first, first.finding))
     };
     findings.sort_by(|a, b| {
-        let worse = (b.severity, !b.constant, b.evidence, b.sites).cmp(&(a.severity, !a.constant, a.evidence, a.sites));
+        let badness = |f: &ReportFinding| (!f.accepted, f.severity, !f.constant, f.evidence, f.sites);
+        let worse = badness(b).cmp(&badness(a));
         worse.then_with(|| place(a).cmp(&place(b))).then(a.rule.cmp(&b.rule))
     });
 }
@@ -276,6 +312,7 @@ fn tally(dumps: &[DumpReport], findings: &[ReportFinding], below_evidence: usize
         bytes: dumps.iter().map(|dump| dump.coverage.bytes).sum(),
         findings: findings.len(),
         counted: findings.iter().filter(|finding| finding.counted).count(),
+        accepted: findings.iter().filter(|finding| finding.accepted).count(),
         below_evidence,
         sites: findings.iter().map(|finding| finding.sites).sum(),
         faults: dumps.iter().map(|dump| dump.faults.len()).sum(),

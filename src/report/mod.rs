@@ -12,6 +12,7 @@
 //! printer needs of the map to say where a site lies is kept in [`Places`], which is as small as the sites are few.
 //! Adding a printer is one file and one line in [`PRINTERS`].
 
+pub mod action;
 mod answers;
 mod json;
 mod jsonl;
@@ -19,6 +20,7 @@ mod merge;
 mod places;
 pub mod receipt;
 pub mod redaction;
+pub mod standing;
 mod text;
 pub mod units;
 mod wire;
@@ -27,6 +29,7 @@ pub mod words;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use crate::dump::LabelKinds;
 use crate::error::{Fault, Gap, Result};
 use crate::finding::{Evidence, PublicIdentity, Rule, RuleId, Severity, Site};
 use crate::scan::Coverage;
@@ -34,10 +37,12 @@ use crate::scan::sites::Sites;
 use crate::vault::Secret;
 
 pub use crate::inert::{Inert, InertJson, Short};
+pub use action::{Action, Decision, Ruling};
 pub use answers::Answer;
 pub use json::write_document;
 pub use merge::{Builder, Scanned};
 pub use places::{Places, Spot};
+pub use standing::Standing;
 
 /// Tells a report in one format.
 pub trait Printer: Sync {
@@ -101,12 +106,40 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// One for each secret, worst first.
     pub findings: Vec<ReportFinding>,
+    /// The baseline that was asked, where one was.
+    pub baseline: Option<BaselineUse>,
+    /// The policy that decided, where one did, and what it decided on all dumps together.
+    pub gate: Option<Gate>,
     /// What is to be said of each thing that was known before, in the order in which the files name them.
     pub known: Vec<Answer>,
     /// The numbers of it all.
     pub tally: Tally,
     /// What it comes to.
     pub verdict: Verdict,
+}
+
+/// What a baseline was good for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BaselineUse {
+    /// Its file.
+    pub file: String,
+    /// Fingerprints that it accepts.
+    pub entries: usize,
+    /// Those that no finding has, in order.
+    pub unused: Vec<String>,
+}
+
+/// What a policy decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gate {
+    /// The policy's name: its file, or a preset.
+    pub policy: String,
+    /// What it is, in words.
+    pub about: String,
+    /// What is to be done about the worst of the dumps.
+    pub decision: Decision,
+    /// Why they do not all pass.
+    pub reasons: Vec<String>,
 }
 
 /// One input.
@@ -130,6 +163,8 @@ pub struct DumpReport {
     pub threads: usize,
     /// How many modules it names.
     pub modules: usize,
+    /// What a policy says is to be done about it, where one was asked.
+    pub decision: Option<Decision>,
     places: Places,
     sites: Sites,
 }
@@ -164,6 +199,10 @@ pub struct ReportFinding {
     pub evidence: Evidence,
     /// Whether it counts for the exit code.
     pub counted: bool,
+    /// Whether a baseline accepts it: then it does not count.
+    pub accepted: bool,
+    /// What a policy says is to be done about it, where one was asked.
+    pub action: Option<Action>,
     /// Whether all of its sites lie in memory of modules that the process could not write: it is a constant of a program, and
     /// seldom anybody's secret.
     pub constant: bool,
@@ -188,6 +227,10 @@ pub struct Held {
     pub sites: u64,
     /// File offset of the first of them.
     pub first: u64,
+    /// The kinds of memory that they lie in.
+    pub labels: LabelKinds,
+    /// Whether all of them lie in memory of modules that the process could not write.
+    pub constant: bool,
     /// Index of the finding in that dump's own scan.
     finding: usize,
 }
@@ -216,6 +259,8 @@ pub struct Tally {
     pub findings: usize,
     /// Of those, the ones that count for the exit code.
     pub counted: usize,
+    /// Findings that do not count because a baseline accepts them.
+    pub accepted: usize,
     /// Findings that are not listed because their evidence is below what was asked for.
     pub below_evidence: usize,
     /// Sites of the findings that are listed.
@@ -236,6 +281,20 @@ pub struct Verdict {
 }
 
 impl Report {
+    /// Takes in what a policy decided: what it does not let pass counts, and nothing else does.
+    pub fn judge(&mut self, policy: &str, about: &str, ruling: Ruling) {
+        for (finding, action) in self.findings.iter_mut().zip(ruling.actions) {
+            finding.action = Some(action);
+            finding.counted = action > Action::Report;
+        }
+        for (dump, decision) in self.dumps.iter_mut().zip(ruling.dumps) {
+            dump.decision = Some(decision);
+        }
+        self.tally.counted = self.findings.iter().filter(|finding| finding.counted).count();
+        let Ruling { decision, reasons, .. } = ruling;
+        self.gate = Some(Gate { policy: policy.to_owned(), about: about.to_owned(), decision, reasons });
+    }
+
     /// The rule of a finding.
     #[must_use]
     pub fn rule(&self, finding: &ReportFinding) -> Option<&Rule> {

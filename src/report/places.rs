@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::dump::{DumpMap, Label};
+use crate::dump::{DumpMap, Label, LabelKind};
 use crate::error::Result;
 use crate::span::{Address, Cover, Span};
 
@@ -16,6 +16,8 @@ pub struct Spot<'a> {
     pub address: Option<Address>,
     /// Whose they are, in words: `heap`, `stack of thread 4711`.
     pub label: &'a str,
+    /// The same, by kind.
+    pub kind: LabelKind,
     /// The thread that they belong to, by the system's id.
     pub thread: Option<u64>,
     /// The module that holds the address, and how far into it that is, in bytes.
@@ -47,6 +49,7 @@ struct Run {
 #[derive(Debug)]
 struct Named {
     words: String,
+    kind: LabelKind,
     thread: Option<u64>,
 }
 
@@ -72,14 +75,15 @@ impl Places {
     /// What is known of the byte at `offset`, which must have been among the offsets.
     #[must_use]
     pub fn at(&self, offset: u64) -> Spot<'_> {
-        let nowhere = Spot { address: None, label: "unknown", thread: None, module: None, constant: false };
+        let kind = LabelKind::Unknown;
+        let nowhere = Spot { address: None, label: "unknown", kind, thread: None, module: None, constant: false };
         let Some((from, run)) = self.run_at(offset) else { return nowhere };
         let Some(label) = self.labels.get(run.label) else { return nowhere };
         let address = run.address.map(|address| address.plus(offset - from));
         let module = run.module.and_then(|i| self.modules.get(i)).zip(address);
         let module = module.map(|((name, base), address)| (name.as_str(), address.0.saturating_sub(base.0)));
         let constant = run.unwritable && module.is_some();
-        Spot { address, label: &label.words, thread: label.thread, module, constant }
+        Spot { address, label: &label.words, kind: label.kind, thread: label.thread, module, constant }
     }
 
     fn run_at(&self, offset: u64) -> Option<(u64, &Run)> {
@@ -135,7 +139,8 @@ impl<'a> Survey<'a> {
     fn label(&mut self, label: Label, places: &mut Places) -> usize {
         let map = self.map;
         *self.known_labels.entry(label).or_insert_with(|| {
-            places.labels.push(Named { words: label.words(map), thread: thread_of(label, map) });
+            let (words, kind, thread) = (label.words(map), label.kind(), thread_of(label, map));
+            places.labels.push(Named { words, kind, thread });
             places.labels.len() - 1
         })
     }
@@ -202,7 +207,8 @@ mod tests {
             assert_eq!(one.at(offset), all.at(offset));
             let spot = all.at(offset);
             assert_eq!(spot.address, crate::dump::Places::new(&map).address_of(FileOffset(offset)), "{offset}");
-            assert_eq!(spot.label, map.labels.at(offset).unwrap().words(&map), "{offset}");
+            let label = map.labels.at(offset).unwrap();
+            assert_eq!((spot.label, spot.kind), (label.words(&map).as_str(), label.kind()), "{offset}");
             let module =
                 spot.address.and_then(|a| Some((map.module_at(a)?.short_name(), a.0 - map.module_at(a)?.base.0)));
             assert_eq!(spot.module, module, "{offset}");

@@ -7,7 +7,8 @@ use anstyle::{AnsiColor, Style};
 use crate::finding::{PublicIdentity, Severity};
 use crate::report::units::{Bytes, Count, Grouped, count};
 use crate::report::{
-    Answer, Detail, DumpReport, Held, Inert, PlacedSite, Printer, Report, ReportFinding, Short, Skipped, wire, words,
+    Answer, BaselineUse, Detail, DumpReport, Held, Inert, PlacedSite, Printer, Report, ReportFinding, Short, Skipped,
+    wire, words,
 };
 use crate::vault::{Part, PartKind};
 
@@ -33,7 +34,9 @@ impl Printer for Text {
     }
 
     fn print(&self, report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
-        report.findings.iter().try_for_each(|finding| print_finding(report, finding, detail, out))?;
+        // What a baseline accepts is counted in the result; all of it is told where all is asked for.
+        let listed = |finding: &&ReportFinding| detail == Detail::Verbose || !finding.accepted;
+        report.findings.iter().filter(listed).try_for_each(|finding| print_finding(report, finding, detail, out))?;
         print_known(&report.known, out)?;
         if detail != Detail::Quiet {
             print_dumps(report, detail, out)?;
@@ -59,9 +62,7 @@ fn print_finding(report: &Report, finding: &ReportFinding, detail: Detail, out: 
     for part in finding.secret.iter().flat_map(|secret| secret.parts()) {
         writeln!(out, "   {WARN}secret{WARN:#}       {}", secret_words(part))?;
     }
-    if !finding.counted {
-        writeln!(out, "   {DIM}not counted: its severity is below what --fail-on asks for{DIM:#}")?;
-    }
+    print_standing(finding, out)?;
     if rule.is_some_and(|rule| !rule.profile.is_default()) {
         writeln!(out, "   {DIM}of the profile paranoid: only the words around it tell of it{DIM:#}")?;
     }
@@ -73,6 +74,16 @@ fn print_finding(report: &Report, finding: &ReportFinding, detail: Detail, out: 
     }
     print_sites(report, finding, detail, out)?;
     writeln!(out)
+}
+
+/// Whether it counts, and who says so.
+fn print_standing(finding: &ReportFinding, out: &mut dyn Write) -> io::Result<()> {
+    match (finding.action, finding.counted) {
+        _ if finding.accepted => writeln!(out, "   {DIM}not counted: the baseline accepts it{DIM:#}"),
+        (Some(action), _) => writeln!(out, "   policy       {}", words::name(action)),
+        (None, false) => writeln!(out, "   {DIM}not counted: its severity is below what --fail-on asks for{DIM:#}"),
+        (None, true) => Ok(()),
+    }
 }
 
 fn print_public(public: &PublicIdentity, out: &mut dyn Write) -> io::Result<()> {
@@ -178,7 +189,11 @@ fn print_dump(dump: &DumpReport, detail: Detail, out: &mut dyn Write) -> io::Res
         false => write!(out, "{WARN}{} scanned{WARN:#}", Count(coverage.scanned, "byte"))?,
     }
     write!(out, ", {} of it constant, {}", Bytes(coverage.constant), count(dump.regions, "region"))?;
-    writeln!(out, ", {}, {}", count(dump.faults.len(), "fault"), count(dump.gaps().len(), "gap"))?;
+    write!(out, ", {}, {}", count(dump.faults.len(), "fault"), count(dump.gaps().len(), "gap"))?;
+    match dump.decision {
+        Some(decision) => writeln!(out, "; {BOLD}{}{BOLD:#}", words::name(decision))?,
+        None => writeln!(out)?,
+    }
     for gap in dump.gaps() {
         let (from, to) = (gap.span.start, gap.span.end());
         writeln!(out, "     {WARN}gap{WARN:#}: {from} to {to:#x}: {}", Inert(&gap.reason))?;
@@ -214,7 +229,7 @@ fn print_skipped(skipped: &[Skipped], detail: Detail, out: &mut dyn Write) -> io
 /// What each rule that found something means and asks for, once.
 fn print_remedies(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut rules = Vec::new();
-    for finding in &report.findings {
+    for finding in report.findings.iter().filter(|finding| !finding.accepted) {
         if !rules.contains(&finding.rule) {
             rules.push(finding.rule);
         }
@@ -231,11 +246,28 @@ fn print_remedies(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
+/// What a baseline hides, and what of it is of no use.
+fn print_baseline(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let Some(BaselineUse { file, entries, unused: fingerprints }) = &report.baseline else { return Ok(()) };
+    let (file, accepted) = (Inert(file), count(report.tally.accepted, "finding"));
+    writeln!(out, "{accepted} accepted by the baseline {file} and not listed (use -v)")?;
+    if !fingerprints.is_empty() {
+        let (unused, all) = (Grouped(fingerprints.len() as u64), Grouped(*entries as u64));
+        writeln!(out, "not found of the fingerprints in the baseline ({unused} of {all}):")?;
+        fingerprints.iter().try_for_each(|fingerprint| writeln!(out, "   {}", Inert(fingerprint)))?;
+    }
+    Ok(())
+}
+
 fn print_result(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let (tally, verdict) = (&report.tally, &report.verdict);
+    print_baseline(report, out)?;
     if tally.below_evidence > 0 {
         let asked = words::name(report.policy.min_evidence);
         writeln!(out, "{} with less evidence than {asked} not listed", count(tally.below_evidence, "finding"))?;
+    }
+    if let Some(gate) = &report.gate {
+        writeln!(out, "{BOLD}Policy{BOLD:#}: {} ({})", Inert(&gate.policy), gate.about)?;
     }
     let inputs = count(tally.scanned, "dump");
     write!(out, "{BOLD}Result{BOLD:#}: {} ({} counted) at ", count(tally.findings, "finding"), tally.counted)?;

@@ -46,6 +46,23 @@ impl fmt::Display for Grouped {
     }
 }
 
+/// A number of bytes as people write it: digits, and K, M, G or T for powers of 1024.
+#[must_use]
+pub fn size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let shift = match text.strip_prefix(digits)? {
+        "" => 0,
+        "K" | "k" => 10,
+        "M" | "m" => 20,
+        "G" | "g" => 30,
+        "T" | "t" => 40,
+        _ => return None,
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u64 = digits.parse().ok().filter(|_| is_number)?;
+    number.checked_mul(1 << shift)
+}
+
 /// [`Count`] of a length in memory.
 #[must_use]
 pub fn count(number: usize, what: &str) -> Count<'_> {
@@ -55,6 +72,15 @@ pub fn count(number: usize, what: &str) -> Count<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_read_as_they_are_written() {
+        let sizes = [("0", 0), ("500", 500), ("3k", 3 << 10), ("500M", 500 << 20), ("64G", 64 << 30), ("2T", 2 << 40)];
+        assert!(sizes.iter().all(|&(text, bytes)| size(text) == Some(bytes)));
+        for text in ["", "G", "1KK", "1.5G", "-1", "+1", " 1", "1 G", "99999999T", "1B"] {
+            assert_eq!(size(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -10,7 +10,10 @@ use serde::{Serialize, Serializer};
 use crate::error::{Fault, Gap};
 use crate::finding::{Evidence, Form, Profile, PublicIdentity, Rule, Severity};
 use crate::known::Kind;
-use crate::report::{Answer, DumpReport, Held, PlacedSite, Policy, Report, ReportFinding, Skipped, Tally};
+use crate::report::{
+    Action, Answer, BaselineUse, Decision, DumpReport, Gate, Held, PlacedSite, Policy, Report, ReportFinding, Skipped,
+    Tally,
+};
 use crate::vault::{Part, PartKind};
 
 /// The name and version of the layout. A field may be added; none changes its meaning under this name.
@@ -56,6 +59,8 @@ pub struct WireDump<'a> {
     regions: usize,
     threads: usize,
     modules: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<Decision>,
     notes: &'a [String],
 }
 
@@ -74,6 +79,7 @@ impl<'a> WireDump<'a> {
             regions: dump.regions,
             threads: dump.threads,
             modules: dump.modules,
+            decision: dump.decision,
             notes: &coverage.notes,
         }
     }
@@ -106,6 +112,37 @@ impl<'a> WireGap<'a> {
     }
 }
 
+/// What a baseline was good for.
+#[derive(Serialize)]
+pub struct WireBaseline<'a> {
+    file: &'a str,
+    entries: usize,
+    unused: &'a [String],
+}
+
+impl<'a> WireBaseline<'a> {
+    pub fn of(report: &'a Report) -> Option<Self> {
+        let BaselineUse { file, entries, unused } = report.baseline.as_ref()?;
+        Some(Self { file, entries: *entries, unused })
+    }
+}
+
+/// What a policy decided.
+#[derive(Serialize)]
+pub struct WireGate<'a> {
+    policy: &'a str,
+    about: &'a str,
+    decision: Decision,
+    reasons: &'a [String],
+}
+
+impl<'a> WireGate<'a> {
+    pub fn of(report: &'a Report) -> Option<Self> {
+        let Gate { policy, about, decision, reasons } = report.gate.as_ref()?;
+        Some(Self { policy, about, decision: *decision, reasons })
+    }
+}
+
 #[derive(Serialize)]
 pub struct WireSkipped<'a> {
     file: &'a str,
@@ -126,6 +163,10 @@ pub struct WireFinding<'a> {
     severity: Severity,
     evidence: Evidence,
     counted: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    accepted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<Action>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     constant: bool,
     #[serde(skip_serializing_if = "Profile::is_default")]
@@ -150,6 +191,8 @@ impl<'a> WireFinding<'a> {
             severity: finding.severity,
             evidence: finding.evidence,
             counted: finding.counted,
+            accepted: finding.accepted,
+            action: finding.action,
             constant: finding.constant,
             profile: report.rule(finding).map_or(Profile::Default, |rule| rule.profile),
             public: &finding.public,
@@ -297,6 +340,8 @@ pub struct Summary<'a> {
     bytes: u64,
     findings: usize,
     counted: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<usize>,
     below_evidence: usize,
     sites: u64,
     faults: usize,
@@ -307,8 +352,23 @@ pub struct Summary<'a> {
 
 impl<'a> Summary<'a> {
     pub fn of(report: &'a Report) -> Self {
-        let Tally { scanned, unreadable, bytes, findings, counted, below_evidence, sites, faults, gaps } = report.tally;
+        let Tally { scanned, unreadable, bytes, findings, counted, accepted, below_evidence, sites, faults, gaps } =
+            report.tally;
+        let accepted = report.baseline.is_some().then_some(accepted);
         let (exit_code, meaning) = (report.verdict.exit_code, report.verdict.meaning.as_str());
-        Self { scanned, unreadable, bytes, findings, counted, below_evidence, sites, faults, gaps, exit_code, meaning }
+        Self {
+            scanned,
+            unreadable,
+            bytes,
+            findings,
+            counted,
+            accepted,
+            below_evidence,
+            sites,
+            faults,
+            gaps,
+            exit_code,
+            meaning,
+        }
     }
 }

@@ -22,14 +22,15 @@ mod walk;
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::detect::{Detector, Hits};
+use crate::detect::{self, Detector, Hits};
 use crate::dump::DumpMap;
 use crate::error::{Error, Gap, Result};
-use crate::finding::{Finding, Rule};
+use crate::finding::{Finding, Profile, Rule};
 use crate::hunt::bare_points;
 use crate::hunt::ec_places::{self, Places};
 use crate::hunt::ec_scalars::{Scalars, Targets};
@@ -127,6 +128,26 @@ impl Outcome {
     }
 }
 
+/// Every rule that there is, of every profile, with those of these files: what a policy may name.
+///
+/// # Errors
+/// When a file cannot be read or is wrong.
+pub fn rules_with(files: &[PathBuf]) -> Result<Vec<Rule>> {
+    detect::detectors_with(files, Profile::Paranoid).map(|detectors| declared(&detectors))
+}
+
+/// The rules of the detectors, of the hunters, and of what is known, each once.
+fn declared(detectors: &[Box<dyn Detector>]) -> Vec<Rule> {
+    let declared = detectors.iter().flat_map(|d| d.rules()).chain(HUNTERS.iter().flat_map(|h| h.rules()));
+    let mut rules: Vec<Rule> = Vec::new();
+    declared.chain([known::rule()]).for_each(|rule| {
+        if !rules.iter().any(|known| known.id == rule.id) {
+            rules.push(rule)
+        }
+    });
+    rules
+}
+
 /// Detectors and their rules, worked into one prefilter; made once, used for every image.
 pub struct Engine {
     detectors: Vec<Box<dyn Detector>>,
@@ -146,14 +167,7 @@ impl Engine {
         let refused = |reason| Error::Rules { file: "detectors".to_owned(), reason };
         detectors.iter().try_for_each(|d| pieces::check_reach(d.as_ref())).map_err(refused)?;
         let prefilter = Prefilter::new(&detectors).map_err(refused)?;
-        let declared = detectors.iter().flat_map(|d| d.rules()).chain(HUNTERS.iter().flat_map(|h| h.rules()));
-        let declared = declared.chain([known::rule()]);
-        let mut rules: Vec<Rule> = Vec::new();
-        declared.for_each(|rule| {
-            if !rules.iter().any(|known| known.id == rule.id) {
-                rules.push(rule)
-            }
-        });
+        let rules = declared(&detectors);
         Ok(Self {
             detectors,
             prefilter,

@@ -1,16 +1,21 @@
 //! The command line's words. Parsing does nothing but parse: files are opened and colours decided elsewhere.
 
+mod gate;
+mod hook;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::exit;
-use crate::commands::hook_args::{HookArgs, QuarantineArgs};
 use crate::container::Settings;
 use crate::finding::{Evidence, Profile, Severity};
 use crate::redact::fill::Fill;
-use crate::report::{Detail, PRINTERS, Printer, words};
+use crate::report::{Detail, PRINTERS, Printer, units, words};
+
+pub use hook::{Common, HookArgs, HookKind, LogFormat, QuarantineAction, QuarantineArgs, Waiting};
+pub use gate::{BaselineAction, BaselineArgs, BaselineFile, BaselineWriteArgs, GateArgs, PolicyAction, PolicyArgs};
 
 /// Finds private keys and credentials in crash dumps, as memory holds them.
 #[derive(Debug, Parser)]
@@ -33,6 +38,9 @@ pub enum Command {
     Scan(ScanArgs),
     Redact(RedactArgs),
     Verify(VerifyArgs),
+    Gate(GateArgs),
+    Baseline(BaselineArgs),
+    Policy(PolicyArgs),
     Explain(ExplainArgs),
     Receipt(ReceiptArgs),
     Key(KeyArgs),
@@ -95,14 +103,8 @@ pub struct ScanArgs {
     /// that is named here is followed.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Format of the report
-    #[arg(short, long, value_name = "FORMAT", default_value = first_printer(), value_parser = printer())]
-    pub format: Chosen,
-    /// Write the report to this file instead of standard output
-    ///
-    /// The file is readable by its owner only (0600), and is there whole or not at all.
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub reports: Reports,
     /// Lowest severity that counts for the exit code
     ///
     /// What is public knowledge, such as a library's self-test key, is of severity info and counts only when info is
@@ -124,6 +126,8 @@ pub struct ScanArgs {
     pub known: KnownFiles,
     #[command(flatten)]
     pub fingerprints: Fingerprints,
+    #[command(flatten)]
+    pub baseline: BaselineFile,
     /// Print the secrets themselves
     ///
     /// The report is then as sensitive as the dump.
@@ -134,6 +138,41 @@ pub struct ScanArgs {
     /// Show no progress bar
     #[arg(long)]
     pub no_progress: bool,
+}
+
+/// Where reports go, and in which format.
+#[derive(Debug, ClapArgs)]
+pub struct Reports {
+    /// Format of the report
+    #[arg(short, long, value_name = "FORMAT", default_value = first_printer(), value_parser = printer())]
+    pub format: Chosen,
+    /// Write the report to this file instead of standard output
+    ///
+    /// The file is readable by its owner only (0600), and is there whole or not at all.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write one more report, in this format to this file: sarif=dumpscrub.sarif; may be given several times
+    #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = one_more)]
+    pub more: Vec<OneMore>,
+}
+
+/// A report in a file of its own.
+#[derive(Clone, Debug)]
+pub struct OneMore {
+    /// In which format.
+    pub format: Chosen,
+    /// Where.
+    pub path: PathBuf,
+}
+
+fn one_more(text: &str) -> Result<OneMore, String> {
+    let names = || PRINTERS.iter().map(|printer| printer.name()).collect::<Vec<_>>().join(", ");
+    let Some((format, path)) = text.split_once('=').filter(|(_, path)| !path.is_empty()) else {
+        return Err("write it as FORMAT=FILE".to_owned());
+    };
+    let printer = PRINTERS.iter().find(|printer| printer.name() == format);
+    let &printer = printer.ok_or_else(|| format!("there is no format `{format}`; there are {}", names()))?;
+    Ok(OneMore { format: Chosen(printer), path: PathBuf::from(path) })
 }
 
 /// Rewrite a dump without its secrets, and prove it
@@ -234,20 +273,8 @@ impl Unpacking {
     }
 }
 
-/// A number of bytes, with K, M, G or T for powers of 1024.
 fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(['K', 'M', 'G', 'T', 'k', 'm', 'g', 't']);
-    let shift = match text.strip_prefix(digits) {
-        Some("") => 0,
-        Some("K" | "k") => 10,
-        Some("M" | "m") => 20,
-        Some("G" | "g") => 30,
-        Some("T" | "t") => 40,
-        _ => return Err("write it as 500M or 64G".to_owned()),
-    };
-    let number: Option<u64> = digits.parse().ok();
-    let size = number.and_then(|number| number.checked_mul(1 << shift));
-    size.ok_or_else(|| "write it as 500M or 64G".to_owned())
+    units::size(text).ok_or_else(|| "write it as 500M or 64G".to_owned())
 }
 
 /// What the user knows already, and asks for.
@@ -536,7 +563,7 @@ mod tests {
 
     #[test]
     fn every_command_that_can_fail_teaches_its_exit_codes() {
-        for name in ["scan", "redact", "verify", "map"] {
+        for name in ["scan", "redact", "verify", "map", "gate"] {
             let help = command().find_subcommand_mut(name).unwrap().render_long_help().to_string();
             assert!(help.contains("Exit codes:") && help.contains("2 comes before 1"), "{name}");
         }
@@ -548,7 +575,7 @@ mod tests {
         let args = Args::try_parse_from(["dumpscrub", "scan", "a.dmp"]).unwrap();
         let Command::Scan(scan) = args.command else { panic!("not a scan") };
         assert_eq!((scan.fail_on, scan.min_evidence), (Severity::Low, Evidence::Matched));
-        assert_eq!((scan.format.0.name(), args.manner.detail()), ("text", Detail::Normal));
+        assert_eq!((scan.reports.format.0.name(), args.manner.detail()), ("text", Detail::Normal));
         assert!(!scan.show_secrets);
     }
 }
