@@ -36,7 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("scan", BELOW_SCAN),
     ("redact", BELOW_REDACT),
     ("policy", BELOW_USES),
-    ("hook", BELOW_USES),
+    ("hook", BELOW_HOOK),
     ("audit", BELOW_USES),
     // A report is given what it prints: findings, what is known of the dump, the outcome; the vault only opens for
     // `--show-secrets`.
@@ -71,6 +71,21 @@ const BELOW_REDACT: &[&str] = &[
 const BELOW_USES: &[&str] = &[
     "fill", "inert", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
     "keys", "known", "scan", "redact", "report",
+];
+/// A hook takes dumps out of containers, and does what a policy says.
+const BELOW_HOOK: &[&str] = &[
+    "container",
+    "policy",
+    "inert",
+    "error",
+    "limits",
+    "image",
+    "vault",
+    "finding",
+    "dump",
+    "scan",
+    "redact",
+    "report",
 ];
 const BELOW_COMMANDS: &[&str] = &[
     "container",
@@ -168,6 +183,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pe_unwind_info", &["src/redact/unwind/pe.rs"]),
     ("pkcs1", &["src/keys"]),
     ("pkcs8", &["src/keys"]),
+    ("prometheus_client", &["src/hook/told.rs"]),
     ("rawzip", &["src/container/zip"]),
     ("rayon", &["src/scan/parallel.rs"]),
     ("regex", &["src/detect/text"]),
@@ -189,7 +205,17 @@ const HOMES: &[(&str, &[&str])] = &[
     ("serde", &["src"]),
     (
         "serde_json",
-        &["src/inert.rs", "src/report", "src/audit", "src/redact/receipt", "src/policy", "src/commands", "src/detect"],
+        &[
+            "src/inert.rs",
+            "src/container/envelope.rs",
+            "src/report",
+            "src/audit",
+            "src/hook",
+            "src/redact/receipt",
+            "src/policy",
+            "src/commands",
+            "src/detect",
+        ],
     ),
     ("sha2", &["src/keys", "src/vault", "src/redact", "src/report", "src/detect/text/checks"]),
     ("regex_syntax", &["src/detect/text"]),
@@ -199,6 +225,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tempfile", &["src/container/spool.rs", "src/scan/sites.rs", "src/redact/draft.rs", "src/commands/output.rs"]),
     ("thiserror", &["src/error.rs"]),
     ("toml", &["src/detect/text", "src/policy"]),
+    ("tracing", &["src/hook/told.rs"]),
+    ("tracing_subscriber", &["src/commands/hook_log.rs"]),
     ("walkdir", &["src/commands", "src/audit"]),
     ("x25519_dalek", &["src/keys"]),
     ("x509_cert", &["src/keys/certificate.rs"]),

@@ -1,10 +1,11 @@
 //! `dumpscrub hook`: policy, folders, one kind of hook; a line in the log for each decision.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use crate::commands::args::{Common, HookArgs, HookKind, Waiting};
 use crate::commands::{complain, crash, exit, hook_log};
@@ -18,7 +19,7 @@ use crate::hook::judge::Judge;
 use crate::hook::place::Folder;
 use crate::hook::verdict::{Done, Fate, Verdict};
 use crate::hook::worker::{self, Request};
-use crate::hook::{copy, core_pattern, told};
+use crate::hook::{copy, core_pattern, crashpad, file, told};
 use crate::image::Image;
 use crate::policy::Policy;
 use crate::scan::{Engine, parallel};
@@ -57,7 +58,21 @@ fn hook(kind: &HookKind) -> Result<u8> {
             desk.resume(&mut desk.worker(), &mut |done| told.tell(done))?;
             Sweep::default()
         }
-        HookKind::Folder { folder, waiting, .. } => sweep(&told, folder, *waiting, &[], false)?,
+        HookKind::Folder { folder, waiting, .. } => sweep(&told, folder, *waiting, &folder::EVERY)?,
+        HookKind::SystemdCoredump { folder, waiting, .. } => sweep(&told, folder, *waiting, &folder::SYSTEMD_COREDUMP)?,
+        HookKind::Wer { folder, waiting, .. } => sweep(&told, folder, *waiting, &folder::WER)?,
+        HookKind::Apport { folder, waiting, .. } => sweep(&told, folder, *waiting, &folder::APPORT)?,
+        HookKind::Abrt { folder, .. } => {
+            // abrt says when the folder is complete.
+            let waiting = Waiting { watch: false, settle: Duration::ZERO };
+            sweep(&told, &real(folder)?, waiting, &folder::ABRT)?
+        }
+        HookKind::Crashpad { database, watch, .. } => {
+            let leave = |name: &OsStr, reason: &str| told.left(name, reason);
+            crashpad::run(&desk, database, *watch, &|done| told.tell(done), &leave)?
+        }
+        HookKind::SentryNative { envelope, then, .. } => one_file(&told, envelope, then, true)?,
+        HookKind::Breakpad { dump, then, .. } => one_file(&told, dump, then, false)?,
         HookKind::Resume { .. } => {
             desk.resume(&mut desk.worker(), &mut |done| told.tell(done))?;
             Sweep::default()
@@ -69,19 +84,35 @@ fn hook(kind: &HookKind) -> Result<u8> {
 
 /// A policy for a hook: one that runs as root trusts only what root alone can write.
 fn policy(path: &Path) -> Result<Policy> {
-    match rustix::process::geteuid().is_root() {
+    match worker::is_root() {
         true => Policy::read_trusted(path),
         false => Policy::read(path),
     }
 }
 
-fn log_of(kind: &HookKind, desk: &Desk) -> Option<std::path::PathBuf> {
+fn log_of(kind: &HookKind, desk: &Desk) -> Option<PathBuf> {
     matches!(kind, HookKind::CorePattern { .. }).then(|| desk.state.path().join("hook.log"))
 }
 
-fn sweep(told: &Told<'_>, folder: &Path, waiting: Waiting, endings: &[&str], in_place: bool) -> Result<Sweep> {
-    let manner = Manner { watch: waiting.watch, settle: waiting.settle, endings, in_place, any: false };
-    folder::run(told.desk, folder, &manner, &|done| told.tell(done), &|name, reason| told.left(name, reason))
+fn sweep(told: &Told<'_>, path: &Path, waiting: Waiting, kind: &folder::Kind) -> Result<Sweep> {
+    let manner = Manner { watch: waiting.watch, settle: waiting.settle, kind };
+    folder::run(told.desk, path, &manner, &|done| told.tell(done), &|name, reason| told.left(name, reason))
+}
+
+fn one_file(told: &Told<'_>, path: &Path, then: &[OsString], any: bool) -> Result<Sweep> {
+    let done = file::decide(told.desk, path, any)?;
+    told.tell(done.clone());
+    file::hand_on(&done, path, then)?;
+    told.desk.resume(&mut told.desk.worker(), &mut |done| told.tell(done))?;
+    Ok(Sweep::default())
+}
+
+/// The working directory by its name: a hook that is called in the folder that it is for.
+fn real(folder: &Path) -> Result<PathBuf> {
+    match folder == Path::new(".") {
+        true => std::env::current_dir().map_err(|source| Error::Open { path: folder.to_owned(), source }),
+        false => Ok(folder.to_owned()),
+    }
 }
 
 /// Tells of decisions, and remembers the worst.
@@ -141,7 +172,7 @@ fn work(common: &Common, threads: u16) -> Result<u8> {
     let (engine, fresh) = (engine()?, engine()?);
     let accepted = policy.read_baseline()?;
     let judge = Judge { engine: &engine, fresh: &fresh, policy: &policy, accepted, settings };
-    let work = Folder::private(&policy.folders.state)?.ensure("work").map_err(failed)?;
+    let work = Folder::private(&policy.folders.state)?.ensure("items").map_err(failed)?;
     let answer = |request: &Request| {
         let judged = crash::guard("deciding on this dump", || look(&judge, &work, request));
         let verdict = judged.and_then(|judged| judged);
@@ -161,8 +192,6 @@ fn look(judge: &Judge<'_>, work: &Folder, request: &Request) -> Result<Verdict> 
         return Ok(Verdict::quarantine("it is empty (0 bytes): there is no dump in it"));
     }
     let image = Image::from_file("dump".to_owned(), file, len);
-    let mut draft = || {
-        folder.remove(OsStr::new(DRAFT)).and_then(|()| folder.create(OsStr::new(DRAFT))).map_err(failed)
-    };
+    let mut draft = || folder.remove(OsStr::new(DRAFT)).and_then(|()| folder.create(OsStr::new(DRAFT))).map_err(failed);
     judge.judge(image, request.any, &mut draft)
 }

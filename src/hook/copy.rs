@@ -60,7 +60,9 @@ pub fn copy(from: &mut dyn Read, to: &File, folder: &Folder, most: u64) -> Resul
         let got = fill(from, &mut buffer)?;
         let Some(bytes) = buffer.get(..got).filter(|bytes| !bytes.is_empty()) else { break };
         if len + got as u64 > most {
-            return Err(Failed::TooMuch(format!("it has more than {most} bytes, which is the most that one dump may have")));
+            return Err(Failed::TooMuch(format!(
+                "it has more than {most} bytes, which is the most that one dump may have"
+            )));
         }
         for block in bytes.chunks(BLOCK) {
             if ZEROS.get(..block.len()) != Some(block) {

@@ -41,13 +41,18 @@ pub fn run(desk: &Desk, args: &[OsString], chain: Option<&OsStr>, input: &mut dy
 fn goal(args: &[OsString], chain: Option<&OsStr>) -> Result<Goal> {
     let Some(chain) = chain else { return Ok(Goal::Release(name(args))) };
     let program = match KNOWN.iter().find(|(word, _)| OsStr::new(word) == chain) {
-        Some((word, places)) => places.iter().find(|place| Path::new(place).exists()).map(OsString::from).ok_or_else(|| {
-            Error::Usage(format!("{word} is not at {}; name its path with --chain", places.join(" or ")))
-        })?,
+        Some((word, places)) => {
+            places.iter().find(|place| Path::new(place).exists()).map(OsString::from).ok_or_else(|| {
+                Error::Usage(format!("{word} is not at {}; name its path with --chain", places.join(" or ")))
+            })?
+        }
         None if Path::new(chain).is_absolute() => chain.to_owned(),
         None => {
             let words = KNOWN.map(|(word, _)| word).join(", ");
-            return Err(Error::Usage(format!("--chain {}: expected an absolute path or one of {words}", chain.display())));
+            return Err(Error::Usage(format!(
+                "--chain {}: expected an absolute path or one of {words}",
+                chain.display()
+            )));
         }
     };
     Ok(Goal::Program([program].into_iter().chain(args.iter().cloned()).collect()))

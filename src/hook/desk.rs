@@ -76,14 +76,18 @@ impl Desk {
         let quota = Quota { bytes: folders.quarantine_quota, count: MOST_KEPT };
         let quarantine = Quarantine::open(&folders.quarantine, quota)?;
         for other in [&release, quarantine.folder()] {
-            if std::os::unix::fs::MetadataExt::dev(&other.meta()?) != std::os::unix::fs::MetadataExt::dev(&state.meta()?) {
+            if std::os::unix::fs::MetadataExt::dev(&other.meta()?)
+                != std::os::unix::fs::MetadataExt::dev(&state.meta()?)
+            {
                 let state = state.path().display();
-                let reason = format!("it is on another file system than {state}; dumps are moved by renaming, so put them on one");
+                let reason = format!(
+                    "it is on another file system than {state}; dumps are moved by renaming, so put them on one"
+                );
                 return Err(other.fault(reason));
             }
         }
         let failed = |error: io::Error| state.fault(error.to_string());
-        let work = state.ensure("work").map_err(failed)?;
+        let work = state.ensure("items").map_err(failed)?;
         let ledger = Ledger::open(&state).map_err(failed)?;
         let slots = Slots::new(&state, limits.slots).map_err(failed)?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -282,7 +286,9 @@ impl Desk {
     }
 
     fn settle_in_place(&self, item: &Item, choice: Choice) -> Result<Outcome> {
-        let Some(source) = &item.ticket.source else { return Err(Error::Internal("replacing what came through a pipe")) };
+        let Some(source) = &item.ticket.source else {
+            return Err(Error::Internal("replacing what came through a pipe"));
+        };
         let failed = |error: io::Error| item.folder().fault(error.to_string());
         let now = match choice {
             Choice::Redacted => {
@@ -308,7 +314,8 @@ enum Outcome {
     Dropped(String),
 }
 
-const CHANGED: &str = "it changed, or went, while it was decided on; nothing was written; the next look decides on what is there";
+const CHANGED: &str =
+    "it changed, or went, while it was decided on; nothing was written; the next look decides on what is there";
 
 fn fate_of(choice: Choice) -> Fate {
     match choice {

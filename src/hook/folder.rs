@@ -29,12 +29,36 @@ pub struct Manner<'a> {
     pub watch: bool,
     /// Time without a change after which a file is complete.
     pub settle: Duration,
-    /// Endings of names that are taken, without the point; all where there are none.
-    pub endings: &'a [&'a str],
+    /// Which files, and where they go.
+    pub kind: &'a Kind,
+}
+
+/// Which files of a folder are taken, and where they go.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// Whether a file of this name is taken.
+    pub wanted: fn(&OsStr) -> bool,
     /// Whether dumps stay in their place; else they go to the release folder.
     pub in_place: bool,
     /// Whether files may be taken that are no dumps.
     pub any: bool,
+}
+
+/// `folder`: everything, and it goes to the release folder.
+pub const EVERY: Kind = Kind { wanted: |_| true, in_place: false, any: false };
+/// `systemd-coredump`: cores are stored under passing names and then renamed, so one that has its name is complete.
+pub const SYSTEMD_COREDUMP: Kind =
+    Kind { wanted: |name| name.as_encoded_bytes().starts_with(b"core."), in_place: true, any: false };
+/// `wer`: what LocalDumps writes; heap and full dumps have endings of their own in queues of reports.
+pub const WER: Kind = Kind { wanted: |name| ends(name, &["dmp", "mdmp", "hdmp"]), in_place: false, any: false };
+/// `abrt`: every file of a problem folder, which is full of text beside the core; its lock begins with a point.
+pub const ABRT: Kind = Kind { wanted: |name| !name.as_encoded_bytes().starts_with(b"."), in_place: true, any: true };
+/// `apport`: reports, of which not every one has a core.
+pub const APPORT: Kind = Kind { wanted: |name| ends(name, &["crash"]), in_place: true, any: true };
+
+fn ends(name: &OsStr, endings: &[&str]) -> bool {
+    let ending = Path::new(name).extension();
+    ending.is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 
 /// What one look at a folder came to.
@@ -56,9 +80,7 @@ pub fn run(
     leave: &dyn Fn(&OsStr, &str),
 ) -> Result<Sweep> {
     let folder = Folder::open(path)?;
-    if !folder.lock().map_err(|error| folder.fault(error.to_string()))? {
-        return Err(folder.fault("another dumpscrub works on it (its lock is held); only one may"));
-    }
+    lock(&folder, if manner.watch { Duration::ZERO } else { desk.time() })?;
     desk.resume(&mut desk.worker(), &mut |done| tell(done))?;
     let watch = if manner.watch { Some(Watch::new(&folder)?) } else { None };
     let mut settling = Settling::new(manner.settle);
@@ -91,6 +113,19 @@ pub fn run(
     }
 }
 
+/// One works on a folder at a time. Who only looks once waits, because what it was called for may have come behind the other's last
+/// look; who stays does not, because the other stays too.
+fn lock(folder: &Folder, patience: Duration) -> Result<()> {
+    let start = Instant::now();
+    while !folder.lock().map_err(|error| folder.fault(error.to_string()))? {
+        if start.elapsed() >= patience {
+            return Err(folder.fault("another process works on it (its lock is held); only one may"));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
 /// A folder that vanished is not an empty one.
 fn folder_is_there(folder: &Folder) -> Result<()> {
     use std::os::unix::fs::MetadataExt as _;
@@ -108,13 +143,13 @@ fn look(desk: &Desk, folder: &Folder, manner: &Manner<'_>, settling: &mut Settli
     let names = folder.names().map_err(|error| folder.fault(error.to_string()))?;
     for name in names.into_iter().filter(|name| is_wanted(name, manner)) {
         match folder.look(&name) {
-            Ok(Some(identity)) if manner.in_place && desk.ledger.knows(&identity) => {}
+            Ok(Some(identity)) if manner.kind.in_place && desk.ledger.knows(&identity) => {}
             Ok(Some(identity)) => match settling.look(&name, &identity) {
                 State::Settled => ready.push(name),
                 State::Settling => left.push((name, None)),
                 State::Tried => {}
             },
-            Ok(None) if manner.endings.is_empty() && is_folder(folder, &name) => {
+            Ok(None) if is_folder(folder, &name) => {
                 left.push((name, Some("it is a folder; folders are not looked into".to_owned())));
             }
             Ok(None) => left.push((name, Some("it is a link or something else that is no regular file".to_owned()))),
@@ -129,9 +164,8 @@ fn is_folder(folder: &Folder, name: &OsStr) -> bool {
 }
 
 fn is_wanted(name: &OsStr, manner: &Manner<'_>) -> bool {
-    let ending = Path::new(name).extension();
     let is_ours = name.to_str().is_some_and(|name| name.starts_with(OURS));
-    !is_ours && (manner.endings.is_empty() || ending.is_some_and(|end| manner.endings.iter().any(|e| OsStr::new(e) == end)))
+    !is_ours && (manner.kind.wanted)(name)
 }
 
 /// As many at once as there are slots.
@@ -151,7 +185,7 @@ fn decide_all(
             scope.spawn(|| {
                 let mut worker = desk.worker();
                 while let Some(name) = next() {
-                    match decide(desk, &mut worker, folder, &name, manner) {
+                    match decide(desk, &mut worker, folder, &name, manner.kind) {
                         Ok(done) => {
                             if done.fate == crate::hook::verdict::Fate::FailedClosed {
                                 settling.tried(&name);
@@ -180,10 +214,10 @@ pub fn decide(
     worker: &mut crate::hook::worker::Worker<'_>,
     folder: &Folder,
     name: &OsStr,
-    manner: &Manner<'_>,
+    kind: &Kind,
 ) -> std::io::Result<Done> {
     let taken = folder.take(name)?;
-    let goal = if manner.in_place { Goal::InPlace } else { Goal::Release(name.to_owned()) };
+    let goal = if kind.in_place { Goal::InPlace } else { Goal::Release(name.to_owned()) };
     let source = Source { folder: folder.path().to_owned(), name: name.to_owned(), identity: taken.identity };
     let mut bytes = &taken.file;
     Ok(desk.decide(
@@ -194,7 +228,7 @@ pub fn decide(
             bytes: &mut bytes,
             file: Some(&taken.file),
             goal,
-            any: manner.any,
+            any: kind.any,
         },
     ))
 }
@@ -236,14 +270,18 @@ impl Settling {
     }
 
     fn look(&mut self, name: &OsStr, identity: &Identity) -> State {
-        let since = match self.seen.get(name) {
-            Some((known, since)) if known == identity => *since,
+        let known = self.seen.get(name).copied();
+        // One that failed closed has its mode narrowed; that alone is no reason to look at it again.
+        if known.is_none_or(|(known, _)| !known.is_same_content(identity))
+            && let Ok(mut tried) = self.tried.lock()
+        {
+            tried.remove(name);
+        }
+        let since = match known {
+            Some((known, since)) if known == *identity => since,
             _ => {
                 let now = Instant::now();
                 self.seen.insert(name.to_owned(), (*identity, now));
-                if let Ok(mut tried) = self.tried.lock() {
-                    tried.remove(name);
-                }
                 now
             }
         };

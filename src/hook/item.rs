@@ -2,7 +2,7 @@
 //! step done or not begun.
 //!
 //! ```text
-//! <state>/work/<id>/ticket.json    where it came from and where it is to go; then
+//! <state>/items/<id>/ticket.json    where it came from and where it is to go; then
 //!                   original       our own copy, complete and on disk; then
 //!                   redacted       where there is one: proven; and
 //!                   verdict.json   what was decided. From here on it is never decided again, only carried out.
@@ -15,6 +15,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -33,8 +34,8 @@ const PART: &str = "original.part";
 const TICKET: &str = "ticket.json";
 const VERDICT: &str = "verdict.json";
 const PLACED: &str = "placed.json";
-/// Every file that an item may have, the first ones last: without a ticket it is nothing.
-const FILES: [&str; 7] = [PART, ORIGINAL, DRAFT, REDACTED, PLACED, VERDICT, TICKET];
+/// Every file that an item may have. The ticket comes first and goes first: without one there is nothing to go on with.
+const FILES: [&str; 7] = [TICKET, PART, ORIGINAL, DRAFT, REDACTED, PLACED, VERDICT];
 
 /// Where a dump came from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -92,7 +93,10 @@ impl Item {
     /// # Errors
     /// What the system says.
     pub fn new(work: &Folder, ticket: Ticket) -> io::Result<Self> {
-        for number in 0..10_000 {
+        loop {
+            // Never the same number twice: it names the dump in quarantine too, when this folder is long gone.
+            static NUMBER: AtomicU64 = AtomicU64::new(0);
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let id = format!("{}-{}-{number}", ticket.time, std::process::id());
             let folder = match work.make(OsStr::new(&id)) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
@@ -104,12 +108,13 @@ impl Item {
             }
             let text = serde_json::to_vec(&ticket)?;
             if let Err(error) = folder.write(OsStr::new(TICKET), &text) {
-                if folder.meta().is_ok_and(|meta| std::os::unix::fs::MetadataExt::nlink(&meta) > 0) { return Err(error); }
+                if folder.meta().is_ok_and(|meta| std::os::unix::fs::MetadataExt::nlink(&meta) > 0) {
+                    return Err(error);
+                }
                 continue;
             }
             return Ok(Self { id, ticket, folder });
         }
-        Err(io::Error::other("10,000 dumps have the same name in the work folder"))
     }
 
     /// One that was left, if it is: another may be working on it. What never began is removed.
@@ -215,15 +220,12 @@ impl Item {
 }
 
 fn remove(work: &Folder, id: &OsStr, folder: &Folder) -> io::Result<()> {
-    // Whatever a kill left under a passing name goes too; a verdict must outlive what it is about.
-    let passing: Vec<OsString> = folder.names()?.into_iter().filter(|name| is_passing(name)).collect();
-    passing.iter().try_for_each(|name| folder.remove(name))?;
+    folder.remove(OsStr::new(TICKET))?;
+    folder.sync()?;
     FILES.iter().try_for_each(|name| folder.remove(OsStr::new(name)))?;
+    // What a kill left under a passing name.
+    folder.names()?.iter().try_for_each(|name| folder.remove(name))?;
     work.remove_folder(id)
-}
-
-fn is_passing(name: &OsStr) -> bool {
-    !FILES.iter().any(|known| OsStr::new(known) == name)
 }
 
 /// Seconds since 1970.

@@ -98,7 +98,8 @@ impl Judge<'_> {
         }
         let refused: usize = parts.iter().map(|part| part.plan.refusals().len()).sum();
         if refused > 0 {
-            let text = format!("{refused} places with a secret cannot be redacted: a debugger cannot do without these bytes");
+            let text =
+                format!("{refused} places with a secret cannot be redacted: a debugger cannot do without these bytes");
             verdict.reasons.insert(0, text);
             return Ok(());
         }

@@ -21,7 +21,9 @@
 
 pub mod copy;
 pub mod core_pattern;
+pub mod crashpad;
 pub mod desk;
+pub mod file;
 pub mod folder;
 pub mod item;
 pub mod judge;

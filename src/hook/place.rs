@@ -233,13 +233,15 @@ impl Folder {
             return Err(refused("it is no regular file".to_owned()));
         }
         if meta.nlink() != 1 {
-            let text = format!("it has {} names (hard links), expected 1: under the others it would stay", meta.nlink());
+            let text =
+                format!("it has {} names (hard links), expected 1: under the others it would stay", meta.nlink());
             return Err(refused(text));
         }
         let folder = File::from(self.fd.try_clone()?).metadata()?;
         let known = [0, rustix::process::geteuid().as_raw(), folder.uid()];
         if folder.mode() & 0o1000 == 0 && !known.contains(&meta.uid()) {
-            let text = format!("it belongs to user {}, expected the owner of its folder ({})", meta.uid(), folder.uid());
+            let text =
+                format!("it belongs to user {}, expected the owner of its folder ({})", meta.uid(), folder.uid());
             return Err(refused(text));
         }
         Ok(Taken { identity: Identity::of(&file)?, file })

@@ -158,7 +158,9 @@ impl Quarantine {
         let looked = if is_id(id) { self.folder.look(&dump) } else { Ok(None) };
         let Some(identity) = looked.map_err(|error| self.failed(&error))? else {
             let place = self.folder.path().display();
-            return Err(Error::Usage(format!("there is no dump {id} in {place}; dumpscrub quarantine list names them")));
+            return Err(Error::Usage(format!(
+                "there is no dump {id} in {place}; dumpscrub quarantine list names them"
+            )));
         };
         let file = self.folder.read(&note).map_err(|error| self.failed(&error))?;
         let reason = file.map(|file| serde_json::from_reader(io::BufReader::new(file))).transpose();

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use prometheus_client::encoding::text::encode;
@@ -21,6 +23,15 @@ use crate::hook::verdict::{Done, Fate};
 use crate::inert::Inert;
 
 const COUNTERS: &str = "counters.json";
+
+/// Opens a log to append to, so that several hooks can share it; only its owner reads it.
+///
+/// # Errors
+/// [`Error::Write`].
+pub fn open(path: &Path) -> Result<File> {
+    let opened = File::options().append(true).create(true).mode(0o600).open(path);
+    opened.map_err(|source| Error::Write { what: format!("the log {}", path.display()), source })
+}
 
 /// Writes the line of a decision to the log.
 pub fn log(done: &Done) {
@@ -146,7 +157,11 @@ impl Counters {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             gauge
         };
-        registry.register("hook_last_decision_seconds", "Time of the last decision, in seconds since 1970", gauge(self.last));
+        registry.register(
+            "hook_last_decision_seconds",
+            "Time of the last decision, in seconds since 1970",
+            gauge(self.last),
+        );
         registry.register("quarantine_dumps", "Dumps in quarantine", gauge(kept.count as u64));
         registry.register("quarantine_bytes", "Bytes on disk in quarantine", gauge(kept.bytes));
         let mut text = String::new();

@@ -4,10 +4,10 @@
 //! A worker is given the numbers of items, one a line, and answers each with a verdict. It is kept for the next dump, because
 //! making an engine takes longer than scanning a small dump.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub struct How {
 impl How {
     /// This very program, as a worker with the policy at `policy` and so many threads.
     #[must_use]
-    pub fn this_program(policy: &std::path::Path, threads: usize, time: Duration) -> Self {
+    pub fn this_program(policy: &Path, threads: usize, time: Duration) -> Self {
         // Not by its path: while it is being updated another program may stand there.
         let words = ["/proc/self/exe", "hook", "work", "--threads"].map(OsString::from);
         let mut command = words.to_vec();
@@ -152,9 +152,11 @@ fn start(command: &[OsString]) -> io::Result<Running> {
 
 fn died(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
-        (Some(6), _) => "the worker ended itself (signal 6): the memory that the policy allows was not enough, or it has a bug \
+        (Some(6), _) => {
+            "the worker ended itself (signal 6): the memory that the policy allows was not enough, or it has a bug \
                          that this dump meets"
-            .to_owned(),
+                .to_owned()
+        }
         (Some(signal), _) => format!("the worker was ended by signal {signal}"),
         (None, code) => format!("the worker ended with exit code {} and no answer", code.unwrap_or(-1)),
     }
@@ -199,12 +201,10 @@ pub fn leave_no_core() -> io::Result<()> {
     Ok(rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?)
 }
 
-/// The path of the worker's own policy, whatever folder it runs in.
-///
-/// # Errors
-/// What the system says.
-pub fn absolute(policy: &OsStr) -> io::Result<PathBuf> {
-    std::path::absolute(policy)
+/// Whether this process has the rights of root, so that it must not trust what others can write.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 #[cfg(test)]
@@ -235,7 +235,8 @@ mod tests {
     #[test]
     fn a_worker_is_kept_and_one_that_died_is_replaced() {
         let pass = r#"{"choice":"pass","reasons":[],"found":{},"format":"raw","bytes":1,"edited":0}"#;
-        let how = worker(&format!("read x; echo '{pass}'; read x; echo '{pass}'; read x; exit 1"), Duration::from_secs(20));
+        let how =
+            worker(&format!("read x; echo '{pass}'; read x; echo '{pass}'; read x; exit 1"), Duration::from_secs(20));
         let mut worker = Worker::new(&how);
         let choices: Vec<Choice> = (0..4).map(|_| worker.ask("1", false).choice).collect();
         assert_eq!(choices, [Choice::Pass, Choice::Pass, Choice::Quarantine, Choice::Pass]);

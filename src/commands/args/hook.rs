@@ -42,6 +42,84 @@ pub enum HookKind {
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<OsString>,
     },
+    /// Redact cores in the place where systemd-coredump stored them, with their attributes, owner and time
+    #[command(after_help = exit::HOOK_HELP)]
+    SystemdCoredump {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        waiting: Waiting,
+        /// The folder of the cores
+        #[arg(value_name = "FOLDER", default_value = "/var/lib/systemd/coredump")]
+        folder: PathBuf,
+    },
+    /// Redact the reports of a Crashpad database in their places, under the lock that Crashpad honours
+    #[command(after_help = exit::HOOK_HELP)]
+    Crashpad {
+        #[command(flatten)]
+        common: Common,
+        /// Stay, and take what comes
+        #[arg(long)]
+        watch: bool,
+        /// The database: the folder that holds pending and completed, or reports
+        #[arg(value_name = "DATABASE")]
+        database: PathBuf,
+    },
+    /// Redact an envelope of sentry-native in its place, and hand it on (an external crash reporter)
+    #[command(after_help = exit::HOOK_HELP)]
+    SentryNative {
+        #[command(flatten)]
+        common: Common,
+        /// The envelope: the one argument that sentry-native calls its reporter with
+        #[arg(value_name = "ENVELOPE")]
+        envelope: PathBuf,
+        /// The program that the envelope goes to, if it goes on; its path is the last argument
+        #[arg(last = true, value_name = "COMMAND")]
+        then: Vec<OsString>,
+    },
+    /// Redact a minidump of Breakpad in its place, and hand it on
+    #[command(after_help = exit::HOOK_HELP)]
+    Breakpad {
+        #[command(flatten)]
+        common: Common,
+        /// The minidump, as the client's callback names it
+        #[arg(value_name = "DUMP")]
+        dump: PathBuf,
+        /// The program that the dump goes to, if it goes on; its path is the last argument
+        #[arg(last = true, value_name = "COMMAND")]
+        then: Vec<OsString>,
+    },
+    /// Take every dump that Windows Error Reporting writes to a folder (LocalDumps, DumpFolder)
+    #[command(after_help = exit::HOOK_HELP)]
+    Wer {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        waiting: Waiting,
+        /// The folder, or the share that it is on
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Redact a problem folder of abrt in its place (EVENT=post-create)
+    #[command(after_help = exit::HOOK_HELP)]
+    Abrt {
+        #[command(flatten)]
+        common: Common,
+        /// The problem folder
+        #[arg(value_name = "FOLDER", default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Redact apport's reports in their places
+    #[command(after_help = exit::HOOK_HELP)]
+    Apport {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        waiting: Waiting,
+        /// The folder of the reports
+        #[arg(value_name = "FOLDER", default_value = "/var/crash")]
+        folder: PathBuf,
+    },
     /// Take every dump that falls into a folder; what was decided goes to the release folder
     #[command(after_help = exit::HOOK_HELP)]
     Folder {
@@ -178,6 +256,13 @@ impl HookKind {
     pub fn common(&self) -> &Common {
         match self {
             Self::CorePattern { common, .. }
+            | Self::SystemdCoredump { common, .. }
+            | Self::Crashpad { common, .. }
+            | Self::SentryNative { common, .. }
+            | Self::Breakpad { common, .. }
+            | Self::Wer { common, .. }
+            | Self::Abrt { common, .. }
+            | Self::Apport { common, .. }
             | Self::Folder { common, .. }
             | Self::Resume { common }
             | Self::Work { common, .. } => common,
@@ -188,6 +273,13 @@ impl HookKind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::CorePattern { .. } => "core-pattern",
+            Self::SystemdCoredump { .. } => "systemd-coredump",
+            Self::Crashpad { .. } => "crashpad",
+            Self::SentryNative { .. } => "sentry-native",
+            Self::Breakpad { .. } => "breakpad",
+            Self::Wer { .. } => "wer",
+            Self::Abrt { .. } => "abrt",
+            Self::Apport { .. } => "apport",
             Self::Folder { .. } => "folder",
             Self::Resume { .. } => "resume",
             Self::Work { .. } => "work",

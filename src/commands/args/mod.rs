@@ -14,8 +14,8 @@ use crate::finding::{Evidence, Profile, Severity};
 use crate::redact::fill::Fill;
 use crate::report::{Detail, PRINTERS, Printer, units, words};
 
-pub use hook::{Common, HookArgs, HookKind, LogFormat, QuarantineAction, QuarantineArgs, Waiting};
 pub use gate::{BaselineAction, BaselineArgs, BaselineFile, BaselineWriteArgs, GateArgs, PolicyAction, PolicyArgs};
+pub use hook::{Common, HookArgs, HookKind, LogFormat, QuarantineAction, QuarantineArgs, Waiting};
 
 /// Finds private keys and credentials in crash dumps, as memory holds them.
 #[derive(Debug, Parser)]
