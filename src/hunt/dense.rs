@@ -5,21 +5,24 @@
 //! bytes is all zeros or all ones, which rules out UTF-16 and half of the words of code. Of a random number all words are
 //! dense but one in 600, wherever the grid of words lies; so a stretch of dense words with a hole here and there is where
 //! numbers are looked for, on every grid and in every order of bytes. The first look is at one grid and becomes vector code.
+//! Text and code are often dense; what repeats itself as they do is passed over ([`variety`]).
 //!
 //! [`Bits`] hold one bit for each word, so that "a run of sixteen full words that begins with an odd one and ends with a
 //! great one" is a handful of operations for 64 places at a time.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use multiversion::multiversion;
 
+use super::variety;
 use crate::memory::AddressSpace;
 use crate::window::Window;
 
 /// Bytes of a word.
 pub const WORD: usize = 8;
 /// Words that one look takes together: one bit each.
-const LANES: usize = 64;
+pub const LANES: usize = 64;
 /// Full words in a row without which nothing is dense. A number of eight words with one hole has them.
 const SEED: usize = 3;
 /// Words between two such that need not all be dense.
@@ -67,20 +70,30 @@ pub fn stretches(bytes: &[u8], range: Range<usize>, least: usize) -> (Vec<Range<
     let least = least.saturating_sub(ENDS).max(SEED);
     let (mut words, mut digits) = (Stretches::new(least), Stretches::new(least));
     let seen = bytes.get(range.start..range.end.min(bytes.len())).unwrap_or_default();
-    let (blocks, rest) = seen.as_chunks::<{ WORD * LANES }>();
-    let mut at = range.start;
-    for block in blocks {
-        let (full, thirty) = masks(block);
-        words.add(at, full);
-        digits.add(at, thirty);
-        at += WORD * LANES;
+    let mut varied_before = u64::MAX;
+    for (block, at) in seen.chunks(WORD * LANES).zip((0..).step_by(WORD * LANES)) {
+        let (full, thirty) = masks(&whole(block));
+        let varied = if has_seed(full) | has_seed(thirty) { variety::varied(seen, at) } else { u64::MAX };
+        let covered = variety::covered(varied_before, varied);
+        words.add(range.start + at, full & covered);
+        digits.add(range.start + at, thirty & covered);
+        varied_before = varied;
     }
-    let mut last = [0; WORD * LANES];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    let (full, thirty) = masks(&last);
-    words.add(at, full);
-    digits.add(at, thirty);
     (words.done(bytes.len()), digits.done(bytes.len()))
+}
+
+/// Whether so many words in a row are set that something may be made of them.
+fn has_seed(mask: u64) -> bool {
+    mask & mask >> 1 & mask >> 2 != 0
+}
+
+/// The block, with zeros behind its end if it is a short one.
+fn whole(block: &[u8]) -> Cow<'_, [u8; WORD * LANES]> {
+    block.first_chunk().map(Cow::Borrowed).unwrap_or_else(|| {
+        let mut whole = [0; WORD * LANES];
+        whole.iter_mut().zip(block).for_each(|(to, from)| *to = *from);
+        Cow::Owned(whole)
+    })
 }
 
 /// The places in the window, modulo the size of a word, at which words stand that are aligned by address: in a dump memory
@@ -124,21 +137,32 @@ fn masks(block: &[u8; WORD * LANES]) -> (u64, u64) {
     (full, digits)
 }
 
-/// For each word of `bytes`, which end with a whole one, whether it is full and whether it is dense.
-#[must_use]
-pub fn full_and_dense(bytes: &[u8]) -> (Bits, Bits) {
-    let (mut full, mut dense) = (Vec::new(), Vec::new());
-    for block in bytes.chunks(WORD * LANES) {
-        let mut whole = [0; WORD * LANES];
-        let block = block.first_chunk().unwrap_or_else(|| {
-            whole.iter_mut().zip(block).for_each(|(to, from)| *to = *from);
-            &whole
-        });
-        let (is_full, is_dense) = both(block);
-        full.push(is_full);
-        dense.push(is_dense);
+/// Words that follow each other, by what they are.
+#[derive(Debug)]
+pub struct Kinds {
+    /// Those that are full.
+    pub full: Bits,
+    /// Those that are dense.
+    pub dense: Bits,
+    /// Those that vary, with the three behind them; it says so of any that do not begin a row of full ones.
+    pub varied: Bits,
+}
+
+impl Kinds {
+    /// The kinds of the words of `bytes`, which end with a whole one.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let (mut full, mut dense, mut varied) = (Vec::new(), Vec::new(), Vec::new());
+        for (block, at) in bytes.chunks(WORD * LANES).zip((0..).step_by(WORD * LANES)) {
+            let (is_full, is_dense) = both(&whole(block));
+            full.push(is_full);
+            dense.push(is_dense);
+            // A row of full words that begins with the last ones goes on in the next block.
+            let may_begin = has_seed(is_full) || is_full >> (LANES - SEED) != 0;
+            varied.push(if may_begin { variety::varied(bytes, at) } else { u64::MAX });
+        }
+        Self { full: Bits(full), dense: Bits(dense), varied: Bits(varied) }
     }
-    (Bits(full), Bits(dense))
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
@@ -158,14 +182,7 @@ pub fn alone(before: u64, bytes: &[u8], mut found: impl FnMut(usize, u64)) {
     let word = |at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |w| u64::from_le_bytes(*w));
     let mut carry = u64::from(is_full(before));
     for (block, at) in bytes.chunks(WORD * LANES).zip((0..).step_by(WORD * LANES)) {
-        let (full, odd) = match block.first_chunk() {
-            Some(block) => full_and_odd(block),
-            None => {
-                let mut last = [0; WORD * LANES];
-                last.iter_mut().zip(block).for_each(|(to, from)| *to = *from);
-                full_and_odd(&last)
-            }
-        };
+        let (full, odd) = full_and_odd(&whole(block));
         let next = u64::from(is_full(word(at + WORD * LANES)));
         let crowded = (full << 1 | carry) & (full >> 1 | next << (LANES - 1));
         let mut left = full & odd & !crowded;
@@ -364,7 +381,10 @@ mod tests {
     fn stretches_equal_those_of_a_plain_walk() {
         for seed in 0..60 {
             let picks = noise(700, seed);
-            let words: Vec<u64> = picks.iter().map(|&b| if b < 190 { u64::MAX / 3 } else { u64::from(b) }).collect();
+            let random = noise(8 * picks.len(), seed + 100);
+            let random = random.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap()));
+            let words: Vec<u64> =
+                picks.iter().zip(random).map(|(&b, random)| if b < 190 { random } else { u64::from(b) }).collect();
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             let seeds = (0..698).filter(|&i| words[i..i + 3].iter().all(|&word| is_dense(word)));
             let mut want: Vec<Range<usize>> = Vec::new();
@@ -374,10 +394,10 @@ mod tests {
                     _ => want.push(i..i + 3),
                 }
             }
-            want.retain(|range| range.len() >= SEED);
             let (got, _) = stretches(&bytes, 0..bytes.len(), 8);
-            for range in &want {
-                assert!(got.iter().any(|g| g.start <= 8 * range.start && 8 * range.end <= g.end), "{seed}");
+            // What stands among small numbers repeats their zeros; seven words of a number do not.
+            for i in (0..694).filter(|&i| words[i..i + 7].iter().all(|&word| is_dense(word))) {
+                assert!(got.iter().any(|g| g.start <= 8 * i && 8 * (i + 7) <= g.end), "{seed} {i}");
             }
             let most: usize = want.iter().map(|range| 8 * range.len() + 64).sum();
             assert!(got.iter().map(|range| range.len()).sum::<usize>() <= most);
@@ -409,9 +429,9 @@ mod tests {
                 .map(|w| if w[0] < 99 { 7 } else { u64::from_le_bytes(w.try_into().unwrap()) })
                 .collect();
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            let (full, dense) = full_and_dense(&bytes);
-            assert!(full.ones().eq((0..len).filter(|&i| is_full(words[i]))));
-            assert!((0..len + 70).all(|i| dense.has(i) == words.get(i).is_some_and(|&word| is_dense(word))));
+            let kinds = Kinds::of(&bytes);
+            assert!(kinds.full.ones().eq((0..len).filter(|&i| is_full(words[i]))));
+            assert!((0..len + 70).all(|i| kinds.dense.has(i) == words.get(i).is_some_and(|&word| is_dense(word))));
         }
     }
 

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::dense::{self, Bits, WORD};
+use super::dense::{self, Kinds, WORD};
 use crate::memory::AddressSpace;
 use crate::span::Span;
 use crate::window::Window;
@@ -110,8 +110,8 @@ impl Run {
 pub struct Grid {
     /// Where its first word stands.
     start: usize,
-    dense: Bits,
-    /// Rows of four full words or more, in order. One that goes on beyond what was looked at is cut.
+    kinds: Kinds,
+    /// Rows of four full words or more, four of which vary, in order. One that goes on beyond what was looked at is cut.
     pub runs: Vec<Run>,
 }
 
@@ -128,22 +128,35 @@ pub fn grids(window: &Window<'_>, memory: &AddressSpace) -> Vec<Grid> {
 impl Grid {
     fn new(window: &Window<'_>, range: Range<usize>) -> Self {
         let bytes = window.slice(range.clone());
-        let (full, dense) = dense::full_and_dense(bytes.get(..bytes.len() / WORD * WORD).unwrap_or_default());
-        let mut runs: Vec<Run> = Vec::new();
-        for index in full.runs(SHORTEST).ones() {
+        let kinds = Kinds::of(bytes.get(..bytes.len() / WORD * WORD).unwrap_or_default());
+        let (mut runs, mut varies): (Vec<Run>, bool) = (Vec::new(), true);
+        for index in kinds.full.runs(SHORTEST).ones() {
             let at = range.start + WORD * index;
             match runs.last_mut() {
-                Some(run) if at < run.range.end => run.range.end = at + WORD * SHORTEST,
-                _ => runs.push(Run { range: at..at + WORD * SHORTEST }),
+                Some(run) if at < run.range.end => {
+                    run.range.end = at + WORD * SHORTEST;
+                    varies |= kinds.varied.has(index);
+                }
+                _ => {
+                    runs.pop_if(|_| !varies);
+                    runs.push(Run { range: at..at + WORD * SHORTEST });
+                    varies = kinds.varied.has(index);
+                }
             }
         }
-        Self { start: range.start, dense, runs }
+        runs.pop_if(|_| !varies);
+        Self { start: range.start, kinds, runs }
     }
 
     /// Whether the word that stands at `at` and the `words` behind it are dense.
     fn is_dense(&self, at: usize, words: usize) -> bool {
         let first = (at - self.start) / WORD;
-        (first..first + words).all(|index| self.dense.has(index))
+        (first..first + words).all(|index| self.kinds.dense.has(index))
+    }
+
+    /// Whether the word that stands at `at` and the three behind it vary.
+    fn varies(&self, at: usize) -> bool {
+        self.kinds.varied.has((at - self.start) / WORD)
     }
 }
 
@@ -195,6 +208,9 @@ fn in_run(window: &Window<'_>, grid: &Grid, run: &Run, size: usize, words: usize
 
 impl Place {
     fn at(window: &Window<'_>, grid: &Grid, run: &Run, at: usize, words: usize, full: usize) -> Option<Self> {
+        if !grid.varies(at) {
+            return None;
+        }
         let rank = rank(window, grid, run, at, full)?;
         let bytes = window.slice(at..at + WORD * words);
         if bytes.len() < WORD * words || !looks_random(bytes) {

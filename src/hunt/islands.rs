@@ -306,11 +306,13 @@ mod tests {
 
     #[test]
     fn the_ends_of_a_run_are_tried_with_each_other() {
-        // One key in a hundred has a word that looks like a border in some order.
-        let full = |word: u64| dense::is_full(word) && dense::is_full(word.swap_bytes());
-        let whole = |number: &Number| ORDERS.iter().all(|o| dense::words(&in_order(number, *o)).into_iter().all(full));
+        // One key in ten has a word that looks like a border, or like other memory, in some order.
+        let plain = |word: u64| dense::is_dense(word) && dense::is_dense(word.swap_bytes());
+        let whole = |number: &Number| ORDERS.iter().all(|o| dense::words(&in_order(number, *o)).into_iter().all(plain));
         let mut keys = std::iter::repeat_with(|| key(1024));
-        let key = keys.find(|key| [&key.n, &key.d, &key.q].into_iter().all(whole)).unwrap();
+        // And some private exponents are a byte shorter, which no library writes so.
+        let is_long = |key: &RsaNumbers| key.d.bits() > 1016;
+        let key = keys.find(|key| is_long(key) && [&key.n, &key.d, &key.q].into_iter().all(whole)).unwrap();
         for order in ORDERS {
             let [n, d, p] = [&key.n, &key.d, &key.q].map(|number| in_order(number, order));
             for row in [[&n[..], &noise(16, 1), &d, &noise(40, 2), &p], [&p, &noise(16, 3), &d, &noise(16, 4), &n]] {

@@ -15,6 +15,7 @@ mod number_words;
 pub mod rsa_integers;
 pub mod rsa_windows;
 pub mod shielded;
+mod variety;
 
 use std::collections::{BTreeMap, BTreeSet};
 

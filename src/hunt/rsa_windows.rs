@@ -224,7 +224,8 @@ impl Look<'_> {
 
     fn prime(&self, limbs: &[u64], half: usize) -> Option<(RsaNumbers, Piece, &Target)> {
         let Size { targets, likeness, .. } = self.prepared.sizes.get(&half)?;
-        if !likeness.has(limbs) || limbs::has_small_divisor(limbs) {
+        // Each of the three costs more than the one before.
+        if !likeness.is_even(limbs) || limbs::has_small_divisor(limbs) || !likeness.has(limbs) {
             return None;
         }
         let divisor = Divisor::new(limbs)?;

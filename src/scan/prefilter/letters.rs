@@ -16,6 +16,9 @@ pub const SHORTEST: usize = 16;
 
 const WORD: usize = 8;
 
+/// The classes of a word of letters.
+const ALL: u64 = u64::from_ne_bytes([1; WORD]);
+
 /// Bytes that are classed at once.
 const BLOCK: usize = 256;
 
@@ -102,8 +105,8 @@ impl Letters {
             }
             classes.fill(0);
             class(bytes.get(at..end).unwrap_or_default(), &mut classes);
-            let words = classes.chunks_exact(WORD).enumerate().filter(|(_, word)| *word == [1; WORD]);
-            for word in words.map(|(i, _)| at + i * WORD) {
+            let words = classes.as_chunks::<WORD>().0.iter().zip((at..).step_by(WORD));
+            for (_, word) in words.filter(|(classes, _)| u64::from_ne_bytes(**classes) == ALL) {
                 // A run that was read up to here may have more words in this block.
                 if word >= floor {
                     let end = short(bytes, word, floor);

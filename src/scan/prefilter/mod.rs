@@ -171,11 +171,12 @@ impl Prefilter {
     pub fn candidates(&self, bytes: &[u8], owned: Range<usize>, deeper: bool, found: &mut Found) {
         found.clear();
         found.marks.clear(bytes);
+        let deeper = deeper && !self.codes.is_empty();
+        let texts = deeper || !self.targets.is_empty();
         // What is encoded is decoded as a whole, so the margins count too.
         let seen = if deeper { 0..bytes.len() } else { owned.clone() };
-        for run in busy_runs(bytes, seen, self.literals.longest().max(2), &mut 0) {
-            self.texts(bytes, run, deeper, found);
-        }
+        let seen = if texts { busy_runs(bytes, seen, self.literals.longest().max(2), &mut 0) } else { Vec::new() };
+        seen.into_iter().for_each(|run| self.texts(bytes, run, deeper, found));
         let runs = busy_runs(bytes, owned.clone(), self.literals.longest().max(2), &mut found.constant);
         for run in runs.into_iter().flat_map(tiles) {
             self.plain(bytes, run.clone(), found);

@@ -10,6 +10,9 @@ use multiversion::multiversion;
 /// Bytes that are tested for a run's begin at once.
 const BLOCK: usize = 256;
 
+/// Bytes of a block with a run that are tested for its begin next.
+const PART: usize = 32;
+
 /// Bytes from the first letter of the shortest run to its last: `l 0 i 0 t`.
 const SHORTEST: usize = 5;
 
@@ -66,8 +69,16 @@ impl Narrow {
     fn add_of_block(&mut self, bytes: &[u8], block: Range<usize>, alphabet: &RangeInclusive<u8>) -> usize {
         let mut at = block.start;
         while at < block.end {
-            let begins = bytes.get(at..).and_then(|rest| rest.first_chunk()).is_some_and(|head| is_run(head, alphabet));
-            at = if begins { self.add_run(bytes, at, alphabet) } else { at + 1 };
+            let part = bytes.get(at..(at + PART + SHORTEST - 1).min(bytes.len())).unwrap_or_default();
+            let begin = if has_run(part, *alphabet.start(), *alphabet.end()) {
+                part.windows(SHORTEST).position(|head| head.first_chunk().is_some_and(|head| is_run(head, alphabet)))
+            } else {
+                None
+            };
+            at = match begin.map(|begin| at + begin).filter(|begin| *begin < block.end) {
+                Some(begin) => self.add_run(bytes, begin, alphabet),
+                None => (at + PART).min(block.end),
+            };
         }
         at
     }
