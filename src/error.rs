@@ -112,6 +112,14 @@ pub enum Error {
         /// What is wrong with it, where, and what to do. It names no byte of a secret.
         reason: String,
     },
+    /// A folder that cannot be used, or something in it.
+    #[error("folder {path}: {reason}")]
+    Place {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// A policy, or a file that it names, that is wrong or not to be trusted.
     #[error("policy {place}: {reason}")]
     Policy {

@@ -12,6 +12,7 @@ pub mod dump;
 pub mod error;
 pub mod fill;
 pub mod finding;
+pub mod hook;
 pub mod hunt;
 pub mod image;
 pub mod inert;

@@ -38,7 +38,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Rules of other scanners are rewritten, and proven by what proves the program's own.
     ("rules_import", &["error", "finding", "detect", "scan"]),
     ("policy", BELOW_USES),
-    ("hook", BELOW_USES),
+    ("hook", BELOW_HOOK),
     ("audit", BELOW_USES),
     // A report is given what it prints: findings, what is known of the dump, the outcome; the vault only opens for
     // `--show-secrets`.
@@ -73,6 +73,21 @@ const BELOW_REDACT: &[&str] = &[
 const BELOW_USES: &[&str] = &[
     "fill", "inert", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
     "keys", "known", "scan", "redact", "report",
+];
+/// A hook takes dumps out of containers, and does what a policy says.
+const BELOW_HOOK: &[&str] = &[
+    "container",
+    "policy",
+    "inert",
+    "error",
+    "limits",
+    "image",
+    "vault",
+    "finding",
+    "dump",
+    "scan",
+    "redact",
+    "report",
 ];
 const BELOW_COMMANDS: &[&str] = &[
     "container",
@@ -171,6 +186,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pe_unwind_info", &["src/redact/unwind/pe.rs"]),
     ("pkcs1", &["src/keys"]),
     ("pkcs8", &["src/keys"]),
+    ("prometheus_client", &["src/hook/told.rs"]),
     ("rawzip", &["src/container/zip"]),
     ("quick_junit", &["src/report/junit.rs"]),
     ("rayon", &["src/scan/parallel.rs"]),
@@ -196,9 +212,11 @@ const HOMES: &[(&str, &[&str])] = &[
         "serde_json",
         &[
             "src/inert.rs",
+            "src/container/envelope.rs",
             "src/report",
             "src/rules_import",
             "src/audit",
+            "src/hook",
             "src/redact/receipt",
             "src/policy",
             "src/commands",
@@ -214,6 +232,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tempfile", &["src/container/spool.rs", "src/scan/sites.rs", "src/redact/draft.rs", "src/commands/output.rs"]),
     ("thiserror", &["src/error.rs"]),
     ("toml", &["src/detect/text", "src/policy", "src/rules_import"]),
+    ("tracing", &["src/hook/told.rs"]),
+    ("tracing_subscriber", &["src/commands/hook_log.rs"]),
     ("walkdir", &["src/commands", "src/audit"]),
     ("x25519_dalek", &["src/keys"]),
     ("x509_cert", &["src/keys/certificate.rs"]),

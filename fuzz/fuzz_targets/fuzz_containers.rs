@@ -19,6 +19,7 @@ const MAGIC: &[&[u8]] = &[
     b"PK\x05\x06",
     b"MSCF\0\0\0\0",
     b"ProblemType: Crash\nCoreDump: base64\n ",
+    b"{\"event_id\":\"1\"}\n{\"type\":\"attachment\",\"length\":",
     // A tar: see `with_sums`.
     b"",
 ];

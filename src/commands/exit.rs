@@ -45,6 +45,15 @@ Exit codes:
   1  some rules were refused; the others were written
   2  wrong usage, an input or output that failed, or an internal error";
 
+/// The table that `hook --help` shows.
+pub const HOOK_HELP: &str = "\
+Exit codes:
+  0  every dump passed, as it is or redacted and proven
+  1  a dump is in quarantine
+  2  a dump failed closed, or wrong usage, a folder or a policy that cannot be used, or an internal error
+  3  a file was left where it is: somebody still writes to it, or it is no regular file
+Where more than one applies, 2 comes before 1, and 1 before 3.";
+
 /// The table that `gate --help` shows.
 pub const GATE_HELP: &str = "\
 Exit codes:

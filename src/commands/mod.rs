@@ -10,6 +10,8 @@ mod crash;
 mod exit;
 mod explain;
 mod gate;
+mod hook;
+mod hook_log;
 mod inputs;
 mod key;
 mod man;
@@ -18,6 +20,7 @@ mod output;
 mod paper;
 mod policy;
 mod progress;
+mod quarantine;
 mod receipt;
 mod redact;
 mod rule_import;
@@ -64,6 +67,8 @@ fn run(args: &args::Args) -> Result<u8> {
         Command::Explain(explain) => explain::run(explain),
         Command::Receipt(receipt) => receipt::run(&receipt.action, &args.manner),
         Command::Key(key) => key::run(&key.action),
+        Command::Hook(hook) => hook::run(hook),
+        Command::Quarantine(quarantine) => quarantine::run(&quarantine.action),
         Command::Map(map) => map::run(map, &args.manner),
         Command::Rules(rules) => rules::run(&rules.action, &rules.files, &args.manner),
         Command::Completions(completions) => completions::run(completions.shell),

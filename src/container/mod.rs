@@ -12,7 +12,7 @@
 //! | file | is about |
 //! |---|---|
 //! | `gzip`, `zstd`, `xz`, `lz4`, `bzip2` | one stream of bytes; `chain`: frames that follow each other |
-//! | `zip`, `tar`, `cab`, `apport` | members with names |
+//! | `zip`, `tar`, `cab`, `apport`, `envelope` | members with names |
 //! | `foreign` | what is known and not taken off |
 //! | `peel`, `spool` | members on their way out, and what they may cost |
 //! | `tree`, `out` | a container with all that is in it, put together again |
@@ -21,6 +21,7 @@ mod apport;
 mod bzip2;
 mod cab;
 mod chain;
+mod envelope;
 mod foreign;
 mod gzip;
 mod lz4;
@@ -68,8 +69,18 @@ pub trait Container: Sync {
 }
 
 /// Every container, in the order in which they are asked.
-pub const CONTAINERS: &[&dyn Container] =
-    &[&zstd::Zstd, &gzip::Gzip, &xz::Xz, &lz4::Lz4, &bzip2::Bzip2, &zip::Zip, &cab::Cab, &apport::Apport, &tar::Tar];
+pub const CONTAINERS: &[&dyn Container] = &[
+    &zstd::Zstd,
+    &gzip::Gzip,
+    &xz::Xz,
+    &lz4::Lz4,
+    &bzip2::Bzip2,
+    &zip::Zip,
+    &cab::Cab,
+    &apport::Apport,
+    &envelope::Envelope,
+    &tar::Tar,
+];
 
 /// Bytes that a container is recognised by: the first block of a tar.
 pub const HEAD: usize = 512;

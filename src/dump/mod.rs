@@ -41,6 +41,9 @@ pub trait Format: Sync {
     fn map(&self, image: &Image, limits: &Limits) -> Result<DumpMap>;
 }
 
+/// The name of the format of files that are of no known format.
+pub const UNKNOWN: &str = "raw";
+
 /// Every format, in the order in which they are asked; `raw` knows everything and stands last.
 pub const FORMATS: &[&dyn Format] = &[&minidump::Minidump, &elf_core::ElfCore, &macho_core::MachoCore, &raw::Raw];
 

@@ -1,6 +1,6 @@
 //! A file of no known format: scanned whole, and the report says that nothing is known of its structure.
 
-use crate::dump::{DumpMap, Format, Label};
+use crate::dump::{self, DumpMap, Format, Label};
 use crate::error::Result;
 use crate::image::Image;
 use crate::limits::Limits;
@@ -10,7 +10,7 @@ pub struct Raw;
 
 impl Format for Raw {
     fn name(&self) -> &'static str {
-        "raw"
+        dump::UNKNOWN
     }
 
     fn probe(&self, _head: &[u8]) -> bool {

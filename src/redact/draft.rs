@@ -77,22 +77,12 @@ impl Draft {
         shared.map_err(|source| Error::Write { what: "the mode of a file".to_owned(), source })
     }
 
-    /// Gives the draft the owner, the mode and the extended attributes (access control lists are some of these) of
-    /// `original`, because it will stand in its place.
+    /// Gives the draft the looks of `original`: see [`look_like`].
     ///
     /// # Errors
-    /// [`Error::Write`] when one of them cannot be restored: a dump that others may suddenly read, or that its collector
-    /// cannot, is not a dump in its place.
+    /// As [`look_like`].
     pub fn look_like(&self, original: &File) -> Result<()> {
-        let failed = |source: io::Error| {
-            let what = "the owner, mode or extended attributes of the original".to_owned();
-            Error::Write { what, source }
-        };
-        let meta = original.metadata().map_err(failed)?;
-        let file = self.file();
-        std::os::unix::fs::fchown(file, Some(meta.uid()), Some(meta.gid())).map_err(failed)?;
-        file.set_permissions(std::fs::Permissions::from_mode(meta.mode() & 0o7777)).map_err(failed)?;
-        copy_attributes(original, file, |_| true).map_err(failed)
+        look_like(self.file(), original)
     }
 
     /// Gives the draft what systemd-coredump has written down of the crash in extended attributes of `original`
@@ -109,6 +99,23 @@ impl Draft {
             Ok(()) => Ok(true),
         }
     }
+}
+
+/// Gives `file` the owner, the mode and the extended attributes (access control lists are some of these) of `original`,
+/// because it will stand in its place.
+///
+/// # Errors
+/// [`Error::Write`] when one of them cannot be restored: a dump that others may suddenly read, or that its collector
+/// cannot, is not a dump in its place.
+pub fn look_like(file: &File, original: &File) -> Result<()> {
+    let failed = |source: io::Error| {
+        let what = "the owner, mode or extended attributes of the original".to_owned();
+        Error::Write { what, source }
+    };
+    let meta = original.metadata().map_err(failed)?;
+    std::os::unix::fs::fchown(file, Some(meta.uid()), Some(meta.gid())).map_err(failed)?;
+    file.set_permissions(std::fs::Permissions::from_mode(meta.mode() & 0o7777)).map_err(failed)?;
+    copy_attributes(original, file, |_| true).map_err(failed)
 }
 
 /// Whether `path` still is the file that `original` was opened from, with the same length and time of change.

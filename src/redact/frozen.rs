@@ -2,7 +2,7 @@
 
 use crate::dump::{Class, DumpMap};
 use crate::redact::plan::{Edit, Left};
-use crate::span::Span;
+use crate::span::{Cover, Span};
 
 /// The edits without what lies in frozen bytes of `map`, and that, told apart.
 #[must_use]
@@ -18,6 +18,20 @@ pub fn cut_out(edits: Vec<Edit>, map: &DumpMap) -> (Vec<Edit>, Vec<Left>) {
         }
     }
     (free, frozen)
+}
+
+/// What `stay` would have covered and `edits` do not: bytes that are left in place on purpose.
+pub fn left_of(stay: Vec<Edit>, edits: &[Edit], map: &DumpMap) -> Vec<Left> {
+    let len = stay.last().map_or(0, |edit| edit.span.end());
+    let mut covered = Cover::new(len, false);
+    edits.iter().filter(|edit| edit.span.from() < len).for_each(|edit| covered.paint(edit.span, true));
+    let mut left = Vec::new();
+    for edit in stay {
+        for (run, _) in covered.runs(edit.span).into_iter().filter(|(_, is_covered)| !is_covered) {
+            left.extend(labels(map, run).map(|(span, label)| Left { span, finding: edit.finding, label }));
+        }
+    }
+    left
 }
 
 /// Neighbours of one edit, which Free and Keep parted, are one again.

@@ -1,6 +1,7 @@
 //! The plan: what will be overwritten, with what, and why; complete before the first byte is written.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use crate::dump::places::Places;
 use crate::dump::{DumpMap, Label};
@@ -177,17 +178,47 @@ impl Plan {
 /// When sites cannot be read back, or when there are more of them than the plan may hold: then nothing is redacted rather
 /// than less.
 pub fn plan(image: &Image, map: &DumpMap, outcome: &Outcome, options: &Options) -> Result<Plan> {
+    plan_sparing(image, map, outcome, options, &BTreeSet::new())
+}
+
+/// The same, but leaves in place the findings with these indices, as [`Left`], because a policy only reports them. Where
+/// their bytes are also those of a finding that is not spared, they are redacted.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_sparing(
+    image: &Image,
+    map: &DumpMap,
+    outcome: &Outcome,
+    options: &Options,
+    spared: &BTreeSet<usize>,
+) -> Result<Plan> {
     let word = fill::word_for(map).unwrap_or_default();
+    let labels = outcome.findings.iter().map(|f| fill::label(outcome.rules.get(f.rule.0).map_or("", |r| &r.id)));
+    let labels = labels.collect();
+    let wanted = edits(image, map, outcome, options, &|index| !spared.contains(&index))?;
+    let stay = edits(image, map, outcome, options, &|index| spared.contains(&index))?;
+    let (edits, frozen) = frozen::cut_out(wanted, map);
+    let (mut left, refusals) = if options.leave_frozen { (frozen, Vec::new()) } else { (Vec::new(), frozen) };
+    left.extend(frozen::left_of(stay, &edits, map));
+    Ok(Plan { edits, refusals, left, word, labels, len: image.len() })
+}
+
+/// Disjoint edits of the findings that count and are `wanted`.
+fn edits(
+    image: &Image,
+    map: &DumpMap,
+    outcome: &Outcome,
+    options: &Options,
+    wanted: &dyn Fn(usize) -> bool,
+) -> Result<Vec<Edit>> {
     let mut draft = Draft { image, outcome, options, places: Places::new(map), edits: Vec::new() };
-    for (index, finding) in outcome.findings.iter().enumerate().filter(|(_, f)| options.counts(f)) {
+    let counted = outcome.findings.iter().enumerate().filter(|(index, f)| options.counts(f) && wanted(*index));
+    for (index, finding) in counted {
         let cause = u32::try_from(index).map_err(|_| Error::Internal("numbering findings"))?;
         outcome.sites.of(index).try_for_each(|site| draft.add(cause, finding, &site?))?;
     }
-    let labels = outcome.findings.iter().map(|f| fill::label(outcome.rules.get(f.rule.0).map_or("", |r| &r.id)));
-    let labels = labels.collect();
-    let (edits, frozen) = frozen::cut_out(disjoint(draft.edits), map);
-    let (left, refusals) = if options.leave_frozen { (frozen, Vec::new()) } else { (Vec::new(), frozen) };
-    Ok(Plan { edits, refusals, left, word, labels, len: image.len() })
+    Ok(disjoint(draft.edits))
 }
 
 struct Draft<'a> {

@@ -9,7 +9,7 @@
 //! against the plan for the leaf that went in. What is left of a container without its members (names, comments) is never
 //! edited; a secret in it is a refusal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 
 use sha2::{Digest as _, Sha256};
@@ -36,6 +36,8 @@ pub struct Part {
     pub outcome: Outcome,
     /// What is to be done to it.
     pub plan: Plan,
+    /// Findings that are left in it on purpose, by their index.
+    pub spared: BTreeSet<usize>,
 }
 
 /// Scans and plans every leaf.
@@ -54,7 +56,7 @@ pub fn plan_all(
         let map = leaf.map(&scan_options.limits)?;
         let outcome = scan::scan(&leaf.image, &map, engine, scan_options, progress)?;
         let plan = plan(&leaf.image, &map, &outcome, options)?;
-        Ok(Part { name: name_in(outer, leaf), map, outcome, plan })
+        Ok(Part { name: name_in(outer, leaf), map, outcome, plan, spared: BTreeSet::new() })
     };
     tree.leaves.iter().map(one).collect()
 }
@@ -222,8 +224,9 @@ fn elsewhere(question: &Question<'_>, again: &Tree, progress: &dyn Progress) -> 
         let own = if leaf.shell.is_none() { numbers.next() } else { None };
         let others = question.parts.iter().enumerate().filter(|(other, _)| Some(*other) != own);
         let secrets = others.flat_map(|(_, part)| {
-            let counted = part.outcome.findings.iter().filter(|finding| question.options.counts(finding));
-            counted.filter_map(|finding| part.outcome.vault.get(finding.secret))
+            let all = part.outcome.findings.iter().enumerate();
+            let counted = all.filter(|(i, finding)| question.options.counts(finding) && !part.spared.contains(i));
+            counted.filter_map(|(_, finding)| part.outcome.vault.get(finding.secret))
         });
         let secrets: Vec<_> = secrets.enumerate().collect();
         if secrets.is_empty() {

@@ -1,6 +1,7 @@
 //! The command line's words. Parsing does nothing but parse: files are opened and colours decided elsewhere.
 
 mod gate;
+mod hook;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use crate::redact::fill::Fill;
 use crate::report::{Detail, PRINTERS, Printer, units, words};
 
 pub use gate::{BaselineAction, BaselineArgs, BaselineFile, BaselineWriteArgs, GateArgs, PolicyAction, PolicyArgs};
+pub use hook::{Common, HookArgs, HookKind, LogFormat, QuarantineAction, QuarantineArgs, Waiting};
 
 /// Finds private keys and credentials in crash dumps, as memory holds them.
 #[derive(Debug, Parser)]
@@ -43,6 +45,8 @@ pub enum Command {
     Receipt(ReceiptArgs),
     Key(KeyArgs),
     Map(MapArgs),
+    Hook(HookArgs),
+    Quarantine(QuarantineArgs),
     Rules(RulesArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

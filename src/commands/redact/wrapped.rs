@@ -102,7 +102,7 @@ impl Job<'_> {
         let container = container::recognise(tree.outer())?.map_or("", |container| container.name());
         let all = tree.leaves.iter().zip(parts).zip(written).zip(&proven.parts);
         let members = all.filter_map(|(((leaf, part), written), proof)| {
-            let Part { name, map, outcome, plan } = part;
+            let Part { name, map, outcome, plan, .. } = part;
             let case = Case { old: &leaf.image, map, outcome, plan, options: &self.options, written };
             Some(Inside { name, containers: &leaf.containers, case, proof: proof.as_ref()? })
         });
