@@ -164,8 +164,8 @@ fn work(common: &Common, threads: u16) -> Result<u8> {
     worker::confine(policy.limits.memory).map_err(failed)?;
     parallel::set_threads(threads.into())?;
     let engine = || Engine::new(detect::detectors_with(&policy.rules, policy.profile)?);
-    let mut settings = Settings::default();
-    settings.folder = policy.folders.spool.clone().unwrap_or_else(|| policy.folders.state.clone());
+    let folder = policy.folders.spool.clone().unwrap_or_else(|| policy.folders.state.clone());
+    let mut settings = Settings { folder, ..Settings::default() };
     if let Some(limit) = policy.limits.spool {
         (settings.limits.modest, settings.limits.bytes) = (limit, limit);
     }

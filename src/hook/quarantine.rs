@@ -211,7 +211,7 @@ impl Quarantine {
     pub fn usage(&self) -> io::Result<Usage> {
         let mut usage = Usage::default();
         for name in self.folder.names()? {
-            if !Path::new(&name).extension().is_some_and(|end| end == "dump") {
+            if Path::new(&name).extension().is_none_or(|end| end != "dump") {
                 continue;
             }
             if let Some(file) = self.folder.read(&name)? {

@@ -94,7 +94,7 @@ impl<'a> Worker<'a> {
                 Err(format!("it was not decided within {} seconds, the limit of the policy", time.as_secs()))
             }
             Err(RecvTimeoutError::Disconnected) => {
-                Err(running.child.wait().map_or_else(|error| error.to_string(), |status| died(status)))
+                Err(running.child.wait().map_or_else(|error| error.to_string(), died))
             }
         }
     }

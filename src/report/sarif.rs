@@ -264,7 +264,7 @@ fn told(finding: &ReportFinding) -> Vec<(&'static str, Value)> {
         ("public", json!(finding.public)),
     ];
     told.extend(finding.action.map(|action| ("action", json!(words::name(action)))));
-    told.extend(finding.constant.then(|| ("constant", json!(true))));
+    told.extend(finding.constant.then_some(("constant", json!(true))));
     told
 }
 

@@ -1,5 +1,5 @@
 //! A place for hooks: a policy, the folders that it names, dumps with fresh secrets, and the program.
-#![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
 use std::collections::BTreeMap;
 use std::fs;
