@@ -39,6 +39,23 @@ fn all<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value[key].as_array().unwrap_or_else(|| panic!("{key}: {value}"))
 }
 
+/// The schema of OASIS has one pattern, for names of languages, that is no regular expression: a bracket too many.
+const SLIP: &str = "^[a-zA-Z]{2}|^[a-zA-Z]{2}-[a-zA-Z]{2}]?$";
+
+/// Takes out the pattern that is none.
+fn without_slip(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if fields.get("pattern").is_some_and(|pattern| pattern == SLIP) {
+                fields.remove("pattern");
+            }
+            fields.values_mut().for_each(without_slip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_slip),
+        _ => {}
+    }
+}
+
 /// The schema of OASIS, as the crate that has our SARIF types carries it in its source.
 fn sarif_schema() -> Value {
     let tool = |name: &str| std::env::var_os(name.to_uppercase()).map_or_else(|| PathBuf::from(name), PathBuf::from);
@@ -53,7 +70,9 @@ fn sarif_schema() -> Value {
     let package = all(&metadata, "packages").iter().find(|package| package["name"] == "serde-sarif").unwrap();
     let manifest = PathBuf::from(package["manifest_path"].as_str().unwrap());
     let schema = fs::read_to_string(manifest.with_file_name("src").join("schema.json")).unwrap();
-    serde_json::from_str(&schema).unwrap()
+    let mut schema = serde_json::from_str(&schema).unwrap();
+    without_slip(&mut schema);
+    schema
 }
 
 #[test]
@@ -86,14 +105,14 @@ fn sarif_tells_places_rules_and_what_was_not_scanned() {
         assert!(region["byteOffset"].is_u64() && region["byteLength"].as_u64().unwrap() > 0);
         assert!(result["partialFingerprints"]["dumpscrubSecret/1"].as_str().unwrap().starts_with("fp1:"));
     }
-    // The RSA key of `samples/README.md` that stands at 0x1e60d, and where it stood in memory.
+    // The DER key of `samples/README.md` that stands at 0x2760c, and where it stood in memory.
     let places = results.iter().flat_map(|result| {
         let related = result["relatedLocations"].as_array().into_iter().flatten();
         all(result, "locations").iter().chain(related).map(|place| &place["physicalLocation"])
     });
     let key = places.clone().find(|at| {
         let file = at["artifactLocation"]["uri"].as_str().unwrap();
-        at["region"]["byteOffset"] == 0x1e60d && file.ends_with("full-memory.dmp")
+        at["region"]["byteOffset"] == 0x2760c && file.ends_with("full-memory.dmp")
     });
     let address = &key.unwrap()["address"];
     assert_eq!(address["fullyQualifiedName"], format!("{:#x}", address["absoluteAddress"].as_u64().unwrap()));
