@@ -75,8 +75,7 @@ fn a_core_is_handed_on_redacted_with_the_same_arguments() {
 #[test]
 fn the_templates_of_the_documentation_fit_into_the_kernels_127_bytes() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/hooks/core-pattern.md")).unwrap();
-    let templates: Vec<&str> =
-        page.lines().filter_map(|line| line.find("|/usr/").map(|at| &line[at..])).collect();
+    let templates: Vec<&str> = page.lines().filter_map(|line| line.find("|/usr/").map(|at| &line[at..])).collect();
     assert!(templates.len() >= 2);
     for template in templates {
         assert!(template.len() <= 127, "{} bytes: {template}", template.len());
