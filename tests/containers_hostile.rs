@@ -158,6 +158,25 @@ fn cut_anywhere_is_told() {
     }
 }
 
+/// The decoder that is used takes such a frame for a whole one.
+#[test]
+fn a_frame_of_lz4_that_is_cut_between_its_blocks_is_a_gap() {
+    let info = lz4_flex::frame::FrameInfo::new().block_size(lz4_flex::frame::BlockSize::Max64KB);
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+    (0..8).for_each(|_| encoder.write_all(&content()).unwrap());
+    let frame = encoder.finish().unwrap();
+    assert!(!shown(frame.clone()).1);
+    let (mut at, mut blocks) = (7, 0);
+    while at < frame.len() - 4 {
+        for cut in at..at + 4 {
+            assert!(shown(frame[..cut].to_vec()).1, "{blocks} blocks and {} bytes", cut - at);
+        }
+        let size = u32::from_le_bytes(frame[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
+        (at, blocks) = (at + 4 + size as usize, blocks + 1);
+    }
+    assert!(blocks > 3);
+}
+
 fn le(value: usize, width: usize) -> Vec<u8> {
     value.to_le_bytes().into_iter().chain([0; 8]).take(width).collect()
 }

@@ -19,6 +19,8 @@ const MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 const LEGACY: [u8; 4] = [0x02, 0x21, 0x4c, 0x18];
 /// The shortest header: magic, flags, block sizes, checksum.
 const SHORTEST: usize = 7;
+/// The longest: with the size of the content and the number of a dictionary.
+const LONGEST: usize = SHORTEST + 8 + 4;
 
 impl Container for Lz4 {
     fn name(&self) -> &'static str {
@@ -68,25 +70,59 @@ fn next(head: &[u8]) -> Next {
     }
 }
 
-struct Whole<'a>(FrameDecoder<Stream<'a>>);
+/// Bytes that a header takes which begins with `head` (LZ4 frame format, "Frame Descriptor").
+fn header_len(head: &[u8]) -> usize {
+    match head.get(4) {
+        _ if head.starts_with(&LEGACY) => LEGACY.len(),
+        Some(flags) => SHORTEST + if flags & 8 != 0 { 8 } else { 0 } + if flags & 1 != 0 { 4 } else { 0 },
+        None => SHORTEST,
+    }
+}
+
+/// The decoder of one frame.
+struct Whole<'a> {
+    decoder: FrameDecoder<Noted<'a>>,
+    /// Whether it ends where the file does, and not with a mark.
+    is_legacy: bool,
+}
+
+/// A stream that notes when more is asked of it than it has.
+struct Noted<'a> {
+    stream: Stream<'a>,
+    is_short: bool,
+}
 
 impl<'a> Frame<'a> for Whole<'a> {
     fn open(stream: Stream<'a>) -> io::Result<Self> {
         // The decoder takes a header that is cut for the end of the file.
-        let head = stream.peek(SHORTEST)?;
-        if head.len() < SHORTEST && !head.starts_with(&LEGACY) {
+        let head = stream.peek(LONGEST)?;
+        if head.len() < header_len(&head) {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the header is cut"));
         }
-        Ok(Self(FrameDecoder::new(stream)))
+        let is_legacy = head.starts_with(&LEGACY);
+        Ok(Self { decoder: FrameDecoder::new(Noted { stream, is_short: false }), is_legacy })
     }
 
     fn close(self) -> Stream<'a> {
-        self.0.into_inner()
+        self.decoder.into_inner().stream
     }
 }
 
 impl Read for Whole<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
+        let got = self.decoder.read(into)?;
+        // The decoder takes a frame that is cut between two blocks for a whole one.
+        if got == 0 && !into.is_empty() && !self.is_legacy && self.decoder.get_ref().is_short {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the frame is cut: its end mark is missing"));
+        }
+        Ok(got)
+    }
+}
+
+impl Read for Noted<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let got = self.stream.read(into)?;
+        self.is_short |= got == 0 && !into.is_empty();
+        Ok(got)
     }
 }
