@@ -11,6 +11,7 @@ pub mod ec_scalars;
 pub mod generators;
 pub mod islands;
 pub mod montgomery;
+pub mod noise;
 mod number_words;
 pub mod rsa_integers;
 pub mod rsa_windows;
@@ -112,6 +113,12 @@ impl Clues {
         self.brought.insert(clue);
     }
 
+    /// Whether the user brought this clue.
+    #[must_use]
+    pub fn is_brought(&self, clue: &Clue) -> bool {
+        self.brought.contains(clue)
+    }
+
     /// Adds a clue. Where there is no more room the greatest goes, so that the order of adding does not matter.
     pub fn add(&mut self, clue: Clue) {
         if self.brought.contains(&clue) {
@@ -163,6 +170,11 @@ pub trait Hunt: Sync + Send {
     /// What it does not look for because that would take too long, in words: a gap.
     fn left_out(&self) -> Option<String> {
         None
+    }
+    /// What it does not look for because it is next to never there, in words, when all windows were looked at: nothing that
+    /// anybody has to act on.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 

@@ -10,12 +10,17 @@
 //! dumps of big-endian machines also in their limbs of 64 and of 32 bits.
 //! Limbs stand where a pointer may point, by address; bytes may stand anywhere. Only primes of half the bits of n are looked
 //! for, which is what every library makes.
+//!
+//! Not looked for, of which notes tell: the keys of well-known authorities ([`authorities`]), whose certificates are everywhere,
+//! and numbers at odd places inside of long data that looks random throughout ([`noise`]). What the user asks for is.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::dense::{self, Bits, WORD};
+use super::noise;
 use super::number_words::{Digits, Order, Place};
 use super::rsa_integers::PublicKey;
 use super::{Clue, Clues, Hunt, Hunter};
@@ -25,7 +30,7 @@ use crate::image::Image;
 use crate::keys::limbs::{self, Dividend, Divisor, Exponents, LONGEST, Likeness};
 use crate::keys::number::Number;
 use crate::keys::rsa::{self, RsaNumbers};
-use crate::keys::{FoundKey, asn1, exponent};
+use crate::keys::{FoundKey, asn1, authorities, exponent};
 use crate::memory::AddressSpace;
 use crate::window::Window;
 
@@ -49,9 +54,11 @@ impl Hunter for RsaWindows {
     fn prepare(&self, clues: &Clues) -> Box<dyn Hunt> {
         let mut sizes: BTreeMap<usize, Size> = BTreeMap::new();
         let mut left_out = 0;
+        let well_known = clues.iter().filter(|clue| is_of_an_authority(clues, clue)).count();
         for target in targets(clues) {
             let half = target.dividend.half();
             let known = sizes.entry(half).or_insert_with(|| Size::of(half));
+            known.is_asked_for |= target.is_asked_for;
             if known.targets.len() < MOST_KEYS {
                 known.targets.push(target);
             } else {
@@ -59,7 +66,7 @@ impl Hunter for RsaWindows {
             }
         }
         sizes.values_mut().for_each(Size::ask_for_exponents);
-        Box::new(Prepared { sizes, left_out })
+        Box::new(Prepared { sizes, left_out, well_known, passed_over: AtomicBool::new(false) })
     }
 }
 
@@ -68,13 +75,15 @@ struct Target {
     key: PublicKey,
     /// Whether only the modulus is known.
     assumed: bool,
+    /// Whether the user asks for this very key.
+    is_asked_for: bool,
     dividend: Dividend,
     /// What its numbers proved so far.
     proven: Mutex<BTreeMap<Number, Proven>>,
 }
 
 fn targets(clues: &Clues) -> impl Iterator<Item = Target> + '_ {
-    clues.iter().filter_map(|clue| {
+    clues.iter().filter(|clue| !is_of_an_authority(clues, clue)).filter_map(|clue| {
         let (modulus, exponent, assumed) = match clue {
             Clue::RsaPublicKey { modulus, exponent } => (modulus, Number::from_be(exponent), false),
             Clue::RsaModulus { modulus } => (modulus, Number::from(USUAL_E), true),
@@ -82,8 +91,15 @@ fn targets(clues: &Clues) -> impl Iterator<Item = Target> + '_ {
         };
         let key = PublicKey { n: Number::from_be(modulus), e: exponent };
         let dividend = rsa::is_public_key(&key.n, &key.e).then(|| Dividend::new(&key.n, &key.e))??;
-        (dividend.half() >= 8).then(|| Target { key, assumed, dividend, proven: Mutex::default() })
+        let is_asked_for = clues.is_brought(clue);
+        (dividend.half() >= 8).then(|| Target { key, assumed, is_asked_for, dividend, proven: Mutex::default() })
     })
+}
+
+/// Whether it is the key of a well-known authority, and none that the user asks for.
+fn is_of_an_authority(clues: &Clues, clue: &Clue) -> bool {
+    let Clue::RsaPublicKey { modulus, exponent } = clue else { return false };
+    rsa::spki_sha256(modulus, exponent).is_some_and(|spki| authorities::is_well_known(&spki)) && !clues.is_brought(clue)
 }
 
 /// Targets with primes of one size.
@@ -93,11 +109,18 @@ struct Size {
     exponents: Exponents,
     /// What a prime looks like.
     likeness: Likeness,
+    /// Whether the user asks for one of these keys; then nothing is passed over.
+    is_asked_for: bool,
 }
 
 impl Size {
     fn of(half: usize) -> Self {
-        Self { targets: Vec::new(), exponents: Exponents::default(), likeness: Likeness::new(half) }
+        Self {
+            targets: Vec::new(),
+            exponents: Exponents::default(),
+            likeness: Likeness::new(half),
+            is_asked_for: false,
+        }
     }
 
     fn ask_for_exponents(&mut self) {
@@ -109,6 +132,10 @@ impl Size {
 struct Prepared {
     sizes: BTreeMap<usize, Size>,
     left_out: usize,
+    /// Keys of authorities that are not looked for.
+    well_known: usize,
+    /// Whether there were places inside of noise that were not tried.
+    passed_over: AtomicBool,
 }
 
 impl Hunt for Prepared {
@@ -127,6 +154,24 @@ impl Hunt for Prepared {
         let most =
             format!("more than {MOST_KEYS} RSA moduli of one size; the private halves of {} were not", self.left_out);
         (self.left_out > 0).then(|| format!("{most} looked for as bare numbers"))
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.well_known > 0 {
+            notes.push(format!(
+                "{} RSA keys of well-known certificate authorities were not looked for as bare numbers",
+                self.well_known
+            ));
+        }
+        if self.passed_over.load(Ordering::Relaxed) {
+            notes.push(
+                "in long data that looks random throughout (compressed, encrypted), numbers of RSA keys were looked for at whole \
+                 words only"
+                    .to_owned(),
+            );
+        }
+        notes
     }
 }
 
@@ -164,6 +209,9 @@ impl Look<'_> {
     fn primes(&self, place: &Place<'_>, half: usize, at: &Bits, out: &mut Hits) {
         let mut limbs = [0; LONGEST];
         for index in at.ones().filter(|&index| self.owns(place.start + WORD * index)) {
+            if self.passes_over(place, index, half, half) {
+                continue;
+            }
             let Some(limbs) = place.limbs(index, half, &mut limbs) else { continue };
             if let Some(proven) = self.prime(limbs, half) {
                 let range = place.start + WORD * index..place.start + WORD * (index + half);
@@ -177,7 +225,7 @@ impl Look<'_> {
         let mut limbs = [0; LONGEST];
         for index in at.ones().filter(|&index| self.owns(place.start + WORD * index)) {
             let first = place.first(index, 2 * half);
-            if !exponents.may_begin_with(first) {
+            if self.passes_over(place, index, 2 * half, half) || !exponents.may_begin_with(first) {
                 continue;
             }
             for target in targets.iter().filter(|target| target.dividend.may_have_exponent(first)) {
@@ -188,6 +236,21 @@ impl Look<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the `len` words stand at an odd place inside of noise, where numbers with primes of `half` words are not tried.
+    fn passes_over(&self, place: &Place<'_>, index: usize, len: usize, half: usize) -> bool {
+        let is_whole = self.grids.get(place.start % WORD) == Some(&true);
+        let is_asked_for = || self.prepared.sizes.get(&half).is_some_and(|size| size.is_asked_for);
+        if is_whole || place.order != Order::Bytes || is_asked_for() {
+            return false;
+        }
+        let start = place.start + WORD * index;
+        let is_noise = noise::is_around(self.window, &(start..start + WORD * len));
+        if is_noise {
+            self.prepared.passed_over.store(true, Ordering::Relaxed);
+        }
+        is_noise
     }
 
     fn digits(&self, stretch: Range<usize>, out: &mut Hits) {
@@ -290,158 +353,4 @@ impl Proven {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dump::{Label, Region};
-    use crate::keys::testing::{noise, rsa_key};
-    use crate::span::{Address, Span};
-    use ::rsa::traits::PrivateKeyParts as _;
-
-    fn key(bits: usize) -> RsaNumbers {
-        let key = rsa_key(bits);
-        let [p, q] = key.primes() else { panic!() };
-        let (p, q) = (Number::from_be(&p.to_be_bytes()), Number::from_be(&q.to_be_bytes()));
-        let (p, q) = if p > q { (p, q) } else { (q, p) };
-        RsaNumbers::from_primes(p, q, Number::from(USUAL_E), None).unwrap()
-    }
-
-    fn clues(keys: &[&RsaNumbers]) -> Clues {
-        let mut clues = Clues::new(1000);
-        for key in keys {
-            clues.add(Clue::RsaPublicKey { modulus: key.n.to_be(), exponent: key.e.to_be() });
-        }
-        clues
-    }
-
-    /// What windows that own so many bytes each tell together: range and form.
-    fn hunt(clues: &Clues, bytes: &[u8], window: usize, phase: u64) -> Vec<(Range<usize>, Form)> {
-        let region = Region {
-            span: Span::new(0, bytes.len() as u64),
-            address: Some(Address(0x7f00_0000_0000 + phase)),
-            label: Label::Memory,
-            protection: None,
-        };
-        let (memory, image) = (AddressSpace::new(&[region]), Image::from_bytes("t", Vec::new()));
-        let hunt = RsaWindows.prepare(clues);
-        let mut out = Hits::default();
-        let pieces = [Span::new(0, bytes.len() as u64)];
-        for from in (0..bytes.len()).step_by(window) {
-            let owned = from..(from + window).min(bytes.len());
-            hunt.hunt(&Window::new(bytes, owned, &pieces, &[]), &memory, &image, &mut out);
-        }
-        assert!(out.hits.iter().all(|hit| hit.evidence == Evidence::Proven));
-        out.hits.into_iter().map(|hit| (hit.range, hit.form)).collect()
-    }
-
-    /// A number in one of the four forms, by another way than the one that it is read by.
-    fn write(number: &Number, encoding: Encoding) -> Vec<u8> {
-        let mut bytes = number.to_be();
-        match encoding {
-            Encoding::LittleEndian => bytes.reverse(),
-            Encoding::Words32 => {
-                bytes.splice(..0, vec![0; bytes.len().next_multiple_of(4) - bytes.len()]);
-                bytes.chunks_exact_mut(4).for_each(<[u8]>::reverse);
-            }
-            Encoding::Digits30 => {
-                let (mut rest, mut digits) = (number.clone(), Vec::new());
-                while !rest.is_zero() {
-                    let (next, digit) = rest.div_rem(&Number::from(1 << 30)).unwrap();
-                    digits.extend((digit.to_u64().unwrap() as u32).to_le_bytes());
-                    rest = next;
-                }
-                return digits;
-            }
-            _ => {}
-        }
-        bytes
-    }
-
-    const ENCODINGS: [Encoding; 4] = [Encoding::LittleEndian, Encoding::Plain, Encoding::Words32, Encoding::Digits30];
-
-    #[test]
-    fn primes_and_exponents_are_found_in_every_form_whatever_the_windows() {
-        for bits in [1024, 1536, 2048] {
-            let (other, key) = (key(1024), key(bits));
-            let clues = clues(&[&other, &key]);
-            let numbers = [(&key.p, Piece::P), (&key.q, Piece::Q), (&key.d, Piece::D)];
-            for encoding in ENCODINGS {
-                let (mut bytes, mut want) = (vec![0; 40], Vec::new());
-                for (number, piece) in numbers {
-                    let written = write(number, encoding);
-                    if piece == Piece::D && written.len() != write(&key.n, encoding).len() {
-                        continue;
-                    }
-                    want.push((
-                        bytes.len()..bytes.len() + written.len(),
-                        Form { layout: Layout::Bare, encoding, piece },
-                    ));
-                    bytes.extend(written);
-                    bytes.extend([0x7f12_3456_7890_u64, 17, 0].map(u64::to_le_bytes).concat());
-                    bytes.resize(bytes.len().next_multiple_of(8), 0);
-                }
-                // One exponent in some hundreds is out of reach, which is why the primes are looked for too.
-                let exponent = |(_, form): &(Range<usize>, Form)| form.piece == Piece::D;
-                for window in [bytes.len(), 64, 24] {
-                    let got = hunt(&clues, &bytes, window, 0);
-                    assert!(got.iter().all(|site| want.contains(site)), "{bits} {encoding:?}");
-                    assert!(want.iter().all(|site| got.contains(site) || exponent(site)), "{bits} {encoding:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn limbs_stand_on_the_grid_of_addresses_and_bytes_anywhere() {
-        let key = key(1024);
-        let clues = clues(&[&key]);
-        for phase in 0..8 {
-            let bytes = [vec![0; 64 + 8 - phase], write(&key.p, Encoding::LittleEndian), vec![0; 64]].concat();
-            assert_eq!(hunt(&clues, &bytes, bytes.len(), phase as u64).len(), 1, "{phase}");
-            let bytes = [vec![0; 64 + phase], write(&key.q, Encoding::Plain), vec![0; 64]].concat();
-            assert_eq!(hunt(&clues, &bytes, bytes.len(), 0).len(), 1, "{phase}");
-        }
-    }
-
-    #[test]
-    fn numbers_in_the_midst_of_noise_are_found_and_noise_is_none() {
-        let key = key(2048);
-        let clues = clues(&[&key]);
-        let mut bytes = noise(1 << 20, 9);
-        assert!(hunt(&clues, &bytes, 1 << 18, 0).is_empty());
-        for (i, encoding) in ENCODINGS.into_iter().enumerate() {
-            let written = write(&key.p, encoding);
-            bytes[80_000 * (i + 1)..][..written.len()].copy_from_slice(&written);
-        }
-        let got: Vec<Encoding> = hunt(&clues, &bytes, 1 << 18, 0).into_iter().map(|(_, form)| form.encoding).collect();
-        assert_eq!(got, ENCODINGS);
-    }
-
-    #[test]
-    fn a_modulus_without_an_exponent_is_hunted_and_the_guess_is_told() {
-        let key = key(1024);
-        let mut clues = Clues::new(9);
-        assert!(!RsaWindows.needs(&clues));
-        clues.add(Clue::RsaModulus { modulus: key.n.to_be() });
-        let bytes = [vec![0; 64], write(&key.p, Encoding::LittleEndian), vec![0; 64]].concat();
-        let (mut out, pieces) = (Hits::default(), [Span::new(0, bytes.len() as u64)]);
-        let image = Image::from_bytes("t", Vec::new());
-        RsaWindows.prepare(&clues).hunt(
-            &Window::new(&bytes, 0..bytes.len(), &pieces, &[]),
-            &AddressSpace::new(&[]),
-            &image,
-            &mut out,
-        );
-        let [hit] = &out.hits[..] else { panic!() };
-        assert!(hit.public.context.iter().any(|line| line.contains("65537")));
-    }
-
-    #[test]
-    fn too_many_moduli_are_a_gap() {
-        let mut clues = Clues::new(2000);
-        for i in 0..=MOST_KEYS as u64 {
-            let modulus = [&[0x80], &noise(126, i)[..], &[1]].concat();
-            clues.add(Clue::RsaPublicKey { modulus, exponent: vec![1, 0, 1] });
-        }
-        assert!(RsaWindows.prepare(&clues).left_out().unwrap().contains("of 1 were not"));
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@
 
 pub mod aes;
 pub mod asn1;
+pub mod authorities;
 pub mod base_points;
 pub mod certificate;
 pub mod curve_points;

@@ -381,7 +381,9 @@ impl Run<'_> {
             hunts.iter().for_each(|hunt| hunt.hunt(window, memory, image, &mut hits));
             rules.seen(hits, window)
         };
-        self.walk.windows("hunt", look, |_, seen| collector.add(seen.sightings))
+        self.walk.windows("hunt", look, |_, seen| collector.add(seen.sightings))?;
+        self.coverage.notes.extend(hunts.iter().flat_map(|hunt| hunt.notes()));
+        Ok(())
     }
 
     fn propagate(&mut self, collector: &mut Collector) -> Result<()> {

@@ -14,6 +14,10 @@ use super::marks::Marks;
 /// Patterns in one packed searcher; above 64 it would fall back to a scalar search.
 const GROUP: usize = 48;
 
+/// Binary patterns in one: as many as a searcher has buckets. The bytes of patterns that share a bucket are mixed, half a byte
+/// at a time, and many of these hold zeros: between them they would let all zeros of a structure pass, to be compared one by one.
+const BINARY_GROUP: usize = 8;
+
 /// Literals, each with a number, ready to be searched.
 pub struct Literals<const WORDS: usize> {
     grams: Grams<WORDS>,
@@ -51,8 +55,9 @@ impl<const WORDS: usize> Literals<WORDS> {
         let (long, short): (Vec<_>, Vec<_>) = literals.into_iter().partition(|(bytes, _)| has_gram(bytes));
         // Those of three bytes are text, the others have none: together they would let too much pass.
         let (short, binary): (Vec<_>, Vec<_>) = short.into_iter().partition(|(bytes, _)| bytes.len() < GRAM);
-        let short = searchers(short, GRAM - 1, commonness).chain(searchers(binary, GRAM, commonness)).collect();
-        Self { grams: Grams::new(&long, commonness), short, longest }
+        let short = searchers(short, GRAM - 1, GROUP, commonness);
+        let binary = searchers(binary, GRAM, BINARY_GROUP, commonness);
+        Self { grams: Grams::new(&long, commonness), short: short.chain(binary).collect(), longest }
     }
 
     /// Length of the longest literal.
@@ -73,8 +78,13 @@ impl<const WORDS: usize> Literals<WORDS> {
     }
 }
 
-/// Packed searchers for `literals` by the rarest bytes of each, as many as `head`.
-fn searchers(literals: Vec<(Vec<u8>, u32)>, head: usize, commonness: fn(&[u8]) -> u32) -> impl Iterator<Item = Short> {
+/// Packed searchers for `literals` by the rarest bytes of each, as many as `head`; `group` of these in each.
+fn searchers(
+    literals: Vec<(Vec<u8>, u32)>,
+    head: usize,
+    group: usize,
+    commonness: fn(&[u8]) -> u32,
+) -> impl Iterator<Item = Short> {
     let mut heads: BTreeMap<Vec<u8>, Vec<Tail>> = BTreeMap::new();
     for (literal, number) in literals {
         let all = literal.windows(head).enumerate();
@@ -84,7 +94,7 @@ fn searchers(literals: Vec<(Vec<u8>, u32)>, head: usize, commonness: fn(&[u8]) -
         }
     }
     let mut heads = heads.into_iter();
-    let groups = std::iter::from_fn(move || Some(heads.by_ref().take(GROUP).collect::<Vec<_>>()));
+    let groups = std::iter::from_fn(move || Some(heads.by_ref().take(group).collect::<Vec<_>>()));
     groups.take_while(|group| !group.is_empty()).map(Short::new)
 }
 
