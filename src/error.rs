@@ -120,6 +120,14 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         reason: String,
     },
+    /// A program that a dump is handed on to, and that did not take it.
+    #[error("program {path}: {reason}")]
+    Program {
+        /// The program.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
     /// A policy, or a file that it names, that is wrong or not to be trusted.
     #[error("policy {place}: {reason}")]
     Policy {

@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::process::Stdio;
 use std::time::Duration;
 
-use hook_place::{Place, Run, clean, dump, holds};
+use hook_place::{Place, Run, clean, dump, holds, wait};
 
 #[test]
 fn each_dump_goes_where_the_policy_says() {
@@ -130,6 +130,39 @@ fn what_cannot_work_is_said_and_nothing_goes_on() {
     assert_eq!(place.sweep().outcome("a.dmp"), "redacted");
 }
 
+/// What begins like a dump and cannot be read as one was looked at byte by byte only.
+#[test]
+fn a_dump_that_cannot_be_parsed_does_not_go_on() {
+    let place = Place::new("redact", "");
+    let (bytes, _) = dump();
+    fs::write(place.at("in/header.dmp"), &bytes[..32]).unwrap();
+    let mut lost = bytes.clone();
+    // The stream directory lies behind the end of the file.
+    lost[12..16].copy_from_slice(&0x7fff_ff00_u32.to_le_bytes());
+    fs::write(place.at("in/lost.dmp"), lost).unwrap();
+    let run = place.sweep();
+    for name in ["header.dmp", "lost.dmp"] {
+        assert_eq!(run.outcome(name), "quarantined", "{}", run.all);
+        assert!(run.reason(name).contains("no memory can be read"), "{}", run.all);
+    }
+    assert!(place.names("release").is_empty());
+    place.is_at_rest();
+}
+
+/// Nobody reads the log any more: the hook says so and ends, and what it did not tell of is not lost.
+#[test]
+fn a_hook_whose_log_fails_ends_and_takes_no_more() {
+    let place = Place::new("redact", "");
+    for number in 0..20 {
+        fs::write(place.at(&format!("in/{number:02}.dmp")), dump().0).unwrap();
+    }
+    let run = place.run("folder", &["--settle", "0", "--log-file", "/dev/full", "in"]);
+    assert!(run.code == 2 && run.all.contains("cannot write the log"), "{}", run.all);
+    assert!(!run.all.contains("internal error") && place.names("in").len() > 10, "{}", run.all);
+    assert_eq!(place.names("in").len() + place.names("release").len(), 20);
+    place.is_at_rest();
+}
+
 #[test]
 fn a_dump_that_takes_too_long_or_too_much_goes_to_quarantine() {
     let place = Place::new("redact", "[limits]\ntime = \"1s\"\nmemory = \"4G\"\n");
@@ -239,15 +272,4 @@ fn a_thousand_dumps_at_once_are_decided_on_once_each() {
     }
     assert!(place.names("in").is_empty());
     place.is_at_rest();
-}
-
-fn wait(until: impl FnMut() -> bool) {
-    let mut until = until;
-    for _ in 0..1200 {
-        if until() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert!(until(), "it did not happen within a minute");
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use hook_place::{PROGRAM, Place, Run, clean, dump, holds, names};
+use hook_place::{PROGRAM, Place, Run, clean, dump, holds, names, wait};
 
 /// A program that writes down its arguments and its standard input.
 fn witness(place: &Place) -> String {
@@ -150,6 +150,36 @@ fn reports_of_a_crashpad_database_are_redacted_under_its_lock() {
     assert!(!holds(&fs::read(at(&format!("completed/{OTHER}.dmp"))).unwrap(), &held));
     assert!(place.run("crashpad", &["in"]).decided.is_empty(), "once is enough");
     place.is_at_rest();
+}
+
+/// Crashpad would upload a report that stays in its place undecided, but for the lock.
+#[test]
+fn a_report_that_cannot_be_decided_on_stays_locked() {
+    let place = Place::new("quarantine", "");
+    place.policy("quarantine", "quarantine_quota = \"4K\"", "");
+    fs::create_dir_all(place.at("in/pending")).unwrap();
+    fs::write(place.at("in/pending").join(format!("{UUID}.dmp")), dump().0).unwrap();
+    let run = place.run("crashpad", &["in"]);
+    assert_eq!((run.code, run.outcome(&format!("{UUID}.dmp"))), (2, "failed-closed"), "{}", run.all);
+    assert_eq!(names(&place.at("in/pending")), [format!("{UUID}.dmp"), format!("{UUID}.lock")]);
+    place.policy("quarantine", "quarantine_quota = \"1G\"", "");
+    assert_eq!(place.run("crashpad", &["in"]).outcome(&format!("{UUID}.dmp")), "quarantined");
+    assert_eq!(names(&place.at("in/pending")), Vec::<String>::new());
+}
+
+#[test]
+fn a_database_that_vanishes_ends_the_watch() {
+    let place = Place::new("redact", "");
+    fs::create_dir_all(place.at("in/pending")).unwrap();
+    let path = place.at("in/pending").join(format!("{UUID}.dmp"));
+    let (bytes, secret) = dump();
+    fs::write(&path, bytes).unwrap();
+    let mut child = place.hook("crashpad", &["--watch", "in"]).spawn().unwrap();
+    wait(|| !holds(&fs::read(&path).unwrap(), &secret));
+    fs::remove_dir_all(place.at("in")).unwrap();
+    wait(|| child.try_wait().unwrap().is_some());
+    let run = Run::of(child.wait_with_output().unwrap());
+    assert!(run.code == 2 && run.all.contains("removed"), "{}", run.all);
 }
 
 #[test]

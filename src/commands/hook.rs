@@ -24,6 +24,9 @@ use crate::image::Image;
 use crate::policy::Policy;
 use crate::scan::{Engine, parallel};
 
+/// The hook that the kernel calls.
+const CORE_PATTERN: &str = "core-pattern";
+
 /// Runs one hook, and says with which code to exit.
 ///
 /// # Errors
@@ -37,7 +40,7 @@ pub fn run(args: &HookArgs) -> Result<u8> {
             // Whatever went wrong before: the process that crashed waits until its core is read.
             copy::drain(&mut io::stdin());
             if let Err(error) = &ran {
-                to_kernel(error);
+                to_kernel(&format!("{error}; a core that is neither in the release folder nor in quarantine is lost"));
             }
             ran
         }
@@ -79,6 +82,7 @@ fn hook(kind: &HookKind) -> Result<u8> {
         }
         HookKind::Work { .. } => return Err(Error::Internal("starting a worker")),
     };
+    told::is_whole()?;
     Ok(told.code(left))
 }
 
@@ -129,6 +133,9 @@ impl Told<'_> {
         if let Err(error) = told::count(&self.desk.state, &done, kept, self.common.metrics_file.as_deref()) {
             complain("warning", error);
         }
+        if self.desk.kind == CORE_PATTERN && done.fate == Fate::FailedClosed {
+            to_kernel(&format!("{} failed closed: {}", done.name, done.reasons.join("; ")));
+        }
         if let Ok(mut worst) = self.worst.lock() {
             *worst = (*worst).max(Some(done.fate));
         }
@@ -149,11 +156,10 @@ impl Told<'_> {
     }
 }
 
-/// A hook of the kernel has nobody else to tell: one line in the kernel's log.
-fn to_kernel(error: &Error) {
+/// A hook of the kernel has nobody else to tell: one line in the kernel's log, which takes each write for a line.
+fn to_kernel(text: &str) {
     if let Ok(mut log) = File::options().write(true).open("/dev/kmsg") {
-        let text = crate::report::Inert(&error.to_string()).to_string();
-        let _ = writeln!(log, "<3>dumpscrub: a core was not decided on and was dropped: {text}");
+        let _ = log.write_all(format!("<3>dumpscrub: {}\n", crate::report::Inert(text)).as_bytes());
     }
 }
 

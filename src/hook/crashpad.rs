@@ -11,16 +11,18 @@
 //! that the report is busy, and when it is older than three days its prune thread removes it. Behind the time we write our
 //! name, so that a lock that a killed hook left is known as ours: only one hook works on a database at a time.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::hook::desk::Desk;
 use crate::hook::folder::{self, Kind, Sweep};
 use crate::hook::item::now;
 use crate::hook::place::{self, Folder};
+use crate::hook::told;
 use crate::hook::verdict::{Done, Fate};
 use crate::hook::watch::Watch;
 use crate::hook::worker::Worker;
@@ -45,13 +47,14 @@ pub fn run(desk: &Desk, path: &Path, watch: bool, tell: &dyn Fn(Done), leave: &d
     desk.resume(&mut worker, &mut |done| tell(done))?;
     let folders = folders(&database)?;
     let notices = if watch { Some(watch_all(&folders)?) } else { None };
-    let mut told = std::collections::HashMap::new();
+    let (mut known, mut tried) = (HashMap::new(), Tried::new());
     loop {
         let mut left = 0;
         for folder in &folders {
-            for (name, reason) in sweep(desk, &mut worker, &database, folder, tell)? {
+            told::is_whole()?;
+            for (name, reason) in sweep(desk, &mut worker, &database, folder, &mut tried, tell)? {
                 left += 1;
-                if told.insert(name.clone(), reason.clone()).is_none_or(|old| old != reason) {
+                if known.insert(name.clone(), reason.clone()).is_none_or(|old| old != reason) {
                     leave(&name, &reason);
                 }
             }
@@ -59,6 +62,7 @@ pub fn run(desk: &Desk, path: &Path, watch: bool, tell: &dyn Fn(Done), leave: &d
         }
         let Some(notices) = &notices else { return Ok(Sweep { left }) };
         notices.wait(LOOK)?;
+        [&database].into_iter().chain(&folders).try_for_each(folder::is_there)?;
     }
 }
 
@@ -94,6 +98,7 @@ fn sweep(
     worker: &mut Worker<'_>,
     database: &Folder,
     folder: &Folder,
+    tried: &mut Tried,
     tell: &dyn Fn(Done),
 ) -> Result<Vec<(OsString, String)>> {
     let failed = |error: io::Error| folder.fault(error.to_string());
@@ -110,11 +115,20 @@ fn sweep(
         if is_known && is_all_known.flatten().flatten().all(|identity| desk.ledger.knows(&identity)) {
             continue;
         }
+        if tried.get(&name).is_some_and(|at| at.elapsed() < folder::AGAIN) {
+            continue;
+        }
         match Lock::take(folder, uuid, &name) {
             Ok(lock) => {
-                report(desk, worker, folder, &name, attachments, tell);
-                drop(lock);
+                if report(desk, worker, folder, &name, attachments, tell) {
+                    tried.remove(&name);
+                } else {
+                    tried.insert(name, Instant::now());
+                    lock.stay();
+                }
             }
+            // Crashpad moved it to another of its folders, or removed it, since it was seen.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => left.push((name.clone(), error.to_string())),
         }
     }
@@ -129,7 +143,7 @@ fn attachments(database: &Folder, uuid: &OsStr) -> io::Result<Option<(Folder, Ve
 }
 
 /// Decides on a report and what goes with it. An attachment that does not go on is taken out of the report; of a report whose dump
-/// does not go on the record is removed too.
+/// does not go on the record is removed too. Returns whether everything was decided on.
 fn report(
     desk: &Desk,
     worker: &mut Worker<'_>,
@@ -137,14 +151,22 @@ fn report(
     name: &OsStr,
     attachments: Option<(Folder, Vec<OsString>)>,
     tell: &dyn Fn(Done),
-) {
+) -> bool {
+    let mut is_decided = true;
+    let mut tell = |done: Done| {
+        is_decided &= done.fate != Fate::FailedClosed;
+        tell(done);
+    };
     let kind = Kind { wanted: |_| true, in_place: true, any: true };
     for (folder, name) in attachments.iter().flat_map(|(folder, names)| names.iter().map(move |name| (folder, name))) {
         if folder.look(name).is_ok_and(|identity| identity.is_some_and(|identity| desk.ledger.knows(&identity))) {
             continue;
         }
         let done = folder::decide(desk, worker, folder, name, &kind);
-        tell(done.unwrap_or_else(|error| folder::refused(desk, name, &error)));
+        let done = done.unwrap_or_else(|error| folder::refused(desk, name, &error));
+        // Attachments of all reports have the same names.
+        let report = folder.path().file_name().unwrap_or_default().display();
+        tell(Done { name: format!("{report}/{}", done.name), ..done });
     }
     let done = folder::decide(desk, worker, folder, name, &Kind { any: false, ..kind });
     let done = done.unwrap_or_else(|error| folder::refused(desk, name, &error));
@@ -154,12 +176,17 @@ fn report(
         let _ = folder.remove(meta.as_os_str());
     }
     tell(done);
+    is_decided
 }
+
+/// Reports that were tried in vain, and when.
+type Tried = HashMap<OsString, Instant>;
 
 /// The lock of a report, ours until it is dropped.
 struct Lock<'a> {
     folder: &'a Folder,
     name: OsString,
+    stays: bool,
     _dump: std::fs::File,
 }
 
@@ -181,14 +208,22 @@ impl<'a> Lock<'a> {
         };
         lock.write_all(&now().to_ne_bytes())?;
         lock.write_all(OURS)?;
-        Ok(Self { folder, name, _dump: file })
+        Ok(Self { folder, name, stays: false, _dump: file })
+    }
+
+    /// Leaves the file where it is: Crashpad passes over a report that could not be decided on, until this lock expires. The
+    /// next look knows it as ours.
+    fn stay(mut self) {
+        self.stays = true;
     }
 }
 
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        // One that stays is known as ours by the next hook, and expires.
-        let _ = self.folder.remove(&self.name);
+        if !self.stays {
+            // One that cannot be removed is known as ours by the next hook, and expires.
+            let _ = self.folder.remove(&self.name);
+        }
     }
 }
 
@@ -228,6 +263,17 @@ mod tests {
         assert!(take(&folder).is_err(), "the dump is locked");
         drop(lock);
         assert_eq!(folder.names().unwrap(), ["a.dmp"]);
+        take(&folder).unwrap().stay();
+        assert_eq!(folder.names().unwrap(), ["a.dmp", "a.lock"], "it could not be decided on");
+        drop(take(&folder).unwrap());
+        assert_eq!(folder.names().unwrap(), ["a.dmp"]);
+        std::fs::remove_file(place.path().join("a.dmp")).unwrap();
+        let gone = take(&folder).err().unwrap();
+        assert_eq!(
+            gone.kind(),
+            io::ErrorKind::NotFound,
+            "Crashpad moved it: that is no reason to say that it was left"
+        );
     }
 
     #[test]

@@ -347,12 +347,12 @@ fn hand_on(file: Option<File>, command: &[OsString]) -> Result<()> {
     let (Some(file), Some((program, args))) = (file, command.split_first()) else {
         return Err(Error::Internal("handing a dump on"));
     };
-    let failed = |text: String| Error::Place { path: PathBuf::from(program), reason: text };
+    let failed = |reason: String| Error::Program { path: PathBuf::from(program), reason };
     let status = Command::new(program).args(args).stdin(Stdio::from(file)).stdout(Stdio::null()).status();
-    let status = status.map_err(|error| failed(format!("the program that the dump goes to cannot be run: {error}")))?;
+    let status = status.map_err(|error| failed(format!("it cannot be run: {error}")))?;
     match status.success() {
         true => Ok(()),
-        false => Err(failed(format!("the program that the dump goes to ended with {status}"))),
+        false => Err(failed(format!("the dump was handed on to it, and it ended with {status}"))),
     }
 }
 

@@ -46,7 +46,7 @@ pub fn hand_on(done: &Done, path: &Path, command: &[OsString]) -> Result<()> {
     if !matches!(done.fate, Fate::Passed | Fate::Redacted) {
         return Ok(());
     }
-    let failed = |text: String| Error::Place { path: program.into(), reason: text };
+    let failed = |reason: String| Error::Program { path: program.into(), reason };
     let status = Command::new(program).args(args).arg(path).status();
     let status =
         status.map_err(|error| failed(format!("it cannot be run: {error}; the file is decided on and stays")))?;

@@ -14,11 +14,12 @@ use crate::hook::desk::{Desk, Incoming};
 use crate::hook::item::{Goal, Source};
 use crate::hook::place::{Folder, Identity};
 use crate::hook::put_back::OURS;
+use crate::hook::told;
 use crate::hook::verdict::Done;
 use crate::hook::watch::Watch;
 
 /// Time after which a dump that failed closed is looked at again.
-const AGAIN: Duration = Duration::from_secs(60);
+pub const AGAIN: Duration = Duration::from_secs(60);
 /// Between two looks at the folder while files settle, at most.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -88,6 +89,7 @@ pub fn run(
         let (ready, left) = look(desk, &folder, manner, &mut settling)?;
         let any_ready = !ready.is_empty();
         decide_all(desk, &folder, manner, ready, &settling, tell);
+        told::is_whole()?;
         desk.ledger.prune(&folder).map_err(|error| folder.fault(error.to_string()))?;
         match &watch {
             None if any_ready => {}
@@ -109,7 +111,7 @@ pub fn run(
                 watch.wait(if any_ready { Duration::ZERO } else { LOOK })?;
             }
         }
-        folder_is_there(&folder)?;
+        is_there(&folder)?;
     }
 }
 
@@ -127,7 +129,10 @@ fn lock(folder: &Folder, patience: Duration) -> Result<()> {
 }
 
 /// A folder that vanished is not an empty one.
-fn folder_is_there(folder: &Folder) -> Result<()> {
+///
+/// # Errors
+/// [`crate::error::Error::Place`] where it did.
+pub fn is_there(folder: &Folder) -> Result<()> {
     use std::os::unix::fs::MetadataExt as _;
     match folder.meta()?.nlink() {
         0 => Err(folder.fault("it was removed while it was watched")),
@@ -184,7 +189,7 @@ fn decide_all(
         for _ in 0..threads {
             scope.spawn(|| {
                 let mut worker = desk.worker();
-                while let Some(name) = next() {
+                while let Some(name) = next().filter(|_| told::is_whole().is_ok()) {
                     match decide(desk, &mut worker, folder, &name, manner.kind) {
                         Ok(done) => {
                             if done.fate == crate::hook::verdict::Fate::FailedClosed {

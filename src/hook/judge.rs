@@ -65,6 +65,10 @@ impl Judge<'_> {
             verdict.reasons = vec!["it is no dump of a format that this version knows, or it is cut off".to_owned()];
             return Ok(verdict);
         }
+        if let Some(seen) = seen.iter().find(|seen| seen.is_unread()) {
+            verdict.reasons = vec![seen.unread()];
+            return Ok(verdict);
+        }
         match seen.iter().map(|seen| seen.ruling.decision).max().unwrap_or(Decision::Quarantine) {
             Decision::Pass => verdict.choice = Choice::Pass,
             Decision::Redact => self.redact(&tree, seen, &mut verdict, out)?,
@@ -145,6 +149,17 @@ impl Judge<'_> {
 }
 
 impl Seen {
+    /// Whether it only begins like a dump: what is known of no memory was looked at byte by byte, and not as what it is.
+    fn is_unread(&self) -> bool {
+        !self.is_shell && self.part.map.format != dump::UNKNOWN && self.part.map.regions.is_empty()
+    }
+
+    fn unread(&self) -> String {
+        let (name, format) = (&self.part.name, self.part.map.format);
+        let name = if name.is_empty() { "it" } else { name };
+        format!("{name} begins like a dump ({format}), and no memory can be read in it: it is cut off or damaged")
+    }
+
     fn reasons(&self) -> impl Iterator<Item = String> {
         let name = &self.part.name;
         self.ruling.reasons.iter().map(move |reason| match name.is_empty() {

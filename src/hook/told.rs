@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -31,6 +32,37 @@ const COUNTERS: &str = "counters.json";
 pub fn open(path: &Path) -> Result<File> {
     let opened = File::options().append(true).create(true).mode(0o600).open(path);
     opened.map_err(|source| Error::Write { what: format!("the log {}", path.display()), source })
+}
+
+/// What could not be written to the log, if anything could not.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// A log that never fails: what cannot be written is remembered, and asked for where the work can stop.
+#[derive(Debug)]
+pub struct Steady<W>(pub W);
+
+impl<W: Write> Write for Steady<W> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        if let Err(error) = self.0.write_all(text) {
+            LOST.get_or_init(|| error.to_string());
+        }
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // What a file or a pipe could not take was seen when it was written.
+        Ok(())
+    }
+}
+
+/// Whether every line went to the log. A hook whose decisions nobody is told of takes no more dumps.
+///
+/// # Errors
+/// [`Error::Write`], if one did not.
+pub fn is_whole() -> Result<()> {
+    let failed =
+        |reason: &String| Error::Write { what: "the log".to_owned(), source: io::Error::other(reason.clone()) };
+    LOST.get().map_or(Ok(()), |reason| Err(failed(reason)))
 }
 
 /// Writes the line of a decision to the log.

@@ -165,7 +165,7 @@ fn died(status: ExitStatus) -> String {
 /// The worker's side: answers every request with what `judge` says, until there are no more.
 ///
 /// # Errors
-/// When the pipes fail: then nobody listens any more.
+/// When a request cannot be read, or an answer cannot be written though somebody listens.
 pub fn serve(
     requests: impl BufRead,
     mut answers: impl Write,
@@ -175,8 +175,11 @@ pub fn serve(
         let request: Request = serde_json::from_str(&line?)?;
         let mut answer = serde_json::to_vec(&judge(&request))?;
         answer.push(b'\n');
-        answers.write_all(&answer)?;
-        answers.flush()?;
+        match answers.write_all(&answer).and_then(|()| answers.flush()) {
+            // The hook was killed, and this is what it leaves behind.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+            written => written?,
+        }
     }
     Ok(())
 }
@@ -247,5 +250,20 @@ mod tests {
         let (mut told, requests) = (Vec::new(), "{\"id\":\"1\",\"any\":false}\n{\"id\":\"2\",\"any\":true}\n");
         serve(requests.as_bytes(), &mut told, |request| Verdict::quarantine(&request.id)).unwrap();
         assert_eq!(told.iter().filter(|&&byte| byte == b'\n').count(), 2);
+    }
+
+    #[test]
+    fn a_worker_whose_hook_is_gone_ends_in_silence() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let requests = "{\"id\":\"1\",\"any\":false}\n";
+        serve(requests.as_bytes(), Gone, |request| Verdict::quarantine(&request.id)).unwrap();
     }
 }

@@ -133,3 +133,14 @@ fn build(heap: Memory) -> Vec<u8> {
 pub fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
+
+/// Waits until it is so, at most a minute.
+pub fn wait(mut until: impl FnMut() -> bool) {
+    for _ in 0..1200 {
+        if until() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(until(), "it did not happen within a minute");
+}
