@@ -124,6 +124,7 @@ fn what_cannot_work_is_said_and_nothing_goes_on() {
     fs::set_permissions(place.at("release"), fs::Permissions::from_mode(0o777)).unwrap();
     fails(&["--settle", "0", "in"], "nobody else can write");
     fs::set_permissions(place.at("release"), fs::Permissions::from_mode(0o755)).unwrap();
+    fails(&["--settle", "0", "release"], "it is the release folder");
     place.policy("redact", "", "[[finding]]\nrule = [\"no-such-rule\"]\naction = \"report\"");
     fails(&["--settle", "0", "in"], "no-such-rule");
     place.policy("redact", "", "");

@@ -97,6 +97,22 @@ impl Desk {
         Ok(Self { kind, ledger, quarantine, state, work, release, slots, how, slot_count, most })
     }
 
+    /// Whether dumps may come from `folder`: not from one of our own, where they would go round in circles.
+    ///
+    /// # Errors
+    /// [`Error::Place`] where they may not.
+    pub fn may_come_from(&self, folder: &Folder) -> Result<()> {
+        use std::os::unix::fs::MetadataExt as _;
+        let which = |folder: &Folder| folder.meta().map(|meta| (meta.dev(), meta.ino()));
+        let ours = [("release", &self.release), ("quarantine", self.quarantine.folder()), ("state", &self.state)];
+        for (name, ours) in ours {
+            if which(ours)? == which(folder)? {
+                return Err(folder.fault(format!("it is the {name} folder of the policy; dumps come from another one")));
+            }
+        }
+        Ok(())
+    }
+
     /// A worker that is not started yet.
     #[must_use]
     pub fn worker(&self) -> Worker<'_> {

@@ -81,6 +81,7 @@ pub fn run(
     leave: &dyn Fn(&OsStr, &str),
 ) -> Result<Sweep> {
     let folder = Folder::open(path)?;
+    desk.may_come_from(&folder)?;
     lock(&folder, if manner.watch { Duration::ZERO } else { desk.time() })?;
     desk.resume(&mut desk.worker(), &mut |done| tell(done))?;
     let watch = if manner.watch { Some(Watch::new(&folder)?) } else { None };

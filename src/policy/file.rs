@@ -82,9 +82,9 @@ struct LimitsText {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FoldersText {
-    release: Option<PathBuf>,
-    quarantine: Option<PathBuf>,
-    state: Option<PathBuf>,
+    release: Option<Spanned<PathBuf>>,
+    quarantine: Option<Spanned<PathBuf>>,
+    state: Option<Spanned<PathBuf>>,
     spool: Option<PathBuf>,
     quarantine_quota: Option<Spanned<String>>,
 }
@@ -211,15 +211,39 @@ impl LimitsText {
 impl FoldersText {
     fn resolve(self, folder: &Path) -> std::result::Result<Folders, Mistake> {
         let default = Folders::default();
-        let or = |named: Option<PathBuf>, default| named.map_or(default, |named| folder.join(named));
-        Ok(Folders {
+        let named = [&self.release, &self.quarantine, &self.state];
+        let spans = named.map(|named| named.as_ref().map(Spanned::span));
+        let or = |named: Option<Spanned<PathBuf>>, default| named.map_or(default, |named| folder.join(named.get_ref()));
+        let folders = Folders {
             release: or(self.release, default.release),
             quarantine: or(self.quarantine, default.quarantine),
             state: or(self.state, default.state),
             spool: self.spool.map(|spool| folder.join(spool)),
             quarantine_quota: self.quarantine_quota.map(bytes).transpose()?.unwrap_or(default.quarantine_quota),
-        })
+        };
+        are_apart(&folders, &spans)?;
+        Ok(folders)
     }
+}
+
+/// Who may read the release folder must not come upon what did not pass, or was not decided on yet.
+fn are_apart(folders: &Folders, spans: &[Option<Range<usize>>; 3]) -> std::result::Result<(), Mistake> {
+    let Folders { release, quarantine, state, .. } = folders;
+    let all = [("release", release), ("quarantine", quarantine), ("state", state)];
+    // `./a` is `a`, and both may be written.
+    let plain = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    for (at, (one, first)) in all.iter().enumerate() {
+        for (behind, (other, second)) in all.iter().enumerate().skip(at + 1) {
+            let (first, second) = (plain(first), plain(second));
+            if first.starts_with(&second) || second.starts_with(&first) {
+                let what =
+                    format!("the folders {one} and {other} must be apart: neither the same nor one in the other");
+                let span = |at: usize| spans.get(at).cloned().flatten();
+                return Err(Mistake { at: span(behind).or_else(|| span(at)).unwrap_or(0..0), what });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn bytes(text: Spanned<String>) -> std::result::Result<u64, Mistake> {

@@ -151,6 +151,13 @@ fn a_mistake_is_told_with_line_and_column() {
         ("[limits]\nmemory = \"4 GB\"\n", "line 2, column 10", "4 GB"),
         ("[limits]\nslots = 0\n", "line 2, column 9", "found 0"),
         ("[folders]\nquarantine_quota = \"0\"\n", "line 2, column 20", "found \"0\""),
+        (
+            "[folders]\nrelease = \"a\"\nquarantine = \"a\"\n",
+            "line 3, column 14",
+            "release and quarantine must be apart",
+        ),
+        ("[folders]\nrelease = \"a\"\nstate = \"./a/b\"\n", "line 3, column 9", "release and state must be apart"),
+        ("[folders]\nquarantine = \"/var/lib/dumpscrub\"\n", "line 2, column 14", "must be apart"),
         ("[baseline]\nfile = \"a\"\n", "line 1, column 1", "fingerprint_key"),
         ("[folders]\n# \u{e4}\nrelease = \"a\nb\"\n", "line ", ""),
     ] {
