@@ -24,6 +24,7 @@ use crate::detect::Hits;
 use crate::finding::{Certificate, Rule};
 use crate::image::Image;
 use crate::keys::base_points::Group;
+use crate::keys::{authorities, rsa};
 use crate::memory::AddressSpace;
 use crate::span::Address;
 use crate::window::Window;
@@ -117,6 +118,15 @@ impl Clues {
     #[must_use]
     pub fn is_brought(&self, clue: &Clue) -> bool {
         self.brought.contains(clue)
+    }
+
+    /// Whether it is the key of a well-known certificate authority, and none that the user asks for: nobody has to look for
+    /// its private half.
+    #[must_use]
+    pub fn is_of_an_authority(&self, clue: &Clue) -> bool {
+        let Clue::RsaPublicKey { modulus, exponent } = clue else { return false };
+        let is_well_known = rsa::spki_sha256(modulus, exponent).is_some_and(|spki| authorities::is_well_known(&spki));
+        is_well_known && !self.is_brought(clue)
     }
 
     /// Adds a clue. Where there is no more room the greatest goes, so that the order of adding does not matter.

@@ -6,7 +6,7 @@
 //! a private exponent gives the primes by the first steps of Euclid's algorithm. qinv alone gives nothing.
 //!
 //! Cost: one candidate takes about 1 us for each modulus of its size as a prime and 16 us as a private exponent, so 0.3 s
-//! in the worst case of 20,000 moduli, and 0.6 ms as an exponent modulo p-1 whatever their number. Candidates are rare
+//! in the worst case of 20,000 moduli, and 0.6 ms as an exponent modulo p-1 at most, whatever their number. Candidates are rare
 //! (known moduli, which certificates are full of, are skipped): random data has one of a given size in 16 MiB.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -26,6 +26,8 @@ use crate::window::Window;
 
 /// By how many bits a number may be shorter than its place allows; each more halves the chance.
 const SLACK: u32 = 16;
+/// Moduli that are divided by whatever may be a prime.
+const FEW: usize = 200;
 /// Different public exponents that are tried; nearly every key has 65537.
 const MOST_EXPONENTS: usize = 8;
 
@@ -38,15 +40,17 @@ impl Hunter for RsaIntegers {
     }
 
     fn needs(&self, clues: &Clues) -> bool {
-        public_keys(clues).next().is_some()
+        public_keys(clues).any(|(_, is_of_an_authority)| !is_of_an_authority)
     }
 
     fn prepare(&self, clues: &Clues) -> Box<dyn Hunt> {
         let mut sizes: BTreeMap<u32, Vec<PublicKey>> = BTreeMap::new();
         let mut moduli = HashSet::new();
-        for key in public_keys(clues) {
+        for (key, is_of_an_authority) in public_keys(clues) {
             moduli.insert(key.n.to_be());
-            sizes.entry(key.n.bits()).or_default().push(key);
+            if !is_of_an_authority {
+                sizes.entry(key.n.bits()).or_default().push(key);
+            }
         }
         let exponents: BTreeSet<Number> = sizes.values().flatten().map(|key| key.e.clone()).collect();
         let exponents = exponents.into_iter().rev().filter(|e| e.bits() <= 17).take(MOST_EXPONENTS).collect();
@@ -61,11 +65,12 @@ pub(super) struct PublicKey {
     pub(super) e: Number,
 }
 
-fn public_keys(clues: &Clues) -> impl Iterator<Item = PublicKey> + '_ {
+/// The public keys, and of each whether it is that of a well-known authority: its modulus is known, and not hunted for.
+fn public_keys(clues: &Clues) -> impl Iterator<Item = (PublicKey, bool)> + '_ {
     clues.iter().filter_map(|clue| match clue {
         Clue::RsaPublicKey { modulus, exponent } => {
             let key = PublicKey { n: Number::from_be(modulus), e: Number::from_be(exponent) };
-            rsa::is_public_key(&key.n, &key.e).then_some(key)
+            rsa::is_public_key(&key.n, &key.e).then(|| (key, clues.is_of_an_authority(clue)))
         }
         _ => None,
     })
@@ -126,7 +131,9 @@ impl Prepared {
     fn prime_exponent(&self, value: &Number, keys: &[PublicKey]) -> Option<(RsaNumbers, Piece)> {
         let primes = self.exponents.iter().flat_map(|e| exponent::primes_of(e, value));
         let size = keys.first()?.n.bits().div_ceil(2);
-        let mut primes = primes.filter(|p| p.bits().abs_diff(size) <= SLACK && exponent::is_probable_prime(p));
+        // To divide some moduli costs less than to tell that it is no prime.
+        let may_divide = |p: &Number| keys.len() <= FEW || exponent::is_probable_prime(p);
+        let mut primes = primes.filter(|p| p.bits().abs_diff(size) <= SLACK && may_divide(p));
         let (numbers, _) = primes.find_map(|p| self.prime(&p, keys))?;
         let piece = match value {
             v if *v == numbers.dp => Piece::Dp,

@@ -11,7 +11,7 @@
 //! Limbs stand where a pointer may point, by address; bytes may stand anywhere. Only primes of half the bits of n are looked
 //! for, which is what every library makes.
 //!
-//! Not looked for, of which notes tell: the keys of well-known authorities ([`authorities`]), whose certificates are everywhere,
+//! Not looked for, of which notes tell: the keys of well-known authorities ([`crate::keys::authorities`]), whose certificates are everywhere,
 //! and numbers at odd places inside of long data that looks random throughout ([`noise`]). What the user asks for is.
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ use crate::image::Image;
 use crate::keys::limbs::{self, Dividend, Divisor, Exponents, LONGEST, Likeness};
 use crate::keys::number::Number;
 use crate::keys::rsa::{self, RsaNumbers};
-use crate::keys::{FoundKey, asn1, authorities, exponent};
+use crate::keys::{FoundKey, asn1, exponent};
 use crate::memory::AddressSpace;
 use crate::window::Window;
 
@@ -54,7 +54,7 @@ impl Hunter for RsaWindows {
     fn prepare(&self, clues: &Clues) -> Box<dyn Hunt> {
         let mut sizes: BTreeMap<usize, Size> = BTreeMap::new();
         let mut left_out = 0;
-        let well_known = clues.iter().filter(|clue| is_of_an_authority(clues, clue)).count();
+        let well_known = clues.iter().filter(|clue| clues.is_of_an_authority(clue)).count();
         for target in targets(clues) {
             let half = target.dividend.half();
             let known = sizes.entry(half).or_insert_with(|| Size::of(half));
@@ -83,7 +83,7 @@ struct Target {
 }
 
 fn targets(clues: &Clues) -> impl Iterator<Item = Target> + '_ {
-    clues.iter().filter(|clue| !is_of_an_authority(clues, clue)).filter_map(|clue| {
+    clues.iter().filter(|clue| !clues.is_of_an_authority(clue)).filter_map(|clue| {
         let (modulus, exponent, assumed) = match clue {
             Clue::RsaPublicKey { modulus, exponent } => (modulus, Number::from_be(exponent), false),
             Clue::RsaModulus { modulus } => (modulus, Number::from(USUAL_E), true),
@@ -94,12 +94,6 @@ fn targets(clues: &Clues) -> impl Iterator<Item = Target> + '_ {
         let is_asked_for = clues.is_brought(clue);
         (dividend.half() >= 8).then(|| Target { key, assumed, is_asked_for, dividend, proven: Mutex::default() })
     })
-}
-
-/// Whether it is the key of a well-known authority, and none that the user asks for.
-fn is_of_an_authority(clues: &Clues, clue: &Clue) -> bool {
-    let Clue::RsaPublicKey { modulus, exponent } = clue else { return false };
-    rsa::spki_sha256(modulus, exponent).is_some_and(|spki| authorities::is_well_known(&spki)) && !clues.is_brought(clue)
 }
 
 /// Targets with primes of one size.
