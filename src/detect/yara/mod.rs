@@ -131,7 +131,9 @@ fn hit(rule: &Rule, string: &str, range: Range<usize>, data: &[u8]) -> Hit {
 /// The letters of a string that matched as `wide`.
 fn narrow(data: &[u8]) -> Option<Vec<u8>> {
     let pairs = data.chunks_exact(2);
-    let wide = data.len() >= 4 && pairs.remainder().is_empty() && pairs.clone().all(|pair| matches!(pair, [1.., 0]));
+    let wide = data.len() >= 4
+        && pairs.remainder().is_empty()
+        && pairs.clone().all(|pair| matches!(pair, [letter, 0] if *letter != 0));
     wide.then(|| pairs.filter_map(|pair| pair.first().copied()).collect())
 }
 
