@@ -323,6 +323,27 @@ examples = [{ text = "wdg_0123456789ab" }, { text = "t=wdg_ab9876543210;", secre
 counter_examples = ["wdg_", "wdg_0123"]
 "#;
 
+/// Whatever the built-in rules for any secret make of the place, the finding has the name that the user gave.
+#[test]
+fn a_users_rule_names_what_rules_for_any_secret_find_too() {
+    let rule = RULE.replace("PATTERN", "(?P<secret>wdg_[0-9a-f]{12})");
+    let folder = folder(&[("mine.toml", rule.as_bytes()), ("a.dmp", b"\0APP_TOKEN=wdg_00ff17ab34cd\0\0")]);
+    let named = |words: &[&str]| json(&run_in(folder.path(), words))["findings"][0]["rule"].clone();
+    assert_eq!(named(&["scan", "-f", "json", "a.dmp"]), "environment-password");
+    assert_eq!(named(&["scan", "-f", "json", "--rules", "mine.toml", "a.dmp"]), "widget-token");
+}
+
+#[cfg(not(feature = "yara"))]
+#[test]
+fn without_the_feature_a_file_of_yara_is_refused_and_the_feature_named() {
+    let folder = folder(&[("a.yar", b"rule A { strings: $a = \"abcd\" condition: $a }"), ("a.dmp", b"abcd")]);
+    for words in [&["scan", "--rules", "a.yar", "a.dmp"][..], &["rules", "list", "--rules", "a.yar"]] {
+        let output = run_in(folder.path(), words);
+        assert_eq!(code(&output), 2, "{words:?}");
+        assert!(err(&output).contains("a.yar") && err(&output).contains("--features yara"), "{}", err(&output));
+    }
+}
+
 #[test]
 fn a_users_rule_is_listed_checked_and_found() {
     let rule = RULE.replace("PATTERN", "(?P<secret>wdg_[0-9a-f]{12})");

@@ -28,7 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // What is peeled is described; a container knows nothing of what is in it.
     ("container", &["error", "limits", "image", "dump"]),
     // Detectors, hunters and keys know nothing of formats, and are each other's neighbours.
-    ("detect", &["error", "limits", "image", "vault", "finding", "window", "memory", "hunt", "keys"]),
+    ("detect", &["fill", "error", "limits", "image", "vault", "finding", "window", "memory", "hunt", "keys"]),
     ("hunt", &["error", "limits", "image", "vault", "finding", "window", "memory", "detect", "keys"]),
     ("keys", &["error", "limits", "image", "vault", "finding", "window", "memory", "detect", "hunt"]),
     // What the user knows is read by the detectors that read it in dumps.
@@ -237,6 +237,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("walkdir", &["src/commands", "src/audit"]),
     ("x25519_dalek", &["src/keys"]),
     ("x509_cert", &["src/keys/certificate.rs"]),
+    ("yara_x", &["src/detect/yara"]),
+    ("yara_x_parser", &["src/detect/yara"]),
     ("zeroize", &["src"]),
     ("zstd", &["src/container"]),
 ];

@@ -1,6 +1,6 @@
 //! The list of rules: each with what it knows a secret by, and how many there are in each field.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -9,6 +9,7 @@ use crate::detect::text::{Proof, RuleText, TextRule};
 use crate::finding::{Profile, Rule};
 use crate::report::units::count;
 use crate::report::{Inert, words};
+use crate::scan::{Engine, rule_check};
 
 /// The field of the rules that detectors in code have.
 const IN_CODE: &str = "private keys";
@@ -46,7 +47,8 @@ struct Row<'a> {
 #[derive(Default, Serialize)]
 struct Summary<'a> {
     rules: usize,
-    /// Text rules that know the issuer or the kind of their secrets, and whose examples no other rule finds.
+    /// Text rules that know their secrets by a checksum, a structure or letters in them, and whose examples no other rule of
+    /// the set finds: that is tried, and not taken from what rules say of `overlaps`.
     specific: usize,
     paranoid: usize,
     by_proof: BTreeMap<String, usize>,
@@ -56,10 +58,16 @@ struct Summary<'a> {
 }
 
 impl<'a> List<'a> {
-    /// The list of `rules`, of which `texts` are those that stand in files.
-    pub fn new(rules: &'a [Rule], texts: &'a [TextRule]) -> Self {
+    /// The list of the rules of `engine`, of which `texts` are those that stand in files.
+    pub fn new(engine: &'a Engine, texts: &'a [TextRule]) -> Self {
+        let overlaps = rule_check::overlaps(texts, engine);
+        let shared: BTreeSet<&str> = overlaps.iter().map(|(rule, _)| rule.as_str()).collect();
         let texts: BTreeMap<&str, &RuleText> = texts.iter().map(|t| (t.text().id.as_str(), t.text())).collect();
-        let rules: Vec<Row> = rules.iter().map(|rule| Row::new(rule, texts.get(rule.id.as_str()).copied())).collect();
+        let row = |rule: &'a Rule| {
+            let row = Row::new(rule, texts.get(rule.id.as_str()).copied());
+            Row { specific: row.specific && !shared.contains(row.id), ..row }
+        };
+        let rules: Vec<Row> = engine.rules().iter().map(row).collect();
         let mut summary = Summary { rules: rules.len(), ..Summary::default() };
         for row in &rules {
             summary.specific += usize::from(row.specific);
@@ -102,7 +110,7 @@ impl<'a> Row<'a> {
             field: text.map_or(IN_CODE, |text| named(text).unwrap_or(UNNAMED)),
             profile: rule.profile,
             proof: text.map_or(Proof::Structure, RuleText::proof),
-            specific: text.is_some_and(RuleText::is_specific),
+            specific: text.is_some_and(RuleText::knows_its_secrets),
             checksum: text.and_then(|text| text.checksum).map(words::name),
             reference: text.and_then(|text| text.reference.as_deref()),
         }
@@ -130,12 +138,13 @@ mod tests {
         let texts = text::built_in().unwrap();
         for profile in [Profile::Default, Profile::Paranoid] {
             let engine = engine(&UserRules { profile, ..UserRules::default() }).unwrap();
-            let list = List::new(engine.rules(), &texts);
+            let list = List::new(&engine, &texts);
             assert_eq!(list.summary.rules, list.rules.len());
             assert_eq!(list.summary.by_field.values().sum::<usize>(), list.rules.len());
             assert_eq!(list.summary.specific_by_field.values().sum::<usize>(), list.summary.specific);
             assert_eq!(list.summary.by_proof.values().sum::<usize>(), list.rules.len());
             assert_eq!(list.summary.paranoid > 0, profile == Profile::Paranoid);
+            assert!(list.summary.specific >= 350, "{}", list.summary.specific);
             assert!(list.rules.iter().all(|row| row.field == IN_CODE || row.reference.is_some()));
         }
     }
@@ -144,7 +153,7 @@ mod tests {
     fn a_rule_is_listed_with_what_proves_its_secrets() {
         let texts = text::built_in().unwrap();
         let engine = engine(&UserRules::default()).unwrap();
-        let list = List::new(engine.rules(), &texts);
+        let list = List::new(&engine, &texts);
         let proof = |id: &str| list.rules.iter().find(|row| row.id == id).map(|row| row.proof);
         for (id, is) in [
             ("github-token", Proof::Checksum),

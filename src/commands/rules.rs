@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::commands::args::{Manner, PlainFormat, RulesAction, UserRules};
 use crate::commands::{engine, exit, output, rule_import, rule_list};
-use crate::detect::text;
+use crate::detect::{self, text};
 use crate::error::Result;
 use crate::finding::Rule;
 use crate::report::units::count;
@@ -20,11 +20,11 @@ use crate::scan::rule_check::{self, Complaint};
 pub fn run(action: &RulesAction, files: &UserRules, manner: &Manner) -> Result<u8> {
     let engine = engine(files)?;
     let mut texts = text::built_in()?;
-    for file in &files.rules {
+    for file in files.rules.iter().filter(|file| !detect::is_yara(file)) {
         texts.extend(text::load(file)?);
     }
     match action {
-        RulesAction::List(format) => list(&rule_list::List::new(engine.rules(), &texts), format),
+        RulesAction::List(format) => list(&rule_list::List::new(&engine, &texts), format),
         RulesAction::Check(format) => check(engine.rules(), rule_check::check(texts, &engine)?, format),
         RulesAction::Import(args) => rule_import::run(args, manner),
     }

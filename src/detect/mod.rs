@@ -27,11 +27,14 @@ pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
+#[cfg(feature = "yara")]
+pub mod yara;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::detect::text::TextRule;
 use crate::error::{Error, Result};
 use crate::finding::{Encoding, Evidence, Form, Profile, PublicIdentity, Rule, Severity};
 use crate::hunt::Clue;
@@ -68,6 +71,11 @@ pub fn detectors() -> Result<Vec<Box<dyn Detector>>> {
 /// # Errors
 /// As [`detectors`].
 pub fn detectors_of(profile: Profile) -> Result<Vec<Box<dyn Detector>>> {
+    detectors_with(&[], profile)
+}
+
+/// The detectors in code, and one for each rule of the program's that knows its secrets.
+fn knowing(texts: Vec<TextRule>) -> Vec<Box<dyn Detector>> {
     let mut all: Vec<Box<dyn Detector>> = vec![
         Box::new(pem::Pem),
         Box::new(der::Der),
@@ -89,9 +97,12 @@ pub fn detectors_of(profile: Profile) -> Result<Vec<Box<dyn Detector>>> {
         Box::new(pgp::Pgp),
         Box::new(kerberos::Kerberos),
     ];
-    let rules = text::built_in()?.into_iter().filter(|rule| rule.text().profile <= profile);
-    all.extend(rules.map(|rule| Box::new(rule) as Box<dyn Detector>));
-    Ok(all)
+    all.extend(boxed(texts));
+    all
+}
+
+fn boxed(texts: Vec<TextRule>) -> impl Iterator<Item = Box<dyn Detector>> {
+    texts.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>)
 }
 
 /// Every detector of the program, and one for each rule of the user's files, as far as `profile` has them.
@@ -100,22 +111,53 @@ pub fn detectors_of(profile: Profile) -> Result<Vec<Box<dyn Detector>>> {
 /// [`crate::error::Error::Open`] or [`crate::error::Error::Rules`] when a file cannot be read, is wrong, or has a rule of an
 /// id that is taken.
 pub fn detectors_with(files: &[PathBuf], profile: Profile) -> Result<Vec<Box<dyn Detector>>> {
-    let mut all = detectors_of(profile)?;
-    let named = detectors_of(Profile::Paranoid)?;
-    let mut ids: BTreeSet<String> = named.iter().flat_map(|detector| detector.rules()).map(|rule| rule.id).collect();
+    let texts = text::built_in()?;
+    let mut ids: BTreeSet<String> = texts.iter().map(|rule| rule.text().id.clone()).collect();
+    let wanted = texts.into_iter().filter(|rule| rule.text().profile <= profile);
+    let (general, others) = wanted.partition(|rule| rule.text().general);
+    let mut all = knowing(others);
+    ids.extend(all.iter().flat_map(|detector| detector.rules()).map(|rule| rule.id));
     for file in files {
-        for rule in text::load(file)? {
-            let id = &rule.text().id;
-            if !ids.insert(id.clone()) {
-                let reason = format!("rule {id}: its id is also that of another rule");
+        for detector in detectors_in(file)? {
+            let rules = detector.rules();
+            if let Some(taken) = rules.iter().find(|rule| !ids.insert(rule.id.clone())) {
+                let reason = format!("rule {}: its id is also that of another rule", taken.id);
                 return Err(Error::Rules { file: file.display().to_string(), reason });
             }
-            if rule.text().profile <= profile {
-                all.push(Box::new(rule));
+            if rules.iter().any(|rule| rule.profile <= profile) {
+                all.push(detector);
             }
         }
     }
+    // Of two rules that find the same, the first one names it: what is for any secret comes last, behind the user's.
+    all.extend(boxed(general));
     Ok(all)
+}
+
+/// The detectors of one file of the user's.
+fn detectors_in(file: &Path) -> Result<Vec<Box<dyn Detector>>> {
+    if is_yara(file) {
+        return of_yara(file);
+    }
+    Ok(text::load(file)?.into_iter().map(|rule| Box::new(rule) as Box<dyn Detector>).collect())
+}
+
+/// Whether the file's name says that it holds rules of YARA.
+#[must_use]
+pub fn is_yara(file: &Path) -> bool {
+    file.extension().is_some_and(|end| end.eq_ignore_ascii_case("yar") || end.eq_ignore_ascii_case("yara"))
+}
+
+#[cfg(feature = "yara")]
+fn of_yara(file: &Path) -> Result<Vec<Box<dyn Detector>>> {
+    Ok(vec![Box::new(yara::load(file)?)])
+}
+
+#[cfg(not(feature = "yara"))]
+fn of_yara(file: &Path) -> Result<Vec<Box<dyn Detector>>> {
+    let reason = "rules of YARA need a program that was built with the feature `yara` (`cargo install dumpscrub \
+                  --features yara`), and this one was not";
+    Err(Error::Rules { file: file.display().to_string(), reason: reason.to_owned() })
 }
 
 /// What makes a place worth a look.
@@ -125,6 +167,8 @@ pub enum Trigger {
     Literals(Vec<Literal>),
     /// A place that a DER key structure or one of its INTEGERs may start at: see `scan::prefilter`.
     DerInteger,
+    /// Every window once, whatever is in it.
+    Window,
     /// A place where two words in a row are sums as those of AES round keys are: see `scan::prefilter`.
     AesWords,
 }

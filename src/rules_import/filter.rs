@@ -144,7 +144,12 @@ impl Reader {
 
     fn term(&mut self) -> Result<Term, String> {
         let negated = self.sign("!");
-        let mut term = Term { negated, operation: self.word()?, ..Term::default() };
+        let mut operation = self.word()?;
+        // Newer files name the place that an operation is of: `filter.entropy(...)`.
+        if operation == "filter" && self.sign(".") {
+            operation = self.word()?;
+        }
+        let mut term = Term { negated, operation, ..Term::default() };
         if !self.sign("(") {
             return Err(format!("`{}` is no operation", term.operation));
         }
@@ -228,6 +233,12 @@ mod tests {
         assert_eq!(rule.ignored.matches, ["(?i)x\\.y"]);
         assert_eq!(rule.must_match, ["[0-9]"]);
         assert!(rule.notes.iter().any(|n| n.contains("tokenRatio")) && rule.notes.iter().any(|n| n.contains("path")));
+    }
+
+    #[test]
+    fn an_operation_may_say_that_it_is_one_of_filters() {
+        let rule = rule("filter.entropy(finding[\"secret\"]) < 3.0\n");
+        assert_eq!((rule.refusal, rule.entropy), (None, Some(3.0)));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::detect::{Detector, Hit, Hits, TextView};
+use crate::detect::{Candidate, Detector, Hit, Hits, TextView};
 use crate::finding::{Encoding, Evidence, Form};
 use crate::limits::Budget;
 use crate::scan::decode::escapes::Escapes;
@@ -72,6 +72,9 @@ impl<'a> Look<'a> {
             self.prefilter.candidates(window.bytes(), window.owned(), depth > 0, found);
             if depth == DEPTH {
                 self.constant = found.constant;
+                let candidate = Candidate { at: window.owned().start, literal: 0, wide: false };
+                let whole = self.prefilter.whole().iter().filter_map(|&index| self.detectors.get(index));
+                whole.for_each(|detector| detector.confirm(candidate, window, &mut hits));
             }
             for Triggered { detector, candidate, .. } in &found.triggered {
                 let detector = detector.and_then(|index| self.detectors.get(index));

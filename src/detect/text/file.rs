@@ -48,6 +48,9 @@ pub struct RuleText {
     /// letters between two of these, so a rule whose literal is frequent should name what it can.
     #[serde(default)]
     pub never_inside: String,
+    /// Whether a match may hold NUL: for the words of a command line as the kernel lays them out.
+    #[serde(default)]
+    pub nul_inside: bool,
     /// A byte that a match must hold behind its literal, looked for before the pattern is tried.
     pub must_follow: Option<char>,
     /// The letters that the secret is made of, as in a class of the pattern: `A-Za-z0-9_-`.
@@ -92,6 +95,10 @@ pub struct RuleText {
     /// Encodings under which the rule is tried.
     #[serde(default = "Decoder::all")]
     pub decoders: Vec<Decoder>,
+    /// Whether it is for any secret that stands where it looks, also for those that other rules know better: what these find
+    /// is theirs, and no overlap with it is a fault.
+    #[serde(default)]
+    pub general: bool,
     /// Other rules that find the secrets of this rule's examples too.
     #[serde(default)]
     pub overlaps: Vec<String>,

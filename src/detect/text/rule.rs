@@ -32,7 +32,7 @@ pub struct TextRule {
     pub(super) length: RangeInclusive<usize>,
     /// Any of `near`, in ASCII or UTF-16.
     pub(super) near: Option<Pattern>,
-    /// For each byte, whether it is one of `never_inside`.
+    /// For each byte, whether it is one of `never_inside`, or NUL.
     pub(super) borders: [bool; 256],
     decoders: Vec<crate::finding::Encoding>,
 }
@@ -106,7 +106,7 @@ impl TextRule {
             must_hold: must_hold(&text.must_hold)?,
             length: text.length.map_or(1..=longest, Length::range),
             near: near(&text.near)?,
-            borders: borders(&text.never_inside),
+            borders: borders(&text.never_inside, text.nul_inside),
             decoders: text.decoders.iter().copied().map(Decoder::encoding).collect(),
             pattern,
             text,
@@ -198,9 +198,9 @@ fn near(words: &[String]) -> Result<Option<Pattern>, String> {
     (!all.is_empty()).then(|| Pattern::new(&format!("(?i){}", all.join("|")))).transpose()
 }
 
-fn borders(never_inside: &str) -> [bool; 256] {
+fn borders(never_inside: &str, nul_inside: bool) -> [bool; 256] {
     let mut borders = [false; 256];
-    for byte in never_inside.bytes().chain([0]) {
+    for byte in never_inside.bytes().chain((!nul_inside).then_some(0)) {
         borders.iter_mut().skip(usize::from(byte)).take(1).for_each(|border| *border = true);
     }
     borders

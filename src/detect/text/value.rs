@@ -4,6 +4,7 @@ use regex::bytes::Captures;
 
 use super::alphabet::entropy;
 use super::rule::TextRule;
+use crate::fill::LETTER;
 
 /// Words that stand where secrets would, whatever the rule, compared without case.
 const NEVER_SECRETS: &[&str] = &[
@@ -89,8 +90,13 @@ fn is_template(value: &[u8]) -> bool {
     ) || [&b"your-"[..], b"your_", b"my-secret", b"my_secret", b"insert-", b"insert_"].iter().any(|word| starts(word))
 }
 
-/// `xxxx-xxxx`, `********`, `...`: one letter, or two in a longer value.
+/// `xxxx-xxxx`, `********`, `...`: one letter, or two in a longer value. And what a redaction left: the letters that it fills
+/// with may end at another place than the value does, and what is behind them is no secret.
 fn is_filler(value: &[u8]) -> bool {
+    const FILLED: &[u8] = &[LETTER; 8];
+    if value.windows(FILLED.len()).any(|letters| letters == FILLED) {
+        return true;
+    }
     let mut kinds: Vec<u8> = Vec::with_capacity(3);
     for letter in value {
         if !kinds.contains(letter) {
@@ -112,6 +118,7 @@ mod tests {
         for value in ["%s", "${TOKEN}", "<your token>", "{token}", "xxxxxxxx", "xxxx-xxxx", "****", "YOUR_KEY"] {
             assert!(is_template(value.as_bytes()) || is_filler(value.as_bytes()), "{value}");
         }
+        assert!(is_filler(b"XXXXXXXXXXX\\u0000X=1"), "a redacted value, and what stands behind it");
         for value in ["abba", "x%s", "my", "yourself9", "a{b}"] {
             assert!(!is_template(value.as_bytes()) && !is_filler(value.as_bytes()), "{value}");
         }

@@ -52,6 +52,8 @@ pub struct Prefilter {
     alphabet: RangeInclusive<u8>,
     der: Vec<usize>,
     aes: Vec<usize>,
+    /// The detectors that look at every window.
+    whole: Vec<usize>,
     /// The encoded spellings of all literals, which are looked for among letters only.
     encoded: Literals<LARGE>,
     codes: Vec<Vec<(Code, usize)>>,
@@ -130,7 +132,7 @@ impl Prefilter {
     /// The id of the first rule of a detector whose literal is too short or made of one repeated byte.
     pub fn new(detectors: &[Box<dyn Detector>]) -> Result<Self, String> {
         let mut by_bytes: BTreeMap<Vec<u8>, Vec<Target>> = BTreeMap::new();
-        let (mut der, mut aes) = (Vec::new(), Vec::new());
+        let (mut der, mut aes, mut whole) = (Vec::new(), Vec::new(), Vec::new());
         let mut alphabet = NONE;
         let mut spelled = BTreeSet::new();
         for (index, detector) in detectors.iter().enumerate() {
@@ -140,6 +142,7 @@ impl Prefilter {
                     spelled.extend(DER_HEADS.iter().flat_map(|head| encoded::spellings(&Literal::binary(head))));
                 }
                 Trigger::AesWords => aes.push(index),
+                Trigger::Window => whole.push(index),
                 Trigger::Literals(literals) => {
                     for (i, literal) in literals.iter().enumerate() {
                         check(&literal.bytes).map_err(|why| refusal(detector.as_ref(), why))?;
@@ -164,7 +167,13 @@ impl Prefilter {
         let (bytes, targets): (Vec<_>, Vec<_>) = by_bytes.into_iter().unzip();
         let literals = Literals::new(bytes.into_iter().zip(0..).collect(), rarity::of_text);
         let (encoded, codes) = search_of(spelled);
-        Ok(Self { literals, targets, alphabet, der, aes, encoded, codes })
+        Ok(Self { literals, targets, alphabet, der, aes, whole, encoded, codes })
+    }
+
+    /// The detectors that look at every window.
+    #[must_use]
+    pub fn whole(&self) -> &[usize] {
+        &self.whole
     }
 
     /// Finds every candidate whose first byte lies in `owned`; and with `deeper`, what may be encoded anywhere in `bytes`.
