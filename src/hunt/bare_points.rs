@@ -8,9 +8,11 @@
 //! OpenSSL 3's `ECX_KEY` (crypto/include: `libctx, propq, haspubkey:1, pubkey[57], *privkey, keylen, type`) holds the public
 //! key behind a byte of 1, then zeros up to a pointer, the length 32, and the type: 0 for X25519, 2 for Ed25519.
 
+use zeroize::Zeroizing;
+
 use super::Clue;
 use super::dense::{self, WORD};
-use super::ec_places::{Grid, Run, looks_random};
+use super::ec_places::{Grid, Place, Rank, Run, Shape, looks_random};
 use crate::keys::base_points::{self, EdwardsForm, Group};
 use crate::keys::curve_points::{self, Kept};
 use crate::keys::ec::Curve;
@@ -18,6 +20,8 @@ use crate::window::Window;
 
 /// Words of a run that may be coordinates one behind the other.
 const LONGEST_ROW: usize = 24;
+/// Bytes of a private key of Ed25519 with the public key behind the seed.
+const SEED_AND_KEY: usize = 64;
 /// Runs behind the first coordinate among which the others are looked for.
 const NEAR: usize = 4;
 /// Bytes that they may be away.
@@ -31,13 +35,26 @@ pub fn points(window: &Window<'_>, grids: &[Grid]) -> Vec<Clue> {
         for (i, run) in grid.runs.iter().enumerate().filter(|(_, run)| !run.is_long()) {
             let look = Look { window, owned: window.owned() };
             look.row(run, &mut found);
-            found.extend(look.seed_and_key(run));
             look.octets(run, &mut found);
             look.apart(run, grid.runs.get(i + 1..).unwrap_or_default(), &mut found);
             found.extend(look.ecx_key(run));
         }
     }
     found
+}
+
+/// Private keys of Ed25519 that begin in the owned part of the window and have their public keys behind them: the place of each
+/// seed, which is as good as found, and its clue.
+#[must_use]
+pub fn seeds_with_keys(window: &Window<'_>, grids: &[Grid]) -> Vec<(Place, Clue)> {
+    let look = Look { window, owned: window.owned() };
+    let runs = grids.iter().flat_map(|grid| &grid.runs).filter(|run| !run.is_long());
+    let found = runs.flat_map(|run| look.seeds(run)).filter_map(|at| Some((at, look.seed_and_key(at)?)));
+    let place = |at: usize| {
+        let (bytes, spans) = (Zeroizing::new(window.slice(at..at + 32).to_vec()), window.spans(at..at + 32));
+        Place { rank: Rank::Island, shape: Shape::Words, bytes, spans }
+    };
+    found.map(|(at, clue)| (place(at), clue)).collect()
 }
 
 struct Look<'a> {
@@ -73,12 +90,20 @@ impl Look<'_> {
         }
     }
 
+    /// Where 64 bytes of a private key of Ed25519 may stand in a run: at its ends, and one behind the other from its start. Go's
+    /// allocator puts nothing between objects of one size.
+    fn seeds(&self, run: &Run) -> impl Iterator<Item = usize> + use<> {
+        let (start, last) = (run.range.start, run.range.end.saturating_sub(SEED_AND_KEY));
+        let (step, end) = (SEED_AND_KEY, if (8..=LONGEST_ROW).contains(&run.words()) { last + 1 } else { start });
+        let owned = self.owned.clone();
+        let aside = (start < end && !(last - start).is_multiple_of(step)).then_some(last);
+        (start..end).step_by(step).chain(aside).filter(move |at| owned.contains(at))
+    }
+
     /// A seed of Ed25519 and its public key behind it, as most libraries keep a private key.
-    fn seed_and_key(&self, run: &Run) -> Option<Clue> {
-        let at = run.range.start;
+    fn seed_and_key(&self, at: usize) -> Option<Clue> {
         let (seed, key) = (self.window.slice(at..at + 32), self.window.slice(at + 32..at + 64));
-        let fits = (8..=LONGEST_ROW).contains(&run.words()) && self.owned.contains(&at);
-        if !(fits && looks_random(seed) && looks_random(key)) {
+        if !(looks_random(seed) && looks_random(key)) {
             return None;
         }
         let own = base_points::ed25519(EdwardsForm::Seed, &[*seed.first_chunk()?]);

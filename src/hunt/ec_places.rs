@@ -84,6 +84,15 @@ pub struct Places {
     pub all: [u64; SIZES.len()],
 }
 
+impl Places {
+    /// Adds a place of 32 bytes that is known to be worth a look.
+    pub fn add(&mut self, place: Place) {
+        let ([told, ..], [all, ..]) = (&mut self.told, &mut self.all);
+        told.push(place);
+        *all += 1;
+    }
+}
+
 /// A row of full words.
 #[derive(Clone, Debug)]
 pub struct Run {

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use zeroize::Zeroizing;
 
+use super::dense::WORD;
 use super::ec_places::{self, Place, Places, Rank, SIZES, Shape};
 use super::{Clue, Clues};
 use crate::detect::{Far, Hits};
@@ -64,6 +65,16 @@ struct Known {
     places: u64,
 }
 
+/// A place that is kept, to be read.
+pub(super) struct KeptPlace<'a> {
+    pub shape: Shape,
+    pub bytes: &'a [u8],
+    /// Where it begins in the file.
+    pub at: Option<Span>,
+    /// Whether it stands alone or in an allocation.
+    pub is_alone: bool,
+}
+
 impl Scalars {
     /// None, with room for those of an image of `len` bytes.
     #[must_use]
@@ -100,8 +111,22 @@ impl Scalars {
             for group in targets.groups_of(size) {
                 batches.extend(known.chunks(BATCH).map(|known| Batch { group, known: known.to_vec(), targets, words }));
             }
+            // No number in memory tells that somebody computes on Curve25519, but few places stand alone.
+            let unknown = Group::CURVE25519.into_iter().filter(|group| !targets.groups.contains_key(group));
+            for group in unknown.filter(|group| group.size() == WORD * size) {
+                let alone: Vec<&Known> = kept.likely.places.values().collect();
+                batches.extend(alone.chunks(BATCH).map(|known| Batch { group, known: known.to_vec(), targets, words }));
+            }
         }
         batches
+    }
+
+    /// What is kept of one of [`SIZES`].
+    pub(super) fn places(&self, size: usize) -> impl Iterator<Item = KeptPlace<'_>> {
+        self.sizes.get(size).into_iter().flat_map(|size| {
+            let alone = size.likely.places.values().map(|known| known.place(true));
+            alone.chain(size.others.places.values().map(|known| known.place(false)))
+        })
     }
 
     /// All that is kept, to be looked up.
@@ -126,6 +151,12 @@ impl Seen<'_> {
         let mut little: Vec<u8> = x.iter().rev().copied().collect();
         little.resize(x.len().next_multiple_of(8), 0);
         self.has(&little) || curve_points::montgomery(curve, x).is_some_and(|limbs| self.has(&limbs))
+    }
+}
+
+impl Known {
+    fn place(&self, is_alone: bool) -> KeptPlace<'_> {
+        KeptPlace { shape: self.shape, bytes: &self.bytes, at: self.spans.first().copied(), is_alone }
     }
 }
 
@@ -195,12 +226,6 @@ impl Targets {
         targets
     }
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
-    }
-
     fn groups_of(&self, words: usize) -> impl Iterator<Item = Group> + '_ {
         self.groups.keys().copied().filter(move |group| group.size().div_ceil(8) == words)
     }
@@ -263,9 +288,9 @@ impl Batch<'_> {
     fn edwards(&self, kind: EdwardsForm, piece: Piece, hits: &mut Hits) {
         let (readings, secrets) = self.bytes(piece, |secret| kind == EdwardsForm::Seed || may_be_scalar(secret));
         for ((reading, secret), name) in readings.iter().zip(&*secrets).zip(base_points::ed25519(kind, &secrets)) {
-            let own = [name.clone()];
-            let own = if self.words.has(&name) { &own[..] } else { &[] };
-            for public in self.targets.publics(self.group, Some(&name)).iter().chain(own) {
+            for public in
+                self.targets.publics(self.group, Some(&name)).iter().chain(self.words.has(&name).then_some(&name))
+            {
                 let key = match kind {
                     EdwardsForm::Seed => edwards::ed25519_key(secret, Some(public)),
                     EdwardsForm::Scalar => {
@@ -280,7 +305,9 @@ impl Batch<'_> {
     fn x25519(&self, hits: &mut Hits) {
         let (readings, secrets) = self.bytes(Piece::D, |_| true);
         for (reading, name) in readings.iter().zip(base_points::x25519(&secrets)) {
-            for public in self.targets.publics(self.group, Some(&name)) {
+            for public in
+                self.targets.publics(self.group, Some(&name)).iter().chain(self.words.has(&name).then_some(&name))
+            {
                 tell(edwards::x25519_key(&reading.scalar, Some(public)), reading, hits);
             }
         }

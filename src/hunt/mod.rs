@@ -5,6 +5,7 @@
 //! budgeted and merge in any order with the same result. Adding a hunter is one file and one line in [`HUNTERS`].
 
 pub mod bare_points;
+pub mod coordinates;
 pub mod dense;
 pub mod ec_places;
 pub mod ec_scalars;

@@ -40,6 +40,9 @@ impl Group {
         Self::Sec1(Curve::P521),
     ];
 
+    /// Those of Curve25519.
+    pub const CURVE25519: [Self; 2] = [Self::X25519, Self::Ed25519];
+
     /// Bytes of a private key, and of the number that tells public keys apart.
     #[must_use]
     pub fn size(self) -> usize {

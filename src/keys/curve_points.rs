@@ -62,10 +62,10 @@ impl Kept {
 #[must_use]
 pub fn point(curve: Curve, kept: Kept, x: &[u8], y: &[u8], z: Option<&[u8]>) -> Option<Vec<u8>> {
     match curve {
-        Curve::P256 => affine(&Equation::<P256, { P256::LIMBS }>::new(true, B256), kept, x, y, z),
-        Curve::K256 => affine(&Equation::<K256, { K256::LIMBS }>::new(false, U256::from_u8(7)), kept, x, y, z),
-        Curve::P384 => affine(&Equation::<P384, { P384::LIMBS }>::new(true, B384), kept, x, y, z),
-        Curve::P521 => affine(&Equation::<P521, { P521::LIMBS }>::new(true, B521), kept, x, y, z),
+        Curve::P256 => affine(&Equation::p256(), kept, x, y, z),
+        Curve::K256 => affine(&Equation::k256(), kept, x, y, z),
+        Curve::P384 => affine(&Equation::p384(), kept, x, y, z),
+        Curve::P521 => affine(&Equation::p521(), kept, x, y, z),
     }
     .map(|[x, y]| {
         let tail = |bytes: &[u8]| bytes.get(bytes.len().saturating_sub(curve.size())..).unwrap_or_default().to_vec();
@@ -98,10 +98,34 @@ pub fn decode(curve: Curve, public: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// y^2 = x^3 + ax + b.
-struct Equation<M: ConstMontyParams<L>, const L: usize> {
+pub(super) struct Equation<M: ConstMontyParams<L>, const L: usize> {
     /// Whether a = -3, and not 0.
     minus_three: bool,
-    b: ConstMontyForm<M, L>,
+    pub b: ConstMontyForm<M, L>,
+}
+
+impl Equation<P256, { P256::LIMBS }> {
+    pub fn p256() -> Self {
+        Self::new(true, B256)
+    }
+}
+
+impl Equation<K256, { K256::LIMBS }> {
+    pub fn k256() -> Self {
+        Self::new(false, U256::from_u8(7))
+    }
+}
+
+impl Equation<P384, { P384::LIMBS }> {
+    pub fn p384() -> Self {
+        Self::new(true, B384)
+    }
+}
+
+impl Equation<P521, { P521::LIMBS }> {
+    pub fn p521() -> Self {
+        Self::new(true, B521)
+    }
 }
 
 impl<M: ConstMontyParams<L>, const L: usize> Equation<M, L> {
@@ -115,12 +139,22 @@ impl<M: ConstMontyParams<L>, const L: usize> Equation<M, L> {
             Some(z2) => (z2.square(), z2.square() * z2),
             None => (ConstMontyForm::ONE, ConstMontyForm::ONE),
         };
-        let linear = if self.minus_three { (x.double() + x) * z4 } else { ConstMontyForm::ZERO };
-        x.square() * x + self.b * z6 - linear == y.square()
+        let linear = self.linear(x).map_or(ConstMontyForm::ZERO, |linear| linear * z4);
+        x.square() * x + self.b * z6 + linear == y.square()
+    }
+
+    /// x^3 + ax + b.
+    pub fn square_of_y(&self, x: Element<M, L>) -> Element<M, L> {
+        x.square() * x + self.b + self.linear(x).unwrap_or(ConstMontyForm::ZERO)
+    }
+
+    /// ax, unless a = 0.
+    pub fn linear(&self, x: Element<M, L>) -> Option<Element<M, L>> {
+        self.minus_three.then(|| -(x.double() + x))
     }
 }
 
-type Element<M, const L: usize> = ConstMontyForm<M, L>;
+pub(super) type Element<M, const L: usize> = ConstMontyForm<M, L>;
 
 /// x and y, most significant byte first.
 fn affine<M: ConstMontyParams<L>, const L: usize>(
@@ -150,7 +184,7 @@ fn affine<M: ConstMontyParams<L>, const L: usize>(
 }
 
 /// A number of the field, unless it is too great for it.
-fn element<M: ConstMontyParams<L>, const L: usize>(kept: Kept, bytes: &[u8]) -> Option<Element<M, L>> {
+pub(super) fn element<M: ConstMontyParams<L>, const L: usize>(kept: Kept, bytes: &[u8]) -> Option<Element<M, L>> {
     let mut padded = vec![0; Uint::<L>::BYTES];
     padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
     let number = Uint::<L>::from_le_slice(&padded);
@@ -164,16 +198,11 @@ fn element<M: ConstMontyParams<L>, const L: usize>(kept: Kept, bytes: &[u8]) -> 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
     use super::*;
     use crate::keys::number::Number;
-    use crate::keys::testing::noise;
 
-    fn public(curve: Curve, seed: u64) -> Vec<u8> {
-        curve.point(&noise(32, seed)).unwrap()
-    }
-
-    fn modulus(curve: Curve) -> Number {
+    pub fn modulus(curve: Curve) -> Number {
         let of = |bytes: &[u8]| Number::from_be(bytes);
         match curve {
             Curve::P256 => of(P256::PARAMS.modulus().as_ref().to_be_bytes().as_ref()),
@@ -183,24 +212,50 @@ mod tests {
         }
     }
 
-    fn little(number: &Number) -> Vec<u8> {
+    pub fn little(number: &Number) -> Vec<u8> {
         number.to_be().into_iter().rev().collect()
+    }
+
+    /// The number that stands in memory for `number`.
+    pub fn written(curve: Curve, kept: Kept, number: &Number) -> Number {
+        let r = Number::power_of_two(curve.size().next_multiple_of(8) as u32 * 8);
+        match kept {
+            Kept::Plain => number.clone(),
+            Kept::Montgomery => number.times(&r).rem(&modulus(curve)).unwrap(),
+        }
+    }
+
+    /// Jacobian x and y of a point for this z.
+    pub fn jacobian(curve: Curve, public: &[u8], z: &Number) -> [Number; 2] {
+        let (x, y) = public[1..].split_at(curve.size());
+        let (p, z2) = (modulus(curve), z.times(z));
+        let (x, y) = (Number::from_be(x).times(&z2), Number::from_be(y).times(&z2).times(z));
+        [x.rem(&p).unwrap(), y.rem(&p).unwrap()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{jacobian, little, written};
+    use super::*;
+    use crate::keys::number::Number;
+    use crate::keys::testing::noise;
+
+    fn public(curve: Curve, seed: u64) -> Vec<u8> {
+        curve.point(&noise(32, seed)).unwrap()
     }
 
     #[test]
     fn points_are_told_in_every_form_and_others_are_none() {
         for curve in Curve::ALL {
-            let (p, r) = (modulus(curve), Number::power_of_two(curve.size().next_multiple_of(8) as u32 * 8));
             for seed in 1..6 {
                 let public = public(curve, seed);
                 let (x, y) = public[1..].split_at(curve.size());
                 let (x, y) = (Number::from_be(x), Number::from_be(y));
                 let z = Number::from_be(&noise(curve.size() - 3, seed));
-                let z2 = z.times(&z);
-                let (jx, jy) = (x.times(&z2).rem(&p).unwrap(), y.times(&z2).times(&z).rem(&p).unwrap());
-                let mont = |n: &Number| n.times(&r).rem(&p).unwrap();
+                let [jx, jy] = jacobian(curve, &public, &z);
                 for (kept, form) in [(Kept::Plain, false), (Kept::Montgomery, true)] {
-                    let given = |n: &Number| little(&if form { mont(n) } else { n.clone() });
+                    let given = |n: &Number| little(&written(curve, kept, n));
                     let found = |x: &[u8], y: &[u8], z: Option<&[u8]>| point(curve, kept, x, y, z);
                     assert_eq!(found(&given(&x), &given(&y), None).unwrap(), public, "{curve:?} {kept:?}");
                     let jacobian = found(&given(&jx), &given(&jy), Some(&given(&z)));

@@ -34,7 +34,9 @@ pub fn ed25519_key(seed: &[u8], public: Option<&[u8]>) -> Option<FoundKey> {
     let mut scalar = Zeroizing::new([0; 32]);
     scalar.iter_mut().zip(expanded.iter()).for_each(|(to, from)| *to = *from);
     clamp(&mut scalar);
-    let parts = vec![part(Piece::Seed, &seed), part(Piece::D, &scalar)];
+    // Either half of the hash gives the key away: the second one with any signature.
+    let expanded = Part { piece: Piece::Expanded, kind: PartKind::Bytes, bytes: SecretBytes::new(expanded.as_slice()) };
+    let parts = vec![part(Piece::Seed, &seed), part(Piece::D, &scalar), expanded];
     key("ed25519-private-key", "Ed25519", ED25519, &own, public, parts)
 }
 

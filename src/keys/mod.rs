@@ -17,6 +17,7 @@ pub mod exponent;
 pub mod fragment;
 pub mod limbs;
 pub mod number;
+pub mod point_join;
 pub mod public;
 pub mod rsa;
 pub mod rsa_derived;

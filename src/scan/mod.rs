@@ -32,6 +32,7 @@ use crate::dump::DumpMap;
 use crate::error::{Error, Gap, Result};
 use crate::finding::{Finding, Profile, Rule};
 use crate::hunt::bare_points;
+use crate::hunt::coordinates::Coordinates;
 use crate::hunt::ec_places::{self, Places};
 use crate::hunt::ec_scalars::{Scalars, Targets};
 use crate::hunt::islands::Islands;
@@ -316,7 +317,11 @@ impl Run<'_> {
         let mut scalars = Scalars::new(self.walk.image.len());
         let look = |window: &Window<'_>| {
             let grids = ec_places::grids(window, memory);
-            let (places, points) = (ec_places::places(window, &grids), bare_points::points(window, &grids));
+            let (mut places, mut points) = (ec_places::places(window, &grids), bare_points::points(window, &grids));
+            for (seed, point) in bare_points::seeds_with_keys(window, &grids) {
+                places.add(seed);
+                points.push(point);
+            }
             Bare { candidates: montgomery::seen(wanted, window, memory), points, places }
         };
         let add = |_: &Cut, seen: Bare| {
@@ -343,15 +348,19 @@ impl Run<'_> {
         let all = join.moduli().into_iter().chain(islands.moduli()).chain(at_ends);
         let new = all.filter(|modulus| !known.contains(modulus));
         new.for_each(|modulus| clues.add(Clue::RsaModulus { modulus }));
+        let coordinates = Coordinates::among(&scalars);
+        let work = coordinates.joins(clues);
+        let joined = |points: Vec<Clue>| {
+            points.into_iter().for_each(|point| clues.add(point));
+            Ok::<(), Error>(())
+        };
+        parallel::map_in_order(work, |work| work.points(), joined)?;
         Ok(scalars)
     }
 
     /// Multiplies what may be the private key of a point that is known.
     fn multiply(&mut self, collector: &mut Collector, clues: &Clues, scalars: Scalars) -> Result<()> {
         let targets = Targets::new(clues);
-        if targets.is_empty() {
-            return Ok(());
-        }
         let rules = &self.engine.rules;
         let nowhere = Window::new(&[], 0..0, &[], &[]);
         let merge = |hits: Hits| collector.add(rules.seen(hits, &nowhere).sightings);

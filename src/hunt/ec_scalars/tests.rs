@@ -45,7 +45,12 @@ fn hunt(clues: &Clues, bytes: &[u8], window: usize, phase: u64) -> Vec<(Range<us
     for from in (0..bytes.len()).step_by(window) {
         let window = Window::new(bytes, from..(from + window).min(bytes.len()), &pieces, &[]);
         let grids = ec_places::grids(&window, &memory);
-        scalars.add(ec_places::places(&window, &grids));
+        let mut places = ec_places::places(&window, &grids);
+        for (seed, clue) in bare_points::seeds_with_keys(&window, &grids) {
+            places.add(seed);
+            clues.add(clue);
+        }
+        scalars.add(places);
         bare_points::points(&window, &grids).into_iter().for_each(|clue| clues.add(clue));
     }
     let (targets, seen) = (Targets::new(&clues), scalars.seen());
@@ -187,6 +192,36 @@ fn secrets_of_x25519_are_found_clamped_or_not() {
     let (bytes, at) = memory(&[(0x31, secret.to_vec()), (0x31, clamp_integer(secret).to_vec())]);
     let found = hunt(&clues(&[(Group::X25519, &public)]), &bytes, bytes.len(), 0);
     assert_eq!(found.iter().map(|(range, _)| range.start).collect::<Vec<_>>(), at);
+}
+
+fn form(piece: Piece) -> Form {
+    Form { layout: Layout::Bare, encoding: Encoding::Plain, piece }
+}
+
+#[test]
+fn pairs_of_curve25519_are_found_though_nothing_names_them() {
+    let secret: [u8; 32] = rand::random();
+    let seed = base_points::ed25519(EdwardsForm::Seed, &[secret]).remove(0);
+    let agreed = base_points::x25519(&[secret]).remove(0);
+    for (public, piece) in [(seed, Piece::Seed), (agreed, Piece::D)] {
+        let (bytes, at) = memory(&[(0x31, secret.to_vec()), (0x31, public)]);
+        assert_eq!(hunt(&Clues::new(9), &bytes, bytes.len(), 0), [(at[0]..at[0] + 32, form(piece))]);
+    }
+}
+
+#[test]
+fn a_seed_before_its_key_is_tried_however_many_other_places_there_are() {
+    let secret: [u8; 32] = rand::random();
+    let public = base_points::ed25519(EdwardsForm::Seed, &[secret]).remove(0);
+    // As Go's allocator does it: one object behind the other, and no room between them.
+    let key = [&secret[..], &public].concat();
+    for (before, behind) in [(0, 0), (64, 64), (40, 0)] {
+        let others = (0..3000).flat_map(|i| [noise(128, i + 1), vec![0; 16]].concat()).collect::<Vec<_>>();
+        let row = [&noise(before, 5000)[..], &key, &noise(behind, 5001), &[0; 64]].concat();
+        let bytes = [others, row].concat();
+        let at = 3000 * 144 + before;
+        assert_eq!(hunt(&Clues::new(9), &bytes, 1 << 16, 0), [(at..at + 32, form(Piece::Seed))], "{before} {behind}");
+    }
 }
 
 #[test]
