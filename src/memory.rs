@@ -25,9 +25,36 @@ pub struct AddressSpace {
     /// that do not: one giant region below 100,000 small ones would make a walk quadratic.
     ends: Vec<u64>,
     leaves: usize,
-    /// Bit by bit: see [`AddressSpace::phases`].
+    layout: Layout,
+}
+
+/// How the words of the memory stand in the file: all that the local pass knows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Bit by bit: see [`Layout::phases`].
     phases: u8,
     big_endian: bool,
+    has_addresses: bool,
+}
+
+impl Layout {
+    /// Whether the process may have been one of a big-endian machine: the dump says so, or says nothing.
+    #[must_use]
+    pub fn may_be_big_endian(&self) -> bool {
+        self.big_endian
+    }
+
+    /// Whether any region has an address.
+    #[must_use]
+    pub fn have_addresses(&self) -> bool {
+        self.has_addresses
+    }
+
+    /// What must be added to a file offset so that it is a whole number of words of 8 bytes exactly where an address is: one
+    /// or two numbers below 8 in most dumps. All of them where no region has an address.
+    pub fn phases(&self) -> impl Iterator<Item = u64> + '_ {
+        (0..8).filter(|phase| self.phases >> phase & 1 == 1)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,33 +103,35 @@ impl AddressSpace {
                 *end = highest;
             }
         }
-        let phases = phases(&mapped);
-        Self { big_endian: mapped.is_empty(), regions: mapped, ends, leaves, phases }
+        let (phases, is_empty) = (phases(&mapped), mapped.is_empty());
+        let layout = Layout { phases, big_endian: is_empty, has_addresses: !is_empty };
+        Self { regions: mapped, ends, leaves, layout }
     }
 
     /// The address space of the memory that `map` describes.
     #[must_use]
     pub fn of(map: &DumpMap) -> Self {
-        let space = Self::new(&map.regions);
-        Self { big_endian: space.big_endian || map.byte_order == ByteOrder::Big, ..space }
+        let mut space = Self::new(&map.regions);
+        space.layout.big_endian |= map.byte_order == ByteOrder::Big;
+        space
+    }
+
+    /// How its words stand in the file.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Whether the process may have been one of a big-endian machine: the dump says so, or says nothing.
     #[must_use]
     pub fn may_be_big_endian(&self) -> bool {
-        self.big_endian
+        self.layout.big_endian
     }
 
     /// Whether no region has an address.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.regions.is_empty()
-    }
-
-    /// What must be added to a file offset so that it is a whole number of words of 8 bytes exactly where an address is: one
-    /// or two numbers below 8 in most dumps. All of them where no region has an address.
-    pub fn phases(&self) -> impl Iterator<Item = u64> + '_ {
-        (0..8).filter(|phase| self.phases >> phase & 1 == 1)
     }
 
     /// Every file offset at which the byte of `address` stands, lowest region first, at most `most`.

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
 use crate::container::{self, Settings};
 use crate::error::{Error, Result};
-use crate::image::{self, Image};
+use crate::image::{self, Growing, Image};
 use crate::report::Skipped;
 
 /// Something to scan.
@@ -45,9 +46,17 @@ impl Input {
     /// # Errors
     /// When it cannot be opened, is no file, or is empty.
     pub fn open(self, settings: &Settings) -> Result<Image> {
+        self.open_beside(settings, |_| {})
+    }
+
+    /// Opens it; what comes through a pipe is shown to `beside` while it comes.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is no file, or is empty.
+    pub fn open_beside(self, settings: &Settings, beside: impl FnOnce(&Arc<Growing>)) -> Result<Image> {
         match self {
             Self::File(path) => image::open(&path),
-            Self::Stdin => container::take("-", &mut io::stdin(), settings),
+            Self::Stdin => container::take("-", &mut io::stdin(), settings, beside),
             Self::Failed(_, error) => Err(error),
             Self::Skipped(skipped) => Err(Error::Usage(skipped.reason.to_owned())),
         }

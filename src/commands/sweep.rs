@@ -1,15 +1,17 @@
 //! The sweep: many inputs, each scanned, one report. `scan`, `gate` and `baseline` begin with it.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use crate::commands::inputs::Input;
 use crate::commands::progress::Bar;
 use crate::commands::{complain, crash, paper};
-use crate::container::{self, Peeled, Settings};
+use crate::container::{self, Onlooker, Peeled, Settings};
 use crate::error::Result;
+use crate::image::Growing;
 use crate::policy::Baseline;
 use crate::report::{Builder, Policy, Report, Scanned};
-use crate::scan::{self, Engine, Options, parallel};
+use crate::scan::{self, Ahead, Engine, Options, parallel};
 use crate::vault::FingerprintKey;
 
 /// How every input is scanned.
@@ -70,28 +72,50 @@ impl Sweep<'_> {
     /// One input, and each dump in it; whatever goes wrong with it, even a bug, is its own row and not the end of the
     /// others.
     fn scan(&self, input: Input) -> Vec<Scanned> {
-        let (origin, mut rows) = (input.origin(), Vec::new());
+        let origin = input.origin();
+        let mut looking = Looking { sweep: self, rows: Vec::new(), ahead: None };
         let unpacked = crash::guard("unpacking this input", || {
-            let image = input.open(&self.settings)?;
-            container::peel(image, &self.settings, &mut |peeled| {
-                rows.push(self.scan_dump(peeled));
-                Ok(())
-            })
+            let image = input.open_beside(&self.settings, |growing| looking.growing(0, growing))?;
+            container::peel_beside(image, &self.settings, &mut looking)
         });
+        let mut rows = looking.rows;
         if let Err(error) = unpacked.and_then(|unpacked: Result<()>| unpacked) {
             rows.push(Scanned::failed(&origin, &error));
         }
         rows
     }
 
-    fn scan_dump(&self, peeled: Peeled) -> Scanned {
+    fn scan_dump(&self, peeled: Peeled, ahead: Option<Ahead>) -> Scanned {
         let origin = peeled.image.origin().to_owned();
         let scanned = crash::guard("scanning this input", || {
             let options = Options::default();
             let map = peeled.map(&options.limits)?;
-            let outcome = scan::scan(&peeled.image, &map, self.engine, &options, self.bar)?;
+            let outcome = scan::scan_on(&peeled.image, &map, self.engine, &options, self.bar, ahead)?;
             Ok(Scanned::new(&origin, map, outcome, self.show_secrets)?.inside(peeled.containers))
         });
         scanned.and_then(|scanned| scanned).unwrap_or_else(|error| Scanned::failed(&origin, &error))
+    }
+}
+
+/// What is in one input, scanned as it comes.
+struct Looking<'a> {
+    sweep: &'a Sweep<'a>,
+    rows: Vec<Scanned>,
+    /// What was looked at while it was decoded, with its number.
+    ahead: Option<(u64, Ahead)>,
+}
+
+impl Onlooker for Looking<'_> {
+    fn growing(&mut self, number: u64, growing: &Arc<Growing>) {
+        let Sweep { engine, bar, .. } = self.sweep;
+        // Should it fail, the scan of the whole dump will, and tells of it.
+        let looked = crash::guard("scanning this input", || Ahead::look(growing, engine, &Options::default(), *bar));
+        self.ahead = looked.ok().flatten().map(|ahead| (number, ahead));
+    }
+
+    fn peeled(&mut self, peeled: Peeled) -> Result<()> {
+        let ahead = self.ahead.take().filter(|(number, _)| peeled.grown == Some(*number));
+        self.rows.push(self.sweep.scan_dump(peeled, ahead.map(|(_, ahead)| ahead)));
+        Ok(())
     }
 }

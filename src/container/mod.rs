@@ -41,7 +41,7 @@ use crate::dump;
 use crate::error::Result;
 use crate::image::Image;
 
-pub use peel::{Peel, Peeled, peel};
+pub use peel::{Onlooker, Peel, Peeled, peel, peel_beside};
 pub use spool::{Spool, create, take};
 pub use tree::{Changed, Tree, tree};
 

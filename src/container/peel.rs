@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 use std::io::Read;
+use std::sync::Arc;
 
 use crate::container::spool::Spool;
-use crate::container::{Container, Settings, foreign, recognise};
+use crate::container::{Container, HEAD, Settings, foreign, recognise};
 use crate::dump::{self, Class, DumpMap, Label};
 use crate::error::{Gap, Result};
-use crate::image::Image;
+use crate::image::{Growing, Image};
 use crate::span::{Cover, Span};
 
 /// Bytes without a container around them, ready to be mapped and scanned.
@@ -21,6 +22,8 @@ pub struct Peeled {
     pub gaps: Vec<Gap>,
     /// Whether this is what is left of a container, and then whose.
     pub shell: Option<&'static str>,
+    /// The number by which it was shown to [`Onlooker::growing`] while it was decoded.
+    pub grown: Option<u64>,
 }
 
 impl Peeled {
@@ -42,6 +45,18 @@ impl Peeled {
     }
 }
 
+/// Is shown what is in an input.
+pub trait Onlooker {
+    /// A member that is being decoded and is no container; it may come to nothing. Numbers are never given twice, and 0 is
+    /// the input itself.
+    fn growing(&mut self, number: u64, growing: &Arc<Growing>);
+    /// A dump, or what is left of a container.
+    ///
+    /// # Errors
+    /// Whatever is to end the peeling.
+    fn peeled(&mut self, peeled: Peeled) -> Result<()>;
+}
+
 /// Shows `each` every dump in `image`, or `image` itself where it is no container. A dump's spool is gone once it was shown.
 ///
 /// # Errors
@@ -50,12 +65,22 @@ pub fn peel(image: Image, settings: &Settings, each: &mut dyn FnMut(Peeled) -> R
     walk(image, settings, &mut Each(each))
 }
 
+/// As [`peel`], to one who also looks on while members are decoded.
+///
+/// # Errors
+/// What the onlooker returns; when the image cannot be read or a spool cannot be written.
+pub fn peel_beside(image: Image, settings: &Settings, onlooker: &mut dyn Onlooker) -> Result<()> {
+    walk(image, settings, &mut Beside(onlooker))
+}
+
 /// Looks on while a container is taken apart.
 pub(super) trait Visitor {
     /// A member that is no container; `key` says which of its container's members it is.
     fn leaf(&mut self, key: u64, peeled: Peeled) -> Result<()>;
     /// A container whose members were shown, each as a leaf or as a container.
     fn close(&mut self, closed: Closed) -> Result<()>;
+    /// A member that is being decoded and is no container.
+    fn growing(&mut self, _number: u64, _growing: &Arc<Growing>) {}
 }
 
 /// A container, after its members.
@@ -72,9 +97,9 @@ pub(super) struct Closed {
 /// Takes `image` apart in front of `visitor`.
 pub(super) fn walk(image: Image, settings: &Settings, visitor: &mut dyn Visitor) -> Result<()> {
     let left = settings.limits.allowed(image.len());
-    let purse = Purse { bytes: Cell::new(left), members: Cell::new(settings.limits.members) };
+    let purse = Purse { bytes: Cell::new(left), members: Cell::new(settings.limits.members), grown: Cell::new(1) };
     let walk = Walk { settings, purse: &purse };
-    walk.down(Child { key: 0, is_opaque: false, image, gaps: Vec::new() }, &[], visitor)
+    walk.down(Child { key: 0, is_opaque: false, image, gaps: Vec::new(), grown: Some(0) }, &[], visitor)
 }
 
 struct Each<'a>(&'a mut dyn FnMut(Peeled) -> Result<()>);
@@ -89,10 +114,28 @@ impl Visitor for Each<'_> {
     }
 }
 
+struct Beside<'a>(&'a mut dyn Onlooker);
+
+impl Visitor for Beside<'_> {
+    fn leaf(&mut self, _key: u64, peeled: Peeled) -> Result<()> {
+        self.0.peeled(peeled)
+    }
+
+    fn close(&mut self, closed: Closed) -> Result<()> {
+        closed.shell.map_or(Ok(()), |shell| self.0.peeled(shell))
+    }
+
+    fn growing(&mut self, number: u64, growing: &Arc<Growing>) {
+        self.0.growing(number, growing);
+    }
+}
+
 /// What may still be spent on one input.
 struct Purse {
     bytes: Cell<u64>,
     members: Cell<usize>,
+    /// The number of the member that is decoded next.
+    grown: Cell<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -108,32 +151,56 @@ struct Child {
     is_opaque: bool,
     image: Image,
     gaps: Vec<Gap>,
+    grown: Option<u64>,
+}
+
+/// What the taking apart of one container comes to.
+enum Given<'a> {
+    Child(Child),
+    Growing(u64, &'a Arc<Growing>),
 }
 
 impl Walk<'_> {
     fn down(self, child: Child, around: &[&'static str], visitor: &mut dyn Visitor) -> Result<()> {
-        let Child { key, is_opaque, image, mut gaps } = child;
+        let Child { key, is_opaque, image, mut gaps, grown } = child;
         let known = if is_opaque { None } else { recognise(&image)? };
         let Some(container) = known else {
             gaps.extend(if is_opaque { None } else { foreign::gap(&image)? });
-            return visitor.leaf(key, Peeled { image, containers: around.to_vec(), gaps, shell: None });
+            return visitor.leaf(key, Peeled { image, containers: around.to_vec(), gaps, shell: None, grown });
         };
         if around.len() >= self.settings.limits.depth {
             let (depth, name) = (self.settings.limits.depth, container.name());
             let reason = format!("{name} inside of {depth} containers: it was not unpacked");
             gaps.push(Gap { span: Span::new(0, image.len()), reason });
-            return visitor.leaf(key, Peeled { image, containers: around.to_vec(), gaps, shell: None });
+            return visitor.leaf(key, Peeled { image, containers: around.to_vec(), gaps, shell: None, grown });
         }
         let mut inner = vec![container.name()];
         inner.extend(around);
-        let mut give = |child: Child| self.down(child, &inner, visitor);
+        let mut give = |given: Given<'_>| match given {
+            Given::Child(child) => self.down(child, &inner, visitor),
+            Given::Growing(number, growing) => {
+                show(growing, |growing| visitor.growing(number, growing));
+                Ok(())
+            }
+        };
         let mut peel = Peel { image: &image, walk: self, covered: Vec::new(), gaps, given: 0, give: &mut give };
         container.members(&image, &mut peel)?;
         let Peel { covered, gaps, given, .. } = peel;
         let shell = shell(&image, container, covered, given, gaps);
         let name = Some(container.name());
-        let shell = shell.map(|(image, gaps)| Peeled { image, containers: around.to_vec(), gaps, shell: name });
+        let shell =
+            shell.map(|(image, gaps)| Peeled { image, containers: around.to_vec(), gaps, shell: name, grown: None });
         visitor.close(Closed { key, image, container, given, shell })
+    }
+}
+
+/// Shows a member while it is decoded, once its first bytes say that it is no container. What else there may be to say of it
+/// is said when it is whole.
+pub(super) fn show(growing: &Arc<Growing>, onlook: impl FnOnce(&Arc<Growing>)) {
+    let there = growing.wait(HEAD as u64);
+    let is_container = || growing.outline(there).ok().and_then(|image| recognise(&image).ok()).flatten().is_some();
+    if there >= HEAD as u64 && !is_container() {
+        onlook(growing);
     }
 }
 
@@ -172,6 +239,13 @@ fn united(mut spans: Vec<Span>) -> Vec<Span> {
     united
 }
 
+/// Bytes that were decoded and that members are parts of.
+pub struct Shared {
+    /// The bytes.
+    pub image: Image,
+    number: Option<u64>,
+}
+
 /// Takes the members of one container.
 pub struct Peel<'a> {
     image: &'a Image,
@@ -179,7 +253,7 @@ pub struct Peel<'a> {
     covered: Vec<Span>,
     gaps: Vec<Gap>,
     given: usize,
-    give: &'a mut dyn FnMut(Child) -> Result<()>,
+    give: &'a mut dyn FnMut(Given<'_>) -> Result<()>,
 }
 
 impl Peel<'_> {
@@ -237,7 +311,7 @@ impl Peel<'_> {
         self.cover(span);
         self.given += 1;
         let gaps = gaps_of(&image, reasons);
-        (self.give)(Child { key, is_opaque: false, image, gaps })
+        (self.give)(Given::Child(Child { key, is_opaque: false, image, gaps, grown: None }))
     }
 
     /// A part of the container's own text, which is not looked into.
@@ -248,17 +322,39 @@ impl Peel<'_> {
         let image = self.image.part(self.origin(Some(name)), span);
         self.cover(span);
         self.given += 1;
-        (self.give)(Child { key, is_opaque: true, image, gaps: Vec::new() })
+        (self.give)(Given::Child(Child { key, is_opaque: true, image, gaps: Vec::new(), grown: None }))
     }
 
-    /// Decodes a member into a spool.
+    /// Decodes a member into a spool, and shows it while it grows.
     ///
     /// # Errors
     /// When the spool cannot be written.
     pub fn decode(&mut self, from: &mut (dyn Read + Send)) -> Result<Spool> {
-        let budget = &self.walk.purse.bytes;
-        let spool = Spool::fill(from, budget.get(), self.walk.settings)?;
-        budget.set(budget.get() - spool.len.min(budget.get()));
+        let grown = &self.walk.purse.grown;
+        let number = grown.get();
+        grown.set(number + 1);
+        let mut shown = Ok(());
+        let mut spool = self.fill(from, |give, growing| shown = give(Given::Growing(number, growing)))?;
+        spool.number = Some(number);
+        shown.map(|()| spool)
+    }
+
+    /// Decodes several members into one spool; nobody looks on, because it is no dump.
+    ///
+    /// # Errors
+    /// When the spool cannot be written.
+    pub fn decode_together(&mut self, from: &mut (dyn Read + Send)) -> Result<Spool> {
+        self.fill(from, |_, _| {})
+    }
+
+    fn fill(
+        &mut self,
+        from: &mut (dyn Read + Send),
+        show: impl FnOnce(&mut dyn FnMut(Given<'_>) -> Result<()>, &Arc<Growing>),
+    ) -> Result<Spool> {
+        let left = &self.walk.purse.bytes;
+        let spool = Spool::fill(from, left.get(), self.walk.settings, |growing| show(self.give, growing))?;
+        left.set(left.get() - spool.len.min(left.get()));
         Ok(spool)
     }
 
@@ -273,28 +369,29 @@ impl Peel<'_> {
         mut spool: Spool,
         mut reasons: Vec<String>,
     ) -> Result<()> {
-        let len = spool.len;
+        let (len, grown) = (spool.len, spool.number);
         reasons.extend(spool.cut.take().map(|cut| format!("it could be unpacked only to byte {len:#x}: {cut}")));
         let image = spool.image(self.origin(name.as_deref()));
         self.given += 1;
         let gaps = gaps_of(&image, reasons);
-        (self.give)(Child { key, is_opaque: false, image, gaps })
+        (self.give)(Given::Child(Child { key, is_opaque: false, image, gaps, grown }))
     }
 
     /// Bytes that were decoded and hold several members, which [`Peel::inside`] gives.
-    pub fn shared(&self, spool: Spool) -> Image {
-        spool.image(String::new())
+    pub fn shared(&self, spool: Spool) -> Shared {
+        Shared { number: spool.number, image: spool.image(String::new()) }
     }
 
     /// A member that is a part of bytes that were decoded.
     ///
     /// # Errors
     /// What the scan of it returns.
-    pub fn inside(&mut self, key: u64, name: String, shared: &Image, span: Span, reasons: Vec<String>) -> Result<()> {
-        let image = shared.part(self.origin(Some(&name)), span);
+    pub fn inside(&mut self, key: u64, name: String, shared: &Shared, span: Span, reasons: Vec<String>) -> Result<()> {
+        let grown = shared.number.filter(|_| span == Span::new(0, shared.image.len()));
+        let image = shared.image.part(self.origin(Some(&name)), span);
         self.given += 1;
         let gaps = gaps_of(&image, reasons);
-        (self.give)(Child { key, is_opaque: false, image, gaps })
+        (self.give)(Given::Child(Child { key, is_opaque: false, image, gaps, grown }))
     }
 
     /// A member of which nothing can be unpacked.
@@ -305,7 +402,7 @@ impl Peel<'_> {
         let image = Image::from_bytes(self.origin(Some(&name)), Vec::new());
         self.given += 1;
         let gaps = gaps_of(&image, vec![reason]);
-        (self.give)(Child { key, is_opaque: false, image, gaps })
+        (self.give)(Given::Child(Child { key, is_opaque: false, image, gaps, grown: None }))
     }
 
     fn origin(&self, name: Option<&str>) -> String {

@@ -3,13 +3,16 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crc32fast::Hasher;
 
 use crate::container::Settings;
+use crate::container::peel::show;
 use crate::error::{Error, Result};
-use crate::image::{Image, write_at};
+use crate::image::{Growing, Image, write_at};
+use crate::span::Span;
 
 /// Bytes that go from the decoder to the disk at once.
 const STEP: usize = 1 << 20;
@@ -32,30 +35,46 @@ pub struct Spool {
     pub crc: u32,
     /// Why the rest is missing, where one is.
     pub cut: Option<String>,
+    /// The number by which it was shown while it grew.
+    pub number: Option<u64>,
 }
 
 impl Spool {
-    /// Decodes `from` into a spool of at most `budget` bytes; the decoder works on a thread of its own.
+    /// Decodes `from` into a spool of at most `budget` bytes. The decoder and the one who writes work on threads of their
+    /// own; `beside` is shown the spool while it grows.
     ///
     /// # Errors
     /// When there is no place for a spool or it cannot be written. A decoder that fails only ends the spool.
-    pub fn fill(from: &mut (dyn Read + Send), budget: u64, settings: &Settings) -> Result<Self> {
-        let file = create(&settings.folder).map_err(|source| failed(&settings.folder, source))?;
-        let mut spool = Self { file, len: 0, crc: 0, cut: None };
+    pub fn fill(
+        from: &mut (dyn Read + Send),
+        budget: u64,
+        settings: &Settings,
+        beside: impl FnOnce(&Arc<Growing>),
+    ) -> Result<Self> {
+        let failed = |source| failed(&settings.folder, source);
+        let file = create(&settings.folder).map_err(failed)?;
+        let growing = Growing::new(file.try_clone().map_err(failed)?);
+        let mut spool = Self { file, len: 0, crc: 0, cut: None, number: None };
         std::thread::scope(|scope| {
             let (full, filled) = sync_channel(WAITING);
             let (empty, emptied) = sync_channel(WAITING + 2);
             let decoder = scope.spawn(move || decode(from, &full, &emptied));
-            let written = spool.receive(filled, &empty, budget, settings);
-            // The channels are gone here, so the decoder ends at once.
-            drop(empty);
-            if decoder.join().is_err() {
+            let (ends, spool) = (Ends(&growing), &mut spool);
+            let writer = scope.spawn(move || {
+                // What this thread owns goes when it ends, also by a panic: then nobody waits for it any more.
+                let (ends, empty) = (ends, empty);
+                let written = spool.receive(filled, &empty, budget, settings, ends.0);
+                (spool, written)
+            });
+            beside(&growing);
+            let (decoded, written) = (decoder.join(), writer.join());
+            let Ok((spool, written)) = written else { return Err(Error::Internal("writing the spool")) };
+            if decoded.is_err() {
                 spool.cut = Some("the decoder failed: this is a bug".to_owned());
             }
             written
         })?;
-        let sized = spool.file.set_len(spool.len);
-        sized.map_err(|source| failed(&settings.folder, source))?;
+        spool.file.set_len(spool.len).map_err(failed)?;
         Ok(spool)
     }
 
@@ -71,6 +90,7 @@ impl Spool {
         empty: &SyncSender<Vec<u8>>,
         budget: u64,
         settings: &Settings,
+        growing: &Growing,
     ) -> Result<()> {
         let (mut crc, mut written) = (Hasher::new(), LOOK);
         for step in filled {
@@ -85,7 +105,7 @@ impl Spool {
                         ));
                     }
                     crc.update(&bytes);
-                    written += self.put(&bytes).map_err(|source| failed(&settings.folder, source))?;
+                    written += self.put(&bytes, growing).map_err(|source| failed(&settings.folder, source))?;
                     let _ = empty.try_send(bytes);
                     if written >= LOOK && self.cut.is_none() {
                         self.cut = no_space(&settings.folder, settings.limits.reserve);
@@ -103,16 +123,17 @@ impl Spool {
     }
 
     /// Appends `bytes`, and says how many of them take space.
-    fn put(&mut self, bytes: &[u8]) -> io::Result<u64> {
+    fn put(&mut self, bytes: &[u8], growing: &Growing) -> io::Result<u64> {
         let mut stored = 0;
         let mut rest = bytes;
         while !rest.is_empty() {
             let zeros = leading(rest, true);
             let (_, behind) = rest.split_at(zeros);
             let (data, next) = behind.split_at(leading(behind, false));
-            self.len += zeros as u64;
-            write_at(&self.file, data, self.len)?;
-            self.len += data.len() as u64;
+            let hole = Span::new(self.len, zeros as u64);
+            write_at(&self.file, data, hole.end())?;
+            self.len = hole.end() + data.len() as u64;
+            growing.grow(hole, self.len);
             stored += data.len() as u64;
             rest = next;
         }
@@ -120,12 +141,27 @@ impl Spool {
     }
 }
 
-/// Takes what `input` carries into a spool: what comes through a pipe.
+/// Says that no more bytes come, when it goes.
+struct Ends<'a>(&'a Growing);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// Takes what `input` carries into a spool: what comes through a pipe. `beside` is shown it while it comes, unless it is a
+/// container.
 ///
 /// # Errors
 /// [`Error::Empty`] when nothing came; [`Error::Spool`] when there is no space for it.
-pub fn take(origin: &str, input: &mut (dyn Read + Send), settings: &Settings) -> Result<Image> {
-    let spool = Spool::fill(input, u64::MAX, settings)?;
+pub fn take(
+    origin: &str,
+    input: &mut (dyn Read + Send),
+    settings: &Settings,
+    beside: impl FnOnce(&Arc<Growing>),
+) -> Result<Image> {
+    let spool = Spool::fill(input, u64::MAX, settings, |growing| show(growing, beside))?;
     if let Some(reason) = spool.cut {
         return Err(failed(&settings.folder, io::Error::other(reason)));
     }
@@ -206,7 +242,7 @@ mod tests {
     use crate::span::Span;
 
     fn fill(mut from: &[u8], budget: u64) -> Spool {
-        Spool::fill(&mut from, budget, &Settings::default()).unwrap()
+        Spool::fill(&mut from, budget, &Settings::default(), |_| {}).unwrap()
     }
 
     #[test]
@@ -234,7 +270,7 @@ mod tests {
         let spool = fill(&[1; 5000], 4999);
         assert!(spool.len == 4999 && spool.cut.unwrap().contains("more than 4999 bytes"));
         assert!(fill(&[1; 5000], 5000).cut.is_none());
-        let spool = Spool::fill(&mut Fails(3), u64::MAX, &Settings::default()).unwrap();
+        let spool = Spool::fill(&mut Fails(3), u64::MAX, &Settings::default(), |_| {}).unwrap();
         assert_eq!((spool.len, spool.cut.as_deref()), (3, Some("broken")));
     }
 
@@ -242,7 +278,7 @@ mod tests {
     fn a_full_disk_is_told() {
         let mut settings = Settings::default();
         settings.limits.reserve = u64::MAX;
-        let spool = Spool::fill(&mut &[1_u8; 5000][..], u64::MAX, &settings).unwrap();
+        let spool = Spool::fill(&mut &[1_u8; 5000][..], u64::MAX, &settings, |_| {}).unwrap();
         assert!(spool.cut.unwrap().contains("--spool-dir"));
     }
 }

@@ -16,7 +16,7 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::variety;
-use crate::memory::AddressSpace;
+use crate::memory::Layout;
 use crate::window::Window;
 
 /// Bytes of a word.
@@ -99,11 +99,11 @@ fn whole(block: &[u8]) -> Cow<'_, [u8; WORD * LANES]> {
 /// The places in the window, modulo the size of a word, at which words stand that are aligned by address: in a dump memory
 /// may begin at any place of the file.
 #[must_use]
-pub fn grids(window: &Window<'_>, memory: &AddressSpace) -> [bool; WORD] {
+pub fn grids(window: &Window<'_>, layout: &Layout) -> [bool; WORD] {
     let mut grids = [false; WORD];
     let mut at = 0;
     for span in window.spans(0..window.bytes().len()) {
-        for phase in memory.phases() {
+        for phase in layout.phases() {
             // Aligned is what has an address, which is its offset and the phase, of whole words.
             let offset = span.from().wrapping_add(phase).wrapping_sub(at) % WORD as u64;
             let grid = (WORD as u64 - offset) % WORD as u64;

@@ -129,7 +129,7 @@ pub struct Grid {
 pub fn grids(window: &Window<'_>, memory: &AddressSpace) -> Vec<Grid> {
     let owned = window.owned();
     let (from, to) = (owned.start.saturating_sub(AROUND), (owned.end + AROUND).min(window.bytes().len()));
-    let on = dense::grids(window, memory);
+    let on = dense::grids(window, memory.layout());
     let on = on.iter().enumerate().filter(|(_, on)| **on);
     on.map(|(grid, _)| Grid::new(window, from + (grid + WORD - from % WORD) % WORD..to)).collect()
 }

@@ -23,7 +23,7 @@ use super::islands::{self, Words};
 use super::number_words::{Order, Place};
 use crate::keys::limbs::{self, Dividend, Divisor, LONGEST, Likeness, negated_inverse};
 use crate::keys::number::Number;
-use crate::memory::AddressSpace;
+use crate::memory::{AddressSpace, Layout};
 use crate::window::Window;
 
 /// Limbs of the primes that are looked for: RSA-1024 to RSA-8192.
@@ -37,10 +37,10 @@ const DIFFERENT: u32 = 5;
 
 /// The lowest limbs of moduli whose constants the window may own.
 #[must_use]
-pub fn wanted(window: &Window<'_>, memory: &AddressSpace) -> Vec<u64> {
+pub fn wanted(window: &Window<'_>, layout: &Layout) -> Vec<u64> {
     let mut wanted = Vec::new();
     let owned = window.owned();
-    for (grid, _) in dense::grids(window, memory).iter().enumerate().filter(|(_, on)| **on) {
+    for (grid, _) in dense::grids(window, layout).iter().enumerate().filter(|(_, on)| **on) {
         let start = owned.start + (grid + WORD - owned.start % WORD) % WORD;
         let before = start.checked_sub(WORD).map(|at| window.slice(at..start));
         let before = before.and_then(|word| word.first_chunk()).map_or(0, |word| u64::from_le_bytes(*word));
@@ -51,7 +51,7 @@ pub fn wanted(window: &Window<'_>, memory: &AddressSpace) -> Vec<u64> {
             }
         };
         dense::alone(before, seen, &mut found);
-        if memory.may_be_big_endian() && is_likely(grid, window, memory) {
+        if layout.may_be_big_endian() && is_likely(grid, window, layout) {
             dense::alone(before.swap_bytes(), &swapped(seen), &mut found);
         }
     }
@@ -60,9 +60,9 @@ pub fn wanted(window: &Window<'_>, memory: &AddressSpace) -> Vec<u64> {
 
 /// Whether words stand on this grid by their addresses, or, where nothing tells addresses, as they do if pages of memory begin
 /// where pages of the file do.
-fn is_likely(grid: usize, window: &Window<'_>, memory: &AddressSpace) -> bool {
+fn is_likely(grid: usize, window: &Window<'_>, layout: &Layout) -> bool {
     let first = window.offset(0).map_or(0, |offset| (WORD - offset.0 as usize % WORD) % WORD);
-    !memory.is_empty() || grid == first
+    layout.have_addresses() || grid == first
 }
 
 /// The bytes with those of each whole word in the other order.
@@ -90,9 +90,32 @@ impl Filter {
     /// A filter for an image of `len` bytes: four bits for each of its words, 128 KiB to 128 MiB.
     #[must_use]
     pub fn new(len: u64) -> Self {
-        let bits = (len / 2).next_power_of_two().clamp(1 << 20, 1 << 30);
-        let words = usize::try_from(bits / 64).unwrap_or(1 << 14);
+        let words = Self::size(len);
         Self { words: vec![0; words], shift: 64 - words.trailing_zeros() }
+    }
+
+    /// Words of the filter for an image of `len` bytes, a power of two.
+    fn size(len: u64) -> usize {
+        let bits = (len / 2).next_power_of_two().clamp(1 << 20, 1 << 30);
+        usize::try_from(bits / 64).unwrap_or(1 << 14)
+    }
+
+    /// The filter that the same words would have made for an image of `len` bytes: none where it would be larger.
+    #[must_use]
+    pub fn for_image(mut self, len: u64) -> Option<Self> {
+        let size = Self::size(len);
+        while self.words.len() > size {
+            // The upper bits of a hash are the place, so two neighbours become one.
+            self.words = self.words.as_chunks().0.iter().map(|[even, odd]| even | odd).collect();
+            self.shift += 1;
+        }
+        (self.words.len() == size).then_some(self)
+    }
+
+    /// Whether it is large enough for an image of `len` bytes.
+    #[must_use]
+    pub fn is_enough(&self, len: u64) -> bool {
+        Self::size(len) <= self.words.len()
     }
 
     /// Puts a word in.
@@ -108,11 +131,12 @@ impl Filter {
         self.words.get(at).is_some_and(|word| word & bits == bits)
     }
 
-    /// The place of a word, and three bits there.
+    /// The place of a word, and three bits there, which are the same in a filter of any size: below the 24 bits of a place in
+    /// the largest one.
     fn slot(&self, word: u64) -> (usize, u64) {
         let hash = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let bit = |by: u32| 1 << (hash >> (self.shift - by) & 63);
-        ((hash >> self.shift) as usize, bit(6) | bit(12) | bit(18))
+        let bit = |by: u32| 1 << (hash >> by & 63);
+        ((hash >> self.shift) as usize, bit(34) | bit(28) | bit(22))
     }
 }
 
@@ -136,7 +160,7 @@ pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen
     let owned = window.owned();
     let end = (owned.end + WORD * (LONGEST + 1)).min(window.bytes().len());
     let (stretches, digits) = dense::stretches(window.bytes(), owned.start..end, HALVES[0]);
-    let (grids, orders) = (dense::grids(window, memory), Order::of(memory));
+    let (grids, orders) = (dense::grids(window, memory.layout()), Order::of(memory));
     let mut seen = Seen::default();
     let aligned = |grid: &usize| grids.get(*grid) == Some(&true);
     for (stretch, grid) in
@@ -144,7 +168,7 @@ pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen
     {
         let start = stretch.start + (grid + WORD - stretch.start % WORD) % WORD;
         let words = dense::words(window.slice(start..stretch.end));
-        let likely = is_likely(grid, window, memory);
+        let likely = is_likely(grid, window, memory.layout());
         for &order in orders.iter().filter(|order| CONSTANTS.contains(order) && (likely || **order == Order::Limbs)) {
             known(filter, window, &Place { start, words: &words, order }, &mut seen.known);
         }
@@ -268,7 +292,7 @@ mod tests {
         let mut filter = Filter::new(bytes.len() as u64);
         let pieces = [Span::new(0, bytes.len() as u64)];
         let windows = || windows.iter().map(|owned| Window::new(bytes, owned.clone(), &pieces, &[]));
-        windows().flat_map(|window| wanted(&window, &memory)).for_each(|word| filter.add(word));
+        windows().flat_map(|window| wanted(&window, memory.layout())).for_each(|word| filter.add(word));
         let mut join = Join::default();
         windows().flat_map(|window| seen(&filter, &window, &memory).known).for_each(|candidate| join.add(candidate));
         join
@@ -343,5 +367,20 @@ mod tests {
         assert!(words.iter().all(|&word| filter.has(word)));
         let wrong = dense::words(&noise(8 * 100_000, 2)).into_iter().filter(|&word| filter.has(word)).count();
         assert!(wrong < 300, "{wrong}");
+    }
+
+    #[test]
+    fn a_filter_that_was_made_too_large_becomes_the_one_that_would_have_been_made() {
+        let words = dense::words(&noise(8 * 10_000, 3));
+        let filter = |len| {
+            let mut filter = Filter::new(len);
+            words.iter().for_each(|&word| filter.add(word));
+            filter
+        };
+        for len in [0, 1 << 20, (4 << 20) + 1, 64 << 20] {
+            let smaller = filter(256 << 20).for_image(len).unwrap();
+            assert_eq!((smaller.words, smaller.shift), (filter(len).words, filter(len).shift));
+        }
+        assert!(!filter(4 << 20).is_enough(64 << 20) && filter(4 << 20).for_image(64 << 20).is_none());
     }
 }

@@ -138,7 +138,7 @@ impl Hunt for Prepared {
         let end = (owned.end + WORD * (LONGEST + 1)).min(window.bytes().len());
         let least = self.sizes.keys().next().copied().unwrap_or(LONGEST);
         let (words, digits) = dense::stretches(window.bytes(), owned.start..end, least);
-        let grids = dense::grids(window, memory);
+        let grids = dense::grids(window, memory.layout());
         let look = Look { prepared: self, window, grids, orders: Order::of(memory) };
         words.into_iter().for_each(|stretch| look.words(stretch, out));
         digits.into_iter().for_each(|stretch| look.digits(stretch, out));

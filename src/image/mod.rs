@@ -3,6 +3,7 @@
 //! Nothing seeks and nothing is mapped: a file that shrinks while it is read gives a short read, which becomes a gap in
 //! the report, where a memory map would end the process (measured: `read_at` into reused windows moves 10 GB/s here).
 
+mod growing;
 mod holes;
 mod open;
 mod stream;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::span::{FileOffset, Span};
 
+pub use growing::Growing;
 pub use open::open;
 pub use stream::Stream;
 
@@ -35,6 +37,8 @@ pub struct Image {
 enum Source {
     File(Arc<File>),
     Bytes(Arc<Vec<u8>>),
+    /// Its length is not known yet.
+    Growing(Arc<Growing>),
 }
 
 impl Image {
@@ -43,6 +47,18 @@ impl Image {
     pub fn from_file(origin: String, file: File, len: u64) -> Self {
         let holes = holes::of(&file, len);
         Self { origin, len, source: Source::File(Arc::new(file)), base: 0, holes, masked: false }
+    }
+
+    /// An image over a file, of which nobody asks where it has holes.
+    fn without_holes(file: File, len: u64) -> Self {
+        let source = Source::File(Arc::new(file));
+        Self { origin: String::new(), len, source, base: 0, holes: Vec::new(), masked: false }
+    }
+
+    /// An image of a file that is still being written: see [`Growing::image`].
+    fn growing(file: Arc<Growing>) -> Self {
+        let source = Source::Growing(file);
+        Self { origin: String::new(), len: u64::MAX, source, base: 0, holes: Vec::new(), masked: false }
     }
 
     /// An image of bytes that are in memory already.
@@ -98,6 +114,9 @@ impl Image {
     /// Whether all of `span` is a hole of a sparse file: zeros that nobody wrote.
     #[must_use]
     pub fn is_hole(&self, span: Span) -> bool {
+        if let Source::Growing(file) = &self.source {
+            return file.is_hole(span);
+        }
         let behind = self.holes.partition_point(|hole| hole.from() <= span.from());
         behind.checked_sub(1).and_then(|i| self.holes.get(i)).is_some_and(|hole| hole.covers(&span))
     }
@@ -107,12 +126,18 @@ impl Image {
     /// # Errors
     /// [`Error::Read`] when the system could not read.
     pub fn read_at(&self, at: u64, into: &mut [u8]) -> Result<usize> {
-        let present = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX).min(into.len());
+        let present = self.present(at, into.len());
         let into = into.get_mut(..present).unwrap_or_default();
         let from = self.base.saturating_add(at);
         let got = match &self.source {
             Source::Bytes(bytes) => copy_from(bytes, from, into),
             Source::File(file) => self.read_file(file, from, into)?,
+            Source::Growing(growing) => {
+                // Zeros at the end are in the file only once something is behind them.
+                let got = self.read_file(growing.file(), from, into)?;
+                into.iter_mut().skip(got).for_each(|byte| *byte = 0);
+                into.len()
+            }
         };
         if self.masked {
             self.mask(at, into);
@@ -138,11 +163,19 @@ impl Image {
     /// # Errors
     /// [`Error::Read`] when the system could not read.
     pub fn bytes(&self, at: u64, len: usize) -> Result<Vec<u8>> {
-        let present = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; len.min(present)];
+        let mut bytes = vec![0; self.present(at, len)];
         let got = self.read_at(at, &mut bytes)?;
         bytes.truncate(got);
         Ok(bytes)
+    }
+
+    /// How many of `len` bytes from `at` on there are.
+    fn present(&self, at: u64, len: usize) -> usize {
+        let end = match &self.source {
+            Source::Growing(growing) => growing.wait(at.saturating_add(len as u64)),
+            Source::File(_) | Source::Bytes(_) => self.len,
+        };
+        usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).min(len)
     }
 
     /// Tells [`Image::read_at`]'s errors where they happened.

@@ -11,6 +11,7 @@ mod collapse;
 mod decode;
 mod forms;
 mod leftovers;
+mod local;
 mod look;
 pub mod parallel;
 pub mod pieces;
@@ -41,12 +42,12 @@ use crate::hunt::{Clue, Clues, HUNTERS, Hunt};
 use crate::image::Image;
 use crate::known::{self, Known};
 use crate::limits::Limits;
-use crate::memory::AddressSpace;
 use crate::span::{Cover, Span};
 use crate::vault::{Secret, Vault};
 use crate::window::Window;
 
-use collapse::{Collector, RuleIndex, Seen};
+use collapse::{Collector, RuleIndex};
+use local::Pass;
 use look::Look;
 use parallel::Pool;
 use pieces::{Buffers, Cut, Pieces};
@@ -55,6 +56,7 @@ use sites::Sites;
 use walk::Walk;
 
 pub use leftovers::{Leftovers, TOLD, leftovers};
+pub use local::Ahead;
 
 /// How to scan. The result does not depend on any of it but `limits`.
 #[derive(Clone, Copy, Debug)]
@@ -203,26 +205,10 @@ impl Engine {
         self.look(window).0.hits.into_iter().map(|hit| hit.range).collect()
     }
 
-    fn local(&self, window: &Window<'_>, memory: &AddressSpace) -> Local {
-        let (hits, Look { constant, spent, .. }) = self.look(window);
-        Local { seen: self.rules.seen(hits, window), constant, spent, wanted: montgomery::wanted(window, memory) }
-    }
-
     fn look(&self, window: &Window<'_>) -> (Hits, Look<'_>) {
         let mut look = Look::new(&self.detectors, &self.prefilter, &self.found, window);
         (look.hits(window), look)
     }
-}
-
-/// What the local pass sees in one window.
-struct Local {
-    seen: Seen,
-    /// Bytes in constant pages.
-    constant: u64,
-    /// Whether more was encoded in it than the budget allows to decode.
-    spent: bool,
-    /// The lowest limbs of moduli whose constants it holds.
-    wanted: Vec<u64>,
 }
 
 /// Scans `image`, which `map` describes.
@@ -236,20 +222,34 @@ pub fn scan(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Outcome> {
+    scan_on(image, map, engine, options, progress, None)
+}
+
+/// As [`scan`], where a part of the image was looked at `ahead`, by the same engine and with the same options.
+///
+/// # Errors
+/// As those of [`scan`].
+pub fn scan_on(
+    image: &Image,
+    map: &DumpMap,
+    engine: &Engine,
+    options: &Options,
+    progress: &dyn Progress,
+    ahead: Option<Ahead>,
+) -> Result<Outcome> {
     let pieces = Pieces::new(image.len(), map, options.window, &options.limits);
-    let gaps = map.gaps.iter().chain(&pieces.gaps).cloned().collect();
-    let walk = Walk { image, pieces: &pieces, buffers: &engine.buffers, progress, gaps };
-    let mut run = Run { engine, walk, coverage: Coverage::default(), wanted: Filter::new(image.len()) };
-    let mut clues = Clues::new(options.limits.clues);
-    let mut collector = Collector::new(engine.rules.clone(), options.limits);
-    engine.known.0.iter().flat_map(|thing| &thing.clues).for_each(|clue| clues.bring(clue.clone()));
-    engine
-        .known
-        .0
-        .iter()
-        .filter_map(|thing| thing.secret.as_ref().zip(Some(thing)))
-        .for_each(|known| collector.know(known));
-    run.local(&mut collector, &mut clues)?;
+    let mut walk = Walk::new(image, &pieces, &engine.buffers, progress);
+    walk.gaps.extend(map.gaps.iter().chain(&pieces.gaps).cloned());
+    let ahead = ahead.and_then(|ahead| ahead.fit(&pieces, image.len()));
+    let mut pass = ahead.unwrap_or_else(|| Pass::new(engine, &options.limits, image.len()));
+    pass.finish(engine, &mut walk)?;
+    let Pass { mut collector, mut clues, wanted, constant, spent, .. } = pass;
+    if spent {
+        let reason = "text is encoded in text so often that not all of it could be decoded; a secret that is encoded \
+                      there may be missed: the dump is made to mislead";
+        walk.gaps.insert(Gap { span: Span::new(0, image.len()), reason: reason.to_owned() });
+    }
+    let mut run = Run { engine, walk, coverage: Coverage { constant, ..Coverage::default() }, wanted };
     let scalars = run.join(&mut clues)?;
     run.hunt(&mut collector, &clues)?;
     run.multiply(&mut collector, &clues, scalars)?;
@@ -282,33 +282,6 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn local(&mut self, collector: &mut Collector, clues: &mut Clues) -> Result<()> {
-        let (engine, memory, wanted) = (self.engine, self.walk.pieces.memory(), &mut self.wanted);
-        // What a sparse file does not store is zeros and is not looked at in any pass.
-        let image = self.walk.image;
-        let holes = self.walk.pieces.file().filter(|cut| cut.is_hole(image)).map(|cut| cut.owned_len());
-        let mut constant: u64 = holes.sum();
-        let mut spent = false;
-        self.walk.windows(
-            "scan",
-            |window| engine.local(window, memory),
-            |cut, local| {
-                constant += if cut.is_stitched() { 0 } else { local.constant };
-                spent |= local.spent;
-                local.seen.clues.into_iter().for_each(|clue| clues.add(clue));
-                local.wanted.into_iter().for_each(|word| wanted.add(word));
-                collector.add(local.seen.sightings)
-            },
-        )?;
-        self.coverage.constant = constant;
-        if spent {
-            let reason = "text is encoded in text so often that not all of it could be decoded; a secret that is encoded \
-                          there may be missed: the dump is made to mislead";
-            self.walk.gaps.insert(Gap { span: Span::new(0, image.len()), reason: reason.to_owned() });
-        }
-        Ok(())
-    }
-
     /// Looks for public keys that no structure tells of: moduli, by the constants that arithmetic keeps of them or because they
     /// stand alone, and points, by the equation of their curve. Gathers the places that may hold the private key of a point.
     fn join(&mut self, clues: &mut Clues) -> Result<Scalars> {

@@ -31,6 +31,18 @@ pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
     pool.map(|pool| pool.install(work)).map_err(|e| Error::Usage(format!("cannot start {threads} threads: {e}")))
 }
 
+/// How many threads there are.
+#[must_use]
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
+/// How many items are worked on before they are merged.
+#[must_use]
+pub fn batch() -> usize {
+    threads() * BATCH
+}
+
 /// Applies `f` to every item on all threads and gives the results to `merge` in the order of the items.
 ///
 /// # Errors
@@ -41,7 +53,7 @@ pub fn map_in_order<T: Send, R: Send, E>(
     mut merge: impl FnMut(R) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
     let mut items = items.into_iter();
-    let most = rayon::current_num_threads() * BATCH;
+    let most = batch();
     loop {
         let batch: Vec<T> = items.by_ref().take(most).collect();
         if batch.is_empty() {

@@ -82,6 +82,36 @@ impl Pieces {
         pieces
     }
 
+    /// Cuts an image whose length is not known yet, and is below `len`: into windows of the file.
+    #[must_use]
+    pub fn ahead(len: u64, map: &DumpMap, window: usize) -> Self {
+        let (edges, memory) = (edges(map), AddressSpace::of(map));
+        Self { len, window: window.max(1), edges, memory, seams: Vec::new(), gaps: Vec::new() }
+    }
+
+    /// Whether `other`, which cuts the whole image, shows the first `windows` of the file just as this does.
+    #[must_use]
+    pub fn shows_the_same(&self, other: &Self, windows: u64) -> bool {
+        let end = windows.saturating_mul(self.window as u64).saturating_add(MARGIN as u64);
+        let seen = |pieces: &Self| pieces.edges.partition_point(|&edge| edge <= end);
+        self.window == other.window
+            && end <= other.len
+            && self.edges.get(..seen(self)) == other.edges.get(..seen(other))
+            && self.memory.layout() == other.memory.layout()
+    }
+
+    /// Bytes that a window owns.
+    #[must_use]
+    pub fn window(&self) -> u64 {
+        self.window as u64
+    }
+
+    /// Where the last region or stream ends.
+    #[must_use]
+    pub fn last_edge(&self) -> Option<u64> {
+        self.edges.last().copied()
+    }
+
     /// How many of the seams can be stitched for the price of reading the image four times more.
     fn affordable(&self) -> usize {
         let mut left = self.len.saturating_mul(4).saturating_add(64 << 20);
@@ -112,7 +142,12 @@ impl Pieces {
 
     /// Windows over the file, in order: together they own every byte once.
     pub fn file(&self) -> impl Iterator<Item = Cut> + '_ {
-        (0..self.len.div_ceil(self.window as u64)).map(|i| {
+        self.file_from(0)
+    }
+
+    /// The same without the first `windows`.
+    pub fn file_from(&self, windows: u64) -> impl Iterator<Item = Cut> + '_ {
+        (windows..self.len.div_ceil(self.window as u64)).map(|i| {
             let from = i * self.window as u64;
             let to = (from + self.window as u64).min(self.len);
             let start = from.saturating_sub(MARGIN as u64);

@@ -205,7 +205,7 @@ fn folder_members(
         return Ok(true);
     };
     let mut blocks = Blocks::new(image, folder, codec);
-    let mut spool = peel.decode(&mut blocks)?;
+    let mut spool = if files.len() == 1 { peel.decode(&mut blocks) } else { peel.decode_together(&mut blocks) }?;
     let whole = Span::between(folder.data, blocks.at.at().max(folder.data));
     if spool.cut.is_none() {
         peel.cover(whole);
@@ -214,15 +214,15 @@ fn folder_members(
         return Ok(false);
     }
     let (cut, shared) = (spool.cut.take(), peel.shared(spool));
-    let mut given = Cover::new(shared.len(), false);
+    let mut given = Cover::new(shared.image.len(), false);
     for file in files {
         if !peel.admit() || !peel.share(common(&mut given, file.span)) {
             return Ok(false);
         }
         let mut reasons = Vec::new();
-        if file.span.end() > shared.len() {
+        if file.span.end() > shared.image.len() {
             let why = cut.as_deref().unwrap_or("its folder ends there");
-            let present = shared.len().saturating_sub(file.span.from());
+            let present = shared.image.len().saturating_sub(file.span.from());
             reasons.push(format!("only {present} of its {} bytes could be unpacked: {why}", file.span.len));
         }
         peel.inside(file.entry, file.name.clone(), &shared, file.span, reasons)?;
