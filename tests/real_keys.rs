@@ -1,0 +1,131 @@
+//! Processes of OpenJDK, of Python and of a program in C on OpenSSL that use keys made for the test: each key is proven, and
+//! every copy of its numbers and of its round keys that a plain search of bytes knows of is a site.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may fail loudly")]
+
+mod real;
+
+use std::fs;
+use std::path::Path;
+
+use real::aes::{mixed, round_keys, swapped};
+use real::{RSA, Scanned, Victim, command, digits30, first_missing, make_key, missing, words32};
+
+const NOT_ALLOWED: &str = "gcore was not allowed to look at a process";
+
+/// A fresh key in a file.
+fn secret(folder: &Path, name: &str, len: usize) -> Vec<u8> {
+    let bytes: Vec<u8> = (0..len).map(|_| rand::random()).collect();
+    fs::write(folder.join(name), &bytes).unwrap();
+    bytes
+}
+
+/// How many round keys of a key are there in any form, each of them part of a site: as FIPS 197 has them and with the bytes of
+/// words reversed, both as they are and to decrypt with.
+fn round_keys_of(scanned: &Scanned, key: &[u8]) -> [usize; 4] {
+    let keys = round_keys(key);
+    // The first and the last are used as they are, also to decrypt.
+    let inner = &keys[1..keys.len() - 1];
+    let there = |keys: &mut dyn Iterator<Item = [u8; 16]>| keys.filter(|key| scanned.copies(key) > 0).count();
+    [
+        there(&mut keys.iter().copied()),
+        there(&mut inner.iter().map(mixed)),
+        there(&mut keys.iter().map(swapped)),
+        there(&mut inner.iter().map(|key| swapped(&mixed(key)))),
+    ]
+}
+
+#[test]
+fn openjdk_keeps_rsa_as_integers_and_two_schedules_of_a_cipher() {
+    let tools: [&[&str]; 4] =
+        [&["java", "-version"], &["javac", "-version"], &["openssl", "version"], &["gcore", "-h"]];
+    if let Some(tool) = first_missing(&tools) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let numbers = make_key(folder, "rsa", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], &RSA);
+    let keys = [16, 24, 32].map(|len| secret(folder, &format!("aes{}", 8 * len), len));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/Keys.java");
+    assert!(command("javac", folder).args(["-d", "."]).arg(source).status().unwrap().success());
+    // What is set aside and not used is in the dump too, so little is.
+    let small = ["-Xmx32m", "-Xss512k", "-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=16m", "-XX:TieredStopAtLevel=1"];
+    let small = [&small[..], &["-XX:CompressedClassSpaceSize=16m", "-Xshare:auto", "Keys"]].concat();
+    let victim = Victim::start(command("java", folder).args(small));
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    assert_eq!(scanned.proven("RSA-2048"), 1);
+    for number in &numbers {
+        assert!(scanned.copies(&words32(number)) > 0, "each number is a BigInteger");
+        scanned.copies_of_number(number);
+    }
+    for (key, rounds) in keys.iter().zip([10, 12, 14]) {
+        assert_eq!(scanned.proven(&format!("AES-{}", 8 * key.len())), 1);
+        assert_eq!(round_keys_of(&scanned, key)[2..], [rounds + 1, rounds - 1]);
+        scanned.copies(key);
+    }
+}
+
+#[test]
+fn python_keeps_limbs_and_digits_and_keys_of_curve25519() {
+    let python = ["/usr/bin/python3", "python3"];
+    let python = python.into_iter().find(|python| first_missing(&[&[python, "-c", "import cryptography"]]).is_none());
+    let Some(python) = python else {
+        return missing("pyca/cryptography is not there: it comes with python3-cryptography");
+    };
+    if let Some(tool) = first_missing(&[&["openssl", "version"], &["gcore", "-h"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let numbers = make_key(folder, "rsa", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"], &RSA);
+    let curves = ["ed25519", "x25519"].map(|name| make_key(folder, name, &["-algorithm", name], &["priv:"]).remove(0));
+    let keys = [16, 32].map(|len| secret(folder, &format!("aes{}", 8 * len), len));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/keys.py");
+    let victim = Victim::start(command(python, folder).arg(source));
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    let found = ["RSA-4096", "Ed25519", "X25519", "AES-128", "AES-256"].map(|kind| scanned.proven(kind));
+    assert_eq!(found[..2], [1, 1]);
+    assert!(found.iter().all(|found| *found > 0), "{found:?}");
+    for number in &numbers {
+        assert!(scanned.copies(&digits30(number)) > 0, "each number is an int");
+        assert!(scanned.copies_of_number(number) > 1, "and limbs");
+    }
+    for key in &curves {
+        assert!(scanned.copies(key) > 0);
+    }
+    for key in &keys {
+        assert!(round_keys_of(&scanned, key).iter().sum::<usize>() > key.len() / 4 + 6);
+        assert!(scanned.copies(key) > 0);
+    }
+}
+
+#[test]
+fn openssl_keeps_schedules_to_decrypt_of_192_bits_and_of_xts() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    if let Some(tool) = first_missing(&[&["cc", "--version"], &["gcore", "-h"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/ciphers.c");
+    let built = command("cc", folder).args(["-w", "-o", "ciphers"]).arg(source).arg("-lcrypto").status().unwrap();
+    if !built.success() {
+        return missing("OpenSSL's headers are not there: they come with libssl-dev");
+    }
+    let [decrypt, middle, xts] =
+        [("aes256", 32), ("aes192", 24), ("xts", 64)].map(|(name, len)| secret(folder, name, len));
+    let victim = Victim::start(&mut command(folder.join("ciphers").to_str().unwrap(), folder));
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    assert_eq!([scanned.proven("AES-192"), scanned.proven("AES-256")], [1, 3]);
+    assert!(memchr::memmem::find(&scanned.bytes, &decrypt).is_none(), "the key itself is not there");
+    let [plain, mixed, plain_swapped, mixed_swapped] = round_keys_of(&scanned, &decrypt);
+    assert!(
+        (plain, mixed) == (2, 13) || (plain_swapped, mixed_swapped) == (2, 13),
+        "only the schedule to decrypt with"
+    );
+    for key in [&middle[..], &xts[..32], &xts[32..]] {
+        assert!(round_keys_of(&scanned, key).contains(&(key.len() / 4 + 7)), "all round keys");
+        assert!(scanned.copies(key) > 0);
+    }
+}
