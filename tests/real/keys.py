@@ -5,7 +5,7 @@ import sys
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 
@@ -21,7 +21,7 @@ keys["rsa"].sign(b"message", padding.PKCS1v15(), hashes.SHA256())
 numbers = keys["rsa"].private_numbers()
 keys["ed25519"].sign(b"message")
 keys["x25519"].exchange(keys["x25519"].public_key())
-ciphers = [AESGCM(take(name)) for name in ("aes128", "aes256")]
-sealed = [cipher.encrypt(bytes(12), b"message", None) for cipher in ciphers]
+ciphers = [Cipher(algorithms.AES(take(name)), modes.GCM(bytes(12))).encryptor() for name in ("aes128", "aes256")]
+sealed = [cipher.update(b"message") for cipher in ciphers]
 print("READY", flush=True)
 sys.stdin.readline()
