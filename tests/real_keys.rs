@@ -37,7 +37,7 @@ fn round_keys_of(scanned: &Scanned, key: &[u8]) -> [usize; 4] {
 #[test]
 fn openjdk_keeps_rsa_as_integers_and_two_schedules_of_a_cipher() {
     let tools: [&[&str]; 4] =
-        [&["java", "-version"], &["javac", "-version"], &["openssl", "version"], &["gcore", "-h"]];
+        [&["java", "-version"], &["javac", "-version"], &["openssl", "version"], &["gdb", "--version"]];
     if let Some(tool) = first_missing(&tools) {
         return missing(&format!("{tool} is not there"));
     }
@@ -72,7 +72,7 @@ fn python_keeps_limbs_and_digits_and_keys_of_curve25519() {
     let Some(python) = python else {
         return missing("pyca/cryptography is not there: it comes with python3-cryptography");
     };
-    if let Some(tool) = first_missing(&[&["openssl", "version"], &["gcore", "-h"]]) {
+    if let Some(tool) = first_missing(&[&["openssl", "version"], &["gdb", "--version"]]) {
         return missing(&format!("{tool} is not there"));
     }
     let folder = tempfile::tempdir().unwrap();
@@ -104,7 +104,7 @@ fn python_keeps_limbs_and_digits_and_keys_of_curve25519() {
 fn openssl_keeps_schedules_to_decrypt_of_192_bits_and_of_xts() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    if let Some(tool) = first_missing(&[&["cc", "--version"], &["gcore", "-h"]]) {
+    if let Some(tool) = first_missing(&[&["cc", "--version"], &["gdb", "--version"]]) {
         return missing(&format!("{tool} is not there"));
     }
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/ciphers.c");
