@@ -39,7 +39,11 @@ pub fn make_key(folder: &Path, file: &str, how: &[&str], names: &[&str]) -> Vec<
         assert!(output.status.success(), "openssl {arguments:?}");
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    openssl(&[&["genpkey", "-outform", "DER", "-out", file], how].concat());
+    // As DER it would write RSA keys in PKCS#1.
+    let pem = format!("{file}.pem");
+    openssl(&[&["genpkey", "-out", &pem], how].concat());
+    openssl(&["pkcs8", "-topk8", "-nocrypt", "-in", &pem, "-outform", "DER", "-out", file]);
+    fs::remove_file(folder.join(&pem)).unwrap();
     let text = openssl(&["pkey", "-inform", "DER", "-in", file, "-text", "-noout"]);
     let number = |name: &&str| {
         let lines = text.lines().skip_while(|line| line != name).skip(1).take_while(|line| line.starts_with(' '));
