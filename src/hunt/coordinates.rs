@@ -168,6 +168,9 @@ mod tests {
         bytes
     }
 
+    /// How a coordinate is written.
+    type Written<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+
     #[test]
     fn coordinates_in_every_form_make_points_of_curves_that_nobody_named() {
         for curve in Curve::ALL {
@@ -175,7 +178,7 @@ mod tests {
             let want = [Clue::CurvePoint { group: Group::Sec1(curve), public: public.clone() }];
             let (x, y) = public[1..].split_at(curve.size());
             let reversed = |bytes: &[u8]| bytes.iter().rev().copied().collect::<Vec<u8>>();
-            let forms: [(u64, &dyn Fn(&[u8]) -> Vec<u8>); 3] = [
+            let forms: [(u64, Written<'_>); 3] = [
                 (0x31, &reversed),
                 (0x31, &|bytes| montgomery(curve, bytes).unwrap()),
                 ((curve.size() as u64).div_ceil(4) << 32 | 0x6c28, &|bytes| {
