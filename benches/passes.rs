@@ -72,8 +72,10 @@ impl Dump<'_> {
 
     fn montgomery(&self) {
         let mut filter = Filter::new(self.bytes.len() as u64);
-        let wanted = median(|| windows(self.bytes, |w| drop(montgomery::wanted(w, &self.memory))));
-        windows(self.bytes, |w| montgomery::wanted(w, &self.memory).into_iter().for_each(|word| filter.add(word)));
+        let wanted = median(|| windows(self.bytes, |w| drop(montgomery::wanted(w, self.memory.layout()))));
+        windows(self.bytes, |w| {
+            montgomery::wanted(w, self.memory.layout()).into_iter().for_each(|word| filter.add(word))
+        });
         let seen = median(|| windows(self.bytes, |w| drop(montgomery::seen(&filter, w, &self.memory))));
         self.table.row("Montgomery's constants", wanted);
         self.table.row("numbers joined with them, and numbers alone", seen);

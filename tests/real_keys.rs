@@ -49,8 +49,8 @@ fn openjdk_keeps_rsa_as_integers_and_two_schedules_of_a_cipher() {
     assert!(command("javac", folder).args(["-d", "."]).arg(source).status().unwrap().success());
     // What is set aside and not used is in the dump too, so little is.
     let small = ["-Xmx32m", "-Xss512k", "-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=16m", "-XX:TieredStopAtLevel=1"];
-    let small = [&small[..], &["-XX:CompressedClassSpaceSize=16m", "-Xshare:auto", "Keys"]].concat();
-    let victim = Victim::start(command("java", folder).args(small));
+    let small = [&small[..], &["-XX:CompressedClassSpaceSize=16m", "-Xshare:off", "Keys"]].concat();
+    let victim = Victim::start(command("java", folder).env("MALLOC_ARENA_MAX", "1").args(small));
     let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
     let scanned = Scanned::of(&core);
     assert_eq!(scanned.proven("RSA-2048"), 1);
