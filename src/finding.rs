@@ -66,6 +66,10 @@ pub struct Rule {
     /// The least profile under which it is looked for; left out in JSON where it is the default one.
     #[serde(skip_serializing_if = "Profile::is_default")]
     pub profile: Profile,
+    /// Whether it is for any secret that stands where it looks: then a rule that knows the secret better names it, and says how
+    /// bad it is.
+    #[serde(skip)]
+    pub general: bool,
 }
 
 impl Rule {
@@ -74,13 +78,19 @@ impl Rule {
     pub fn new(id: &str, title: &str, severity: Severity, description: &str, remedy: &str) -> Self {
         let (id, title) = (id.to_owned(), title.to_owned());
         let (description, remedy) = (description.to_owned(), remedy.to_owned());
-        Self { id, title, severity, description, remedy, profile: Profile::Default }
+        Self { id, title, severity, description, remedy, profile: Profile::Default, general: false }
     }
 
     /// The same rule, looked for under this profile.
     #[must_use]
     pub fn under(self, profile: Profile) -> Self {
         Self { profile, ..self }
+    }
+
+    /// The same rule, for any secret or not.
+    #[must_use]
+    pub fn for_any(self, general: bool) -> Self {
+        Self { general, ..self }
     }
 }
 

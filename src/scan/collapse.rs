@@ -100,6 +100,10 @@ impl RuleIndex {
     fn severity(&self, rule: RuleId) -> Severity {
         self.rules.get(rule.0).map_or(Severity::High, |rule| rule.severity)
     }
+
+    fn is_general(&self, rule: RuleId) -> bool {
+        self.rules.get(rule.0).is_some_and(|rule| rule.general)
+    }
 }
 
 impl Sighting {
@@ -143,6 +147,8 @@ struct Draft {
     known: bool,
     /// Whether no place has told yet what it is.
     unnamed: bool,
+    /// Whether only rules that are for any secret have told of it.
+    general: bool,
 }
 
 impl Collector {
@@ -176,10 +182,11 @@ impl Collector {
             return Ok(());
         };
         let severity = sighting.severity.unwrap_or_else(|| self.rules.severity(sighting.rule));
+        let general = self.rules.is_general(sighting.rule);
         let next = self.drafts.len();
         let index = *self.by_secret.entry(secret).or_insert(next);
         if let Some(draft) = self.drafts.get_mut(index) {
-            draft.add(&sighting, severity);
+            draft.add(&sighting, severity, general);
         } else {
             let Sighting { rule, evidence, public, .. } = &sighting;
             let mut public = public.clone();
@@ -192,6 +199,7 @@ impl Collector {
                 harmless: sighting.is_harmless(),
                 known: false,
                 unnamed: false,
+                general,
             });
         }
         let index = u32::try_from(index).unwrap_or(u32::MAX);
@@ -208,8 +216,8 @@ impl Collector {
         let harmless = asked.severity == Some(Severity::Info);
         let public = PublicIdentity { context: Vec::new(), ..thing.public.clone() };
         let finding = Finding { rule, severity, evidence: asked.evidence, public, secret, sites: 0 };
-        let draft =
-            Draft { finding, first: u64::MAX, alive: false, harmless, known: true, unnamed: asked.rule == known::RULE };
+        let unnamed = asked.rule == known::RULE;
+        let draft = Draft { finding, first: u64::MAX, alive: false, harmless, known: true, unnamed, general: false };
         if let Entry::Vacant(free) = self.by_secret.entry(secret) {
             free.insert(self.drafts.len());
             self.drafts.push(draft);
@@ -347,19 +355,30 @@ impl Collector {
 }
 
 impl Draft {
-    /// Takes in another sighting of the same secret. The best rule names it, whatever came first.
-    fn add(&mut self, sighting: &Sighting, severity: Severity) {
+    /// Takes in another sighting of the same secret. The best rule names it, whatever came first; one that is for any secret
+    /// only where no other does, and then it does not say how bad it is either.
+    fn add(&mut self, sighting: &Sighting, severity: Severity, general: bool) {
         let finding = &mut self.finding;
-        let better = (sighting.evidence, severity, std::cmp::Reverse(sighting.rule));
         let unnamed = std::mem::take(&mut self.unnamed);
-        if unnamed || better > (finding.evidence, finding.severity, std::cmp::Reverse(finding.rule)) {
-            (finding.evidence, finding.rule) = (finding.evidence.max(sighting.evidence), sighting.rule);
+        let was_general = self.general;
+        self.general = general && (was_general || unnamed);
+        let (knows_more, knows_less) = (was_general && !general, general && !was_general && !unnamed);
+        let better = (sighting.evidence, severity, std::cmp::Reverse(sighting.rule));
+        let is_better = better > (finding.evidence, finding.severity, std::cmp::Reverse(finding.rule));
+        finding.evidence = finding.evidence.max(sighting.evidence);
+        if unnamed || knows_more || is_better && !knows_less {
+            finding.rule = sighting.rule;
             finding.public.kind.clone_from(&sighting.public.kind);
             finding.public.spki_sha256.clone_from(&sighting.public.spki_sha256);
             finding.public.ssh_fingerprint.clone_from(&sighting.public.ssh_fingerprint);
         }
         self.harmless |= sighting.is_harmless();
-        finding.severity = if self.harmless { Severity::Info } else { finding.severity.max(severity) };
+        finding.severity = match (knows_more, knows_less) {
+            _ if self.harmless => Severity::Info,
+            (true, _) => severity,
+            (_, true) => finding.severity,
+            _ => finding.severity.max(severity),
+        };
         finding.public.add_context(sighting.public.context.clone());
         self.first = self.first.min(sighting.first());
     }

@@ -40,7 +40,7 @@ impl Detector for TextRule {
     fn rules(&self) -> Vec<Rule> {
         let text = &self.text;
         let rule = Rule::new(&text.id, &text.title, text.severity.into(), &text.description, &text.remedy);
-        vec![rule.under(text.profile)]
+        vec![rule.under(text.profile).for_any(text.general)]
     }
 
     fn trigger(&self) -> Trigger {
