@@ -110,8 +110,8 @@ impl Dump<'_> {
                 drop(bare_points::points(w, &grids));
             });
         };
-        self.row("places and points of curves", || look(&mut Scalars::new(self.bytes.len() as u64)));
-        let mut scalars = Scalars::new(self.bytes.len() as u64);
+        self.row("places and points of curves", || look(&mut Scalars::new(self.bytes.len() as u64, false)));
+        let mut scalars = Scalars::new(self.bytes.len() as u64, false);
         look(&mut scalars);
         let busy = self.table.busy().max(1) as f64 / 1e6;
         let groups = [Group::Sec1(Curve::P256), Group::Sec1(Curve::P384), Group::Sec1(Curve::K256), Group::Ed25519];

@@ -146,7 +146,7 @@ mod tests {
     fn points(bytes: &[u8], in_use: &[Curve]) -> Vec<Clue> {
         let pieces = [Span::new(0, bytes.len() as u64)];
         let window = Window::new(bytes, 0..bytes.len(), &pieces, &[]);
-        let mut scalars = Scalars::new(bytes.len() as u64);
+        let mut scalars = Scalars::new(bytes.len() as u64, false);
         scalars.add(ec_places::places(&window, &ec_places::grids(&window, &AddressSpace::new(&[]))));
         let mut clues = Clues::new(100);
         in_use.iter().for_each(|curve| clues.add(Clue::CurveInUse { group: Group::Sec1(*curve) }));

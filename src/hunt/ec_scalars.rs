@@ -30,6 +30,8 @@ use crate::span::Span;
 const LIKELY: (usize, u64) = (4096, 64 << 10);
 /// Other places.
 const OTHERS: (usize, u64) = (256, 1 << 20);
+/// How many times as many where the user asks for a key of a curve.
+const ASKED: usize = 16;
 /// Places that are tried together.
 const BATCH: usize = 64;
 
@@ -76,10 +78,14 @@ pub(super) struct KeptPlace<'a> {
 }
 
 impl Scalars {
-    /// None, with room for those of an image of `len` bytes.
+    /// None, with room for those of an image of `len` bytes; with more of it where the user asks for a key, and waits.
     #[must_use]
-    pub fn new(len: u64) -> Self {
-        let most = |(least, one): (usize, u64)| least + usize::try_from(len / one).unwrap_or(usize::MAX / 2);
+    pub fn new(len: u64, is_asked_for: bool) -> Self {
+        let times = if is_asked_for { ASKED } else { 1 };
+        let most = |(least, one): (usize, u64)| {
+            let most = least.saturating_add(usize::try_from(len / one).unwrap_or(usize::MAX / 2));
+            most.saturating_mul(times)
+        };
         let size = |_| Size { likely: Kept::new(most(LIKELY)), others: Kept::new(most(OTHERS)), all: 0 };
         Self { sizes: std::array::from_fn(size) }
     }

@@ -121,6 +121,12 @@ impl Clues {
         self.brought.contains(clue)
     }
 
+    /// Whether the user brought the public key of a curve.
+    #[must_use]
+    pub fn ask_for_points(&self) -> bool {
+        self.brought.iter().any(|clue| matches!(clue, Clue::CurvePoint { .. }))
+    }
+
     /// Whether it is the key of a well-known certificate authority, and none that the user asks for: nobody has to look for
     /// its private half.
     #[must_use]

@@ -287,7 +287,7 @@ impl Run<'_> {
     fn join(&mut self, clues: &mut Clues) -> Result<Scalars> {
         let (memory, wanted) = (self.walk.pieces.memory(), &self.wanted);
         let (mut join, mut islands, mut at_ends) = (Join::default(), Islands::default(), BTreeSet::new());
-        let mut scalars = Scalars::new(self.walk.image.len());
+        let mut scalars = Scalars::new(self.walk.image.len(), clues.ask_for_points());
         let look = |window: &Window<'_>| {
             let grids = ec_places::grids(window, memory);
             let (mut places, mut points) = (ec_places::places(window, &grids), bare_points::points(window, &grids));

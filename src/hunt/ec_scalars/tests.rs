@@ -41,7 +41,7 @@ fn hunt(clues: &Clues, bytes: &[u8], window: usize, phase: u64) -> Vec<(Range<us
         protection: None,
     };
     let (memory, pieces) = (AddressSpace::new(&[region]), [Span::new(0, bytes.len() as u64)]);
-    let (mut scalars, mut clues) = (Scalars::new(bytes.len() as u64), clues.clone());
+    let (mut scalars, mut clues) = (Scalars::new(bytes.len() as u64, clues.ask_for_points()), clues.clone());
     for from in (0..bytes.len()).step_by(window) {
         let window = Window::new(bytes, from..(from + window).min(bytes.len()), &pieces, &[]);
         let grids = ec_places::grids(&window, &memory);
@@ -237,8 +237,8 @@ fn only_curves_that_the_clues_name_are_tried() {
 #[test]
 fn the_order_of_adding_does_not_matter_and_what_is_left_out_is_counted() {
     let bytes: Vec<Vec<u8>> = (0..3000).map(|i| noise(32, i + 1)).collect();
-    let add = |order: &mut dyn Iterator<Item = (usize, &Vec<u8>)>| {
-        let mut scalars = Scalars::new(0);
+    let add = |order: &mut dyn Iterator<Item = (usize, &Vec<u8>)>, is_asked_for| {
+        let mut scalars = Scalars::new(0, is_asked_for);
         for (i, bytes) in order {
             let place = Place {
                 rank: Rank::Edge,
@@ -252,9 +252,10 @@ fn the_order_of_adding_does_not_matter_and_what_is_left_out_is_counted() {
         let (_, public) = fresh(Curve::P256);
         (kept, scalars.tried(&Targets::new(&clues(&[(Group::Sec1(Curve::P256), &public)]))))
     };
-    let one = add(&mut bytes.iter().enumerate().chain(bytes.iter().enumerate()));
-    let two = add(&mut bytes.iter().enumerate().rev().chain(bytes.iter().enumerate()));
+    let one = add(&mut bytes.iter().enumerate().chain(bytes.iter().enumerate()), false);
+    let two = add(&mut bytes.iter().enumerate().rev().chain(bytes.iter().enumerate()), false);
     assert!(one == two && one.1 == (2 * OTHERS.0 as u64, 6000));
+    assert_eq!(add(&mut bytes.iter().enumerate(), true).1, (3000, 3000), "whoever asks for a key waits");
 }
 
 #[test]
