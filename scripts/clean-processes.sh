@@ -44,23 +44,38 @@ dump() {
   test -s "$folder/$1.core"
 }
 
-# Chromium reserves a terabyte, which gdb would write.
-chromium_core() {
+# The browser's process, and the largest one that shows a page. Chromium reserves a terabyte, which gdb would write.
+chromium_cores() {
   local log=$folder/chromium.log work=$folder/chromium
   mkdir -p "$work"
-  env -i PATH="$PATH" LANG=C.UTF-8 HOME="$work" chromium --headless=new --no-sandbox --disable-gpu --single-process \
-    --disable-breakpad --no-first-run --user-data-dir="$work/profile" --remote-debugging-port=0 "file://$here/clean/clean.html" >"$log" 2>&1 &
+  env -i PATH="$PATH" LANG=C.UTF-8 HOME="$work" chromium --headless=new --no-sandbox --disable-gpu --disable-breakpad \
+    --no-first-run --disable-quic --disable-background-networking --disable-component-update --disable-sync \
+    --user-data-dir="$work/profile" --remote-debugging-port=0 "file://$here/clean/clean.html" >"$log" 2>&1 &
   pid=$!
   started+=("$pid")
   for _ in $(seq 300); do grep -q "DevTools listening" "$log" && break; sleep 0.2; done
   sleep 10
+  python3 "$here/clean/core.py" "$(renderer_below "$pid")" "$folder/renderer.core"
   python3 "$here/clean/core.py" "$pid" "$folder/chromium.core"
   kill -9 "$pid"
   wait "$pid" 2>/dev/null || true
 }
 
+renderer_below() {
+  ps -eo pid=,ppid=,rss=,args= | awk -v top="$1" '
+    { parent[$1] = $2; if (/--type=renderer/) size[$1] = $3 }
+    END {
+      for (p in size) {
+        for (q = p; q in parent && q != top; q = parent[q]);
+        if (q == top && size[p] > most) { most = size[p]; found = p }
+      }
+      print found
+    }'
+}
+
 kinds=("$@")
 [ ${#kinds[@]} -gt 0 ] || kinds=(node java python php ruby chromium)
+[[ " ${kinds[*]} " != *" chromium "* ]] || kinds+=(renderer)
 for kind in "${kinds[@]}"; do
   case $kind in
     node) start node node "$here/clean/clean.mjs" && dump node ;;
@@ -68,7 +83,8 @@ for kind in "${kinds[@]}"; do
     python) start python /usr/bin/python3 "$here/clean/clean.py" && dump python ;;
     php) start php php -d memory_limit=1G "$here/clean/clean.php" && dump php ;;
     ruby) start ruby ruby "$here/clean/clean.rb" && dump ruby ;;
-    chromium) chromium_core ;;
+    chromium) chromium_cores ;;
+    renderer) test -s "$folder/renderer.core" ;;
     *) echo "no such kind: $kind" >&2; exit 2 ;;
   esac
   for profile in default paranoid; do

@@ -36,6 +36,10 @@ const WORD: isize = 4;
 const ROUND: usize = 4;
 /// The longest schedule, in bytes: 15 round keys, and the one that OpenJDK puts before.
 const LONGEST: usize = 16 * 16;
+/// Bytes of the round keys of AES-256.
+const AES_256: usize = 240;
+/// Bytes behind them in BoringSSL's random generator: rounds, two functions, a block that counts, a count.
+const GENERATOR: usize = 3 * 8 + 16 + 8;
 /// Words made with the S-box that prove a schedule: 64 bits beyond the sums.
 const PROOF: usize = 2;
 
@@ -226,7 +230,9 @@ impl Found {
         let key = self.schedule.key();
         let secret = if self.ambiguous { bytes.get(self.range.clone()).unwrap_or_default() } else { &key };
         let mut public = PublicIdentity { kind: self.schedule.size().name().to_owned(), ..PublicIdentity::default() };
-        let known = selftest::symmetric(&key);
+        let generator = self.is_in_a_generator(bytes).then_some("state of BoringSSL's random generator");
+        let public_key = selftest::symmetric(&key);
+        let known = public_key.or(generator);
         public.add_context(known.map(str::to_owned).into_iter().collect());
         let encoding = if self.stored.swapped { Encoding::Swapped32 } else { Encoding::Plain };
         Hit {
@@ -234,10 +240,31 @@ impl Found {
             severity: known.map(|_| Severity::Info),
             evidence: self.evidence(),
             public,
-            secret: if known.is_some() { Secret::known(secret) } else { Secret::bytes(secret) },
+            secret: if public_key.is_some() { Secret::known(secret) } else { Secret::bytes(secret) },
             range: self.range,
             form: Form { layout: Layout::KeySchedule, encoding, piece: Piece::Schedule },
         }
+    }
+
+    /// Whether it is the key of BoringSSL's random generator, of which each thread has one: `CTR_DRBG_STATE` in
+    /// crypto/fipsmodule/rand/internal.h (`AES_KEY ks; block128_f block; ctr128_f ctr; uint8_t counter[16]; uint64_t
+    /// reseed_counter`). The counter is encrypted counting, so it looks random, and no generator counts to more than 4096
+    /// (`kReseedInterval`). What an application encrypts with has neither behind its functions.
+    fn is_in_a_generator(&self, bytes: &[u8]) -> bool {
+        let is_whole = self.range.len() == AES_256 && !self.stored.inverse && !self.stored.swapped;
+        let behind = bytes.get(self.range.end..).and_then(|rest| rest.first_chunk::<GENERATOR>());
+        let Some((head, counter)) = behind.and_then(|behind| behind.split_at_checked(3 * 8)) else { return false };
+        let words = |bytes: &[u8]| bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect::<Vec<_>>();
+        let (head, reseeds) = (words(head), words(counter.get(16..).unwrap_or_default()));
+        let (&[rounds, block, ctr], &[reseeds]) = (head.as_slice(), reseeds.as_slice()) else { return false };
+        let is_function = |pointer: u64| (0x1_0000..1 << 47).contains(&pointer);
+        let different = counter.iter().take(16).collect::<std::collections::BTreeSet<_>>().len();
+        is_whole
+            && matches!(rounds, 13 | 14)
+            && is_function(block)
+            && is_function(ctr)
+            && different >= 10
+            && (1..=4096).contains(&reseeds)
     }
 
     fn evidence(&self) -> Evidence {

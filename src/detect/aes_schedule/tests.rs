@@ -173,3 +173,28 @@ fn what_only_looks_like_sums_is_nothing() {
     }
     assert!(hits(&words.concat()).is_empty());
 }
+
+#[test]
+fn a_key_of_boringssls_generator_counts_for_nothing_and_its_neighbours_do() {
+    let key = key(Size::Aes256, 31);
+    let schedule = rounds(&key, false).concat();
+    let words = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    let state = |rounds: u64, block: u64, counter: &[u8], reseeds: u64| {
+        [&schedule[..], &words(&[rounds, block, 0x5605_ca1d_9d40]), counter, &words(&[reseeds, 1, 2])].concat()
+    };
+    let severity = |bytes: &[u8]| hits(&around(bytes, 8)).remove(0).severity;
+    let (function, counter) = (0x5605_ca1d_90c0, noise(16, 5));
+    for rounds in [13, 14] {
+        assert_eq!(severity(&state(rounds, function, &counter, 3)), Some(Severity::Info));
+    }
+    for other in [
+        state(10, function, &counter, 3),
+        state(13, 0, &counter, 3),
+        state(13, function, &[0; 16], 3),
+        state(13, function, &counter, 0),
+        state(13, function, &counter, 1 << 40),
+        schedule.clone(),
+    ] {
+        assert_eq!(severity(&other), None);
+    }
+}
