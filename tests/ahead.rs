@@ -7,7 +7,7 @@ mod synth;
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dumpscrub::container::{self, Onlooker, Peeled, Settings};
 use dumpscrub::dump;
@@ -81,6 +81,10 @@ impl Progress for Left {
 
 /// Scans `bytes` while they come in `steps`, the last of them late; also says how many bytes were left to do at the end.
 fn scanned_ahead(bytes: &[u8], step: usize, engine: &Engine) -> (String, u64) {
+    // The end comes when a scan would be through by far, on this machine as busy as it is.
+    let started = Instant::now();
+    scanned(bytes, engine);
+    let late = Duration::from_millis(500) + started.elapsed() * 5;
     let file = container::create(&std::env::temp_dir()).unwrap();
     let growing = Growing::new(file.try_clone().unwrap());
     let ahead = std::thread::scope(|scope| {
@@ -92,7 +96,7 @@ fn scanned_ahead(bytes: &[u8], step: usize, engine: &Engine) -> (String, u64) {
             growing.grow(Span::new(at, zeros as u64), at + part.len() as u64);
             std::thread::sleep(Duration::from_millis(1));
         }
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(late);
         growing.end();
         ahead.join().unwrap()
     });

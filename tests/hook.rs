@@ -228,11 +228,15 @@ fn killed_at_any_moment_it_loses_none_and_passes_on_none_undecided() {
         secrets.push(secret);
     }
     let mut kills = 0;
-    for round in 0..60_u64 {
+    for round in 0..2 * DUMPS {
+        let before = place.names("release").len();
         let mut child = place.hook("folder", &["--settle", "0", "in"]).stderr(Stdio::null()).spawn().unwrap();
-        // From before it begins to after it has taken some.
-        let until = rand::random::<u64>() % 2000 + round * 150;
-        std::thread::sleep(Duration::from_millis(until));
+        // Told by what it has done, for machines differ: the first at once, then by turns at any moment of its
+        // beginning and of the time after one more dump is out.
+        if round % 2 == 1 {
+            wait(|| place.names("release").len() > before || child.try_wait().unwrap().is_some());
+        }
+        std::thread::sleep(Duration::from_millis(rand::random::<u64>() % (1 + 10 * round.min(30) as u64)));
         if child.try_wait().unwrap().is_some() {
             break;
         }
