@@ -13,7 +13,7 @@ use crate::limits::Budget;
 use crate::scan::decode::escapes::Escapes;
 use crate::scan::decode::{OfEscapes, OfLetters, Source, whole_run};
 use crate::scan::parallel::Pool;
-use crate::scan::prefilter::{Found, Layer, Narrow, Prefilter, Triggered};
+use crate::scan::prefilter::{Code, EncodedText, Found, Layer, Narrow, Prefilter, Triggered};
 use crate::window::Window;
 
 /// How often text may be encoded: base64 in base64.
@@ -93,20 +93,49 @@ impl<'a> Look<'a> {
 
     /// Base64 and hexadecimal digits.
     fn coded(&mut self, window: &Window<'_>, layer: &Layer, narrow: Option<&Narrow>, depth: usize, hits: &mut Hits) {
-        let (mut done, mut digits) = (BTreeSet::new(), 0..0);
+        let (mut whole, mut digits) = (BTreeSet::new(), 0..0);
         for coded in &layer.coded {
             let run = whole_run(&layer.letters, coded, &mut digits);
-            if done.insert((coded.code, run.start)) && self.afford(run.len()) {
-                let source = OfLetters::new(coded.code, run, &layer.letters, window, narrow);
-                let inner = self.inside(window, &source, window.owned(), depth);
-                hits.hits.extend(inner.hits.into_iter().map(|hit| Hit {
-                    range: source.range(hit.range),
-                    form: Form { encoding: source.encoding(), ..hit.form },
-                    ..hit
-                }));
-                hits.clues.extend(inner.clues);
+            if whole.insert((coded.code, run.start, run.end)) {
+                self.letters(window, layer, coded.code, run, narrow, depth, hits);
             }
         }
+        // Text is a part of a run, which may be decoded as a whole already.
+        let is_done = |text: &EncodedText| {
+            let EncodedText { code, letters } = text;
+            let before = whole.range(..=(*code, letters.start, usize::MAX)).next_back();
+            before.is_some_and(|(other, start, end)| {
+                other == code && *end >= letters.end && (letters.start - start) % code.group().0 == 0
+            })
+        };
+        for text in layer.texts.iter().filter(|text| !is_done(text)) {
+            self.letters(window, layer, text.code, text.letters.clone(), narrow, depth, hits);
+        }
+    }
+
+    /// Letters that begin with a group.
+    #[expect(clippy::too_many_arguments, reason = "the state of one walk over the window, which nothing else shares")]
+    fn letters(
+        &mut self,
+        window: &Window<'_>,
+        layer: &Layer,
+        code: Code,
+        run: Range<usize>,
+        narrow: Option<&Narrow>,
+        depth: usize,
+        hits: &mut Hits,
+    ) {
+        if !self.afford(run.len()) {
+            return;
+        }
+        let source = OfLetters::new(code, run, &layer.letters, window, narrow);
+        let inner = self.inside(window, &source, window.owned(), depth);
+        hits.hits.extend(inner.hits.into_iter().map(|hit| Hit {
+            range: source.range(hit.range),
+            form: Form { encoding: source.encoding(), ..hit.form },
+            ..hit
+        }));
+        hits.clues.extend(inner.clues);
     }
 
     /// Text with escapes around literals of text.

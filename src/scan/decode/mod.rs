@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::detect::{Candidate, TextView, base64_run};
 use crate::finding::Encoding;
-use crate::scan::prefilter::{Code, Coded, Letters, Narrow};
+use crate::scan::prefilter::{Code, Coded, Letters, Narrow, digits_around};
 use crate::window::Window;
 
 use escapes::{Escapes, Unescaped};
@@ -68,12 +68,6 @@ pub fn whole_run(letters: &Letters, coded: &Coded, digits: &mut Range<usize>) ->
     let group = coded.code.group().0.cast_signed();
     let skip = (coded.group - run.start.cast_signed()).rem_euclid(group);
     (run.start + skip.unsigned_abs()).min(run.end)..run.end
-}
-
-fn digits_around(letters: &[u8], at: usize) -> Range<usize> {
-    let (head, tail) = letters.split_at_checked(at).unwrap_or((letters, &[]));
-    let start = head.iter().rposition(|b| !b.is_ascii_hexdigit()).map_or(0, |i| i + 1);
-    start..at + tail.iter().position(|b| !b.is_ascii_hexdigit()).unwrap_or(tail.len())
 }
 
 impl<'a> OfLetters<'a> {

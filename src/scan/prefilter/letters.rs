@@ -141,6 +141,8 @@ impl Letters {
                 self.parts.push(Part { first: self.letters.len(), at, width: 1 });
                 self.letters.extend(rest.iter().take(plain).map(|&b| standard(b)));
                 at += plain;
+            } else if !joins(rest.first()) {
+                return at;
             } else if let Some((letter, width)) = escaped(bytes, at) {
                 self.parts.push(Part { first: self.letters.len(), at, width });
                 self.letters.push(letter);
@@ -161,10 +163,14 @@ fn short(bytes: &[u8], at: usize, floor: usize) -> Option<usize> {
     let start = before.iter().rev().take_while(|b| is_letter(**b)).count();
     let behind = bytes.get(at + WORD..).unwrap_or_default();
     let end = behind.iter().take(WORD).take_while(|b| is_letter(**b)).count();
-    let joins = |b: Option<&u8>| matches!(b, Some(b'\\' | b'%' | b'&' | b'\r' | b'\n'));
     let head = before.len().checked_sub(start + 1).and_then(|i| before.get(i));
     let is_short = start + WORD + end < SHORTEST && end < WORD && start < WORD;
     (is_short && !joins(behind.get(end)) && !joins(head)).then_some(at + WORD + end)
+}
+
+/// Whether an escape or a line break may begin with the byte.
+fn joins(byte: Option<&u8>) -> bool {
+    matches!(byte, Some(b'\\' | b'%' | b'&' | b'\r' | b'\n'))
 }
 
 /// Where the run that has a letter at `at` begins: lines before are found by themselves, so only escapes are stepped over.
@@ -184,7 +190,7 @@ fn begin(bytes: &[u8], at: usize, floor: usize) -> usize {
 
 /// The letter that is escaped at `at`, and the length of its spelling.
 fn escaped(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
-    let rest = bytes.get(at..)?;
+    let rest = bytes.get(at..).filter(|rest| joins(rest.first()))?;
     ESCAPED.iter().find(|(spelling, _)| begins(rest, spelling)).map(|(spelling, letter)| (*letter, spelling.len()))
 }
 

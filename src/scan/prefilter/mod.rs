@@ -8,12 +8,13 @@
 //! - literals are found by one gram of each (`grams`), those of three bytes and those that hold no text by packed SIMD
 //!   searchers (`literals`);
 //! - runs of UTF-16 are narrowed into a side buffer, which the same search goes through (`wide`);
-//! - long runs of base64 and hexadecimal digits are joined in another side buffer (`letters`), in which literals are looked for
-//!   in their encoded spellings (`encoded`);
+//! - long runs of base64 and hexadecimal digits are joined in another side buffer (`letters`), in which text is told by what
+//!   the letters decode to (`encoded_text`), and literals that are no text by their encoded spellings (`encoded`);
 //! - DER headers are found by a test that the compiler vectorises (`integers`), and so are AES round keys (`aes_words`).
 
 mod aes_words;
 mod encoded;
+mod encoded_text;
 mod escaped;
 mod grams;
 mod integers;
@@ -38,6 +39,7 @@ use literals::Literals;
 use marks::Marks;
 
 pub use encoded::Code;
+pub use encoded_text::{EncodedText, digits_around, encoded_texts};
 pub use integers::der_integers;
 pub use letters::Letters;
 pub use pages::busy_runs;
@@ -48,6 +50,8 @@ pub struct Prefilter {
     literals: Literals<SMALL>,
     /// What each literal triggers, by its number.
     targets: Vec<Vec<Target>>,
+    /// The UTF-16 of literals that are looked for by a part of theirs.
+    parted: Vec<Vec<u8>>,
     /// The bytes that text is made of; none where there is no literal of text.
     alphabet: RangeInclusive<u8>,
     der: Vec<usize>,
@@ -73,7 +77,10 @@ enum Spelling {
     Plain,
     /// As it is, and in UTF-16.
     Both,
-    /// The literal is the UTF-16 of another one that holds a zero byte, and so cannot be narrowed.
+    /// In UTF-16 only, where this is the longest part of the literal that holds no zero: how many bytes of it stand before
+    /// that, and the index of the whole literal's UTF-16.
+    Part(usize, usize),
+    /// The literal is the UTF-16 of another one whose parts between zeros are all too short to be narrowed.
     Wide,
 }
 
@@ -107,6 +114,8 @@ pub struct Layer {
     pub letters: Letters,
     /// The places, in order.
     pub coded: Vec<Coded>,
+    /// What decodes to text.
+    pub texts: Vec<EncodedText>,
 }
 
 /// What a pass of the prefilter over one window came to; to be used again for the next one.
@@ -133,7 +142,7 @@ impl Prefilter {
     pub fn new(detectors: &[Box<dyn Detector>]) -> Result<Self, String> {
         let mut by_bytes: BTreeMap<Vec<u8>, Vec<Target>> = BTreeMap::new();
         let (mut der, mut aes, mut whole) = (Vec::new(), Vec::new(), Vec::new());
-        let mut alphabet = NONE;
+        let (mut alphabet, mut parted) = (NONE, Vec::new());
         let mut spelled = BTreeSet::new();
         for (index, detector) in detectors.iter().enumerate() {
             match detector.trigger() {
@@ -147,8 +156,10 @@ impl Prefilter {
                     for (i, literal) in literals.iter().enumerate() {
                         check(&literal.bytes).map_err(|why| refusal(detector.as_ref(), why))?;
                         alphabet = widened(alphabet, literal);
-                        spelled.extend(encoded::spellings(literal));
-                        for (bytes, spelling) in spellings(literal) {
+                        if !is_text(literal) {
+                            spelled.extend(encoded::spellings(literal));
+                        }
+                        for (bytes, spelling) in spellings(literal, &mut parted) {
                             by_bytes.entry(bytes).or_default().push(Target {
                                 detector: Some(index),
                                 literal: i,
@@ -167,7 +178,7 @@ impl Prefilter {
         let (bytes, targets): (Vec<_>, Vec<_>) = by_bytes.into_iter().unzip();
         let literals = Literals::new(bytes.into_iter().zip(0..).collect(), rarity::of_text);
         let (encoded, codes) = search_of(spelled);
-        Ok(Self { literals, targets, alphabet, der, aes, whole, encoded, codes })
+        Ok(Self { literals, targets, parted, alphabet, der, aes, whole, encoded, codes })
     }
 
     /// The detectors that look at every window.
@@ -180,10 +191,11 @@ impl Prefilter {
     pub fn candidates(&self, bytes: &[u8], owned: Range<usize>, deeper: bool, found: &mut Found) {
         found.clear();
         found.marks.clear(bytes);
-        let deeper = deeper && !self.codes.is_empty();
+        let deeper = deeper && !(self.codes.is_empty() && self.alphabet.is_empty());
         let texts = deeper || !self.targets.is_empty();
         // What is encoded is decoded as a whole, so the margins count too.
-        let seen = if deeper { 0..bytes.len() } else { owned.clone() };
+        let longest = owned.end.saturating_add(2 * self.literals.longest()).min(bytes.len());
+        let seen = if deeper { 0..bytes.len() } else { owned.start..longest };
         let seen = if texts { busy_runs(bytes, seen, self.literals.longest().max(2), &mut 0) } else { Vec::new() };
         seen.into_iter().for_each(|run| self.texts(bytes, run, deeper, found));
         let runs = busy_runs(bytes, owned.clone(), self.literals.longest().max(2), &mut found.constant);
@@ -196,7 +208,7 @@ impl Prefilter {
                 aes_words(bytes, run.clone(), |at| tell(&self.aes, at, found));
             }
         }
-        self.wide(&owned, found);
+        self.wide(bytes, &owned, found);
         if deeper {
             found.wide_layer.letters.add(found.narrow.letters(), 0..found.narrow.letters().len(), None);
             self.coded(&mut found.plain_layer);
@@ -227,26 +239,39 @@ impl Prefilter {
             coded.extend(codes.map(|&(code, into)| Coded { group: group(into), letter, code }));
         });
         coded.sort_unstable();
+        if !self.alphabet.is_empty() {
+            encoded_texts(&layer.letters, &mut layer.texts);
+        }
     }
 
     fn plain(&self, bytes: &[u8], run: Range<usize>, found: &mut Found) {
         let Found { triggered, marks, .. } = found;
         self.literals.find(bytes, run, Some(marks), |number, at| {
             let targets = self.targets.get(number as usize).into_iter().flatten();
+            let targets = targets.filter(|t| !matches!(t.spelling, Spelling::Part(..)));
             triggered.extend(targets.map(|t| t.at(at, t.spelling == Spelling::Wide)));
         });
     }
 
     /// The literals in the narrow letters. A run that begins in `owned` may go on behind it.
-    fn wide(&self, owned: &Range<usize>, found: &mut Found) {
+    fn wide(&self, bytes: &[u8], owned: &Range<usize>, found: &mut Found) {
         let Found { triggered, narrow, .. } = found;
         let letters = narrow.letters();
         self.literals.find(letters, 0..letters.len(), None, |number, index| {
             let at = narrow.at(index);
-            if owned.contains(&at) {
-                let targets = self.targets.get(number as usize).into_iter().flatten();
-                triggered.extend(targets.filter(|t| t.spelling == Spelling::Both).map(|t| t.at(at, true)));
-            }
+            let targets = self.targets.get(number as usize).into_iter().flatten();
+            triggered.extend(targets.filter_map(|t| {
+                let start = match t.spelling {
+                    Spelling::Both => at,
+                    Spelling::Part(before, whole) => {
+                        let start = at.checked_sub(2 * before)?;
+                        let whole = self.parted.get(whole)?;
+                        bytes.get(start..).filter(|here| here.starts_with(whole)).map(|_| start)?
+                    }
+                    Spelling::Plain | Spelling::Wide => return None,
+                };
+                owned.contains(&start).then(|| t.at(start, true))
+            }));
         });
     }
 }
@@ -272,6 +297,7 @@ impl Found {
         for layer in [&mut self.plain_layer, &mut self.wide_layer] {
             layer.letters.clear();
             layer.coded.clear();
+            layer.texts.clear();
         }
     }
 }
@@ -306,17 +332,40 @@ fn refusal(detector: &dyn Detector, why: &str) -> String {
     format!("{rule}: its trigger literal {why}")
 }
 
+/// Whether a literal is found by decoding what is text.
+fn is_text(literal: &Literal) -> bool {
+    literal.wide && literal.bytes.iter().all(|&b| marks::is_text(b))
+}
+
 /// The byte strings to look for. Narrow letters hold no zero, so what holds one is looked for in its wide form.
-fn spellings(literal: &Literal) -> Vec<(Vec<u8>, Spelling)> {
+fn spellings(literal: &Literal, parted: &mut Vec<Vec<u8>>) -> Vec<(Vec<u8>, Spelling)> {
     let plain = literal.bytes.clone();
     match (literal.wide, plain.contains(&0)) {
         (false, _) => vec![(plain, Spelling::Plain)],
         (true, false) => vec![(plain, Spelling::Both)],
         (true, true) => {
             let wide = widen(&plain);
-            vec![(plain, Spelling::Plain), (wide, Spelling::Wide)]
+            let wide = match longest_part(&plain) {
+                Some((before, part)) => {
+                    parted.push(wide);
+                    (part, Spelling::Part(before, parted.len() - 1))
+                }
+                None => (wide, Spelling::Wide),
+            };
+            vec![(plain, Spelling::Plain), wide]
         }
     }
+}
+
+/// The longest part of a literal that holds no zero, where it has letters enough to be narrowed, and what stands before it.
+fn longest_part(literal: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let parts = literal.split(|&b| b == 0).scan(0, |at, part| {
+        let before = *at;
+        *at += part.len() + 1;
+        Some((before, part))
+    });
+    let (before, part) = parts.max_by_key(|(_, part)| part.len())?;
+    check(part).ok().map(|()| (before, part.to_vec()))
 }
 
 /// No byte at all.

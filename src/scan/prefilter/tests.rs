@@ -105,6 +105,7 @@ proptest! {
         let mut all = text(&["abc", "abcd", "abcde", "bcde", "cdefghabcd", "://", "zzza", "h:/", "\u{7f}ab", "éa"]);
         all.push(Literal::binary(b"\0a\0b"));
         all.push(Literal { bytes: b"a\0bc".to_vec(), wide: true });
+        all.extend(["abc\0", "\0abc", "a\0abc\0bcde"].map(Literal::text));
         all.push(Literal::binary(b"abcd"));
         let bytes = [vec![b'a'; lead], bytes].concat();
         let filter = of(all.clone());

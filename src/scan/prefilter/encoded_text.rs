@@ -1,0 +1,326 @@
+//! Where letters are text that was encoded: told by what they decode to, whatever the literals are.
+//!
+//! Text that was encoded once more is rare among letters, and looks like it: three groups of base64 that happen to decode to
+//! nine bytes of text stand at one place in 7,000 of random letters, and at fewer in names and words, because a byte of text
+//! asks for a capital or one of `a` to `f` at every fourth place. So no literal has to be spelled in base64 or in digits to be
+//! looked for: what decodes to text is decoded, and looked at like all other text.
+//!
+//! Any 11 bytes of text in a row hold three whole groups of base64; eight hold eight pairs of digits. Zeros count as well as
+//! text does, so that UTF-16 is seen, but not alone.
+
+use std::ops::Range;
+
+use multiversion::multiversion;
+
+use super::encoded::Code;
+use super::letters::Letters;
+use super::marks::is_text;
+
+/// Letters that are tested at once.
+const BLOCK: usize = 64;
+
+/// Letters that one test looks at: three groups of base64, eight pairs of digits.
+const REACH: [usize; 2] = [12, 16];
+
+/// Letters that the tests of a block look at.
+const SEEN: usize = BLOCK + REACH[1];
+
+/// Bytes of text among those that one test looks at, at least: every second one, in UTF-16.
+const TEXTS: u8 = 4;
+
+/// Letters to each side of encoded text that are decoded with it; a half of them at least.
+const AROUND: usize = 2048;
+
+/// Letters that decode to text somewhere; they begin with a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedText {
+    /// How they are encoded.
+    pub code: Code,
+    /// Which letters.
+    pub letters: Range<usize>,
+}
+
+/// One way to read letters: by the code, and where its groups begin.
+struct Way {
+    code: Code,
+    /// Index of its first group's first letter, below the length of a group.
+    phase: usize,
+    /// What is decoded next, not yet told.
+    open: Option<Range<usize>>,
+    /// The letters before this one need no more looks.
+    next: usize,
+}
+
+/// Adds every part of the letters that decodes to text in some way.
+pub fn encoded_texts(letters: &Letters, into: &mut Vec<EncodedText>) {
+    let all = letters.letters();
+    let of = |code: Code| (0..code.group().0).map(move |phase| Way { code, phase, open: None, next: 0 });
+    let mut ways: Vec<Way> = of(Code::Base64).chain(of(Code::Hex)).collect();
+    for at in (0..all.len()).step_by(BLOCK) {
+        let bits = ways_of(&seen(all, at));
+        for (_, way) in (0..).zip(&mut ways).filter(|(i, _)| bits >> i & 1 == 1) {
+            way.look(letters, at..(at + BLOCK).min(all.len()), into);
+        }
+    }
+    ways.into_iter().for_each(|way| way.tell(into));
+}
+
+impl Way {
+    fn look(&mut self, letters: &Letters, block: Range<usize>, into: &mut Vec<EncodedText>) {
+        let (all, first) = (letters.letters(), block.start.max(self.next));
+        let group = self.code.group().0;
+        let mut at = first + (self.phase + group - first % group) % group;
+        while at < block.end {
+            if is_encoded_text(all.get(at..).unwrap_or_default(), self.code) {
+                self.add(letters, at, into);
+            }
+            at = (at + group).max(self.next + (self.phase + group - self.next % group) % group);
+        }
+    }
+
+    /// Text at `at`: what is open goes on, or this begins another part.
+    fn add(&mut self, letters: &Letters, at: usize, into: &mut Vec<EncodedText>) {
+        let group = self.code.group().0;
+        let run = match self.code {
+            Code::Base64 => letters.run_of(at),
+            Code::Hex => digits_around(letters.letters(), at),
+        };
+        let start = at.saturating_sub(AROUND).max(run.start);
+        let start = start + (at - start) % group;
+        let end = (at + AROUND).min(run.end);
+        // Behind a half of it there is a half of it around all that is not looked at; the run's end is the end.
+        self.next = if end == run.end { end } else { at + AROUND / 2 };
+        match &mut self.open {
+            Some(open) if start <= open.end && run.start <= open.start => open.end = end,
+            _ => tell(self.code, self.open.replace(start..end), into),
+        }
+    }
+
+    fn tell(self, into: &mut Vec<EncodedText>) {
+        tell(self.code, self.open, into);
+    }
+}
+
+fn tell(code: Code, letters: Option<Range<usize>>, into: &mut Vec<EncodedText>) {
+    into.extend(letters.map(|letters| EncodedText { code, letters }));
+}
+
+/// The hexadecimal digits around the letter at `at`.
+pub fn digits_around(letters: &[u8], at: usize) -> Range<usize> {
+    let (head, tail) = letters.split_at_checked(at).unwrap_or((letters, &[]));
+    let start = head.iter().rposition(|b| !b.is_ascii_hexdigit()).map_or(0, |i| i + 1);
+    start..at + tail.iter().position(|b| !b.is_ascii_hexdigit()).unwrap_or(tail.len())
+}
+
+/// The letters from `at` on; behind the last one there are zeros.
+fn seen(letters: &[u8], at: usize) -> [u8; SEEN] {
+    let mut seen = [0; SEEN];
+    let rest = letters.get(at..).unwrap_or_default();
+    seen.iter_mut().zip(rest).for_each(|(seen, letter)| *seen = *letter);
+    seen
+}
+
+/// The scalar reference: whether the first groups of `letters` decode to text.
+fn is_encoded_text(letters: &[u8], code: Code) -> bool {
+    let (reach, digit): (usize, fn(u8) -> u8) = match code {
+        Code::Base64 => (REACH[0], sextet),
+        Code::Hex => (REACH[1], nibble),
+    };
+    let digits = letters.get(..reach).unwrap_or_default();
+    let digits: Vec<u8> = digits.iter().map(|&letter| digit(letter)).collect();
+    let bytes: Vec<u8> = match code {
+        Code::Base64 => digits.as_chunks().0.iter().flat_map(|&[a, b, c, d]| of_group(a, b, c, d)).collect(),
+        Code::Hex => digits.as_chunks().0.iter().map(|&[a, b]| a << 4 | b).collect(),
+    };
+    let texts = bytes.iter().filter(|&&byte| is_text(byte)).count();
+    let all = bytes.iter().all(|&byte| byte == 0 || is_text(byte));
+    digits.len() == reach && digits.iter().all(|&digit| digit != NONE) && all && texts >= usize::from(TEXTS)
+}
+
+fn of_group(a: u8, b: u8, c: u8, d: u8) -> [u8; 3] {
+    [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]
+}
+
+/// What no digit is worth.
+const NONE: u8 = 0xff;
+
+/// What a letter of base64's standard alphabet is worth: selections only, so that it becomes vector code.
+#[inline(always)]
+fn sextet(letter: u8) -> u8 {
+    let (upper, lower, digit) = (letter.wrapping_sub(b'A'), letter.wrapping_sub(b'a'), letter.wrapping_sub(b'0'));
+    let mut value = NONE;
+    value = if upper < 26 { upper } else { value };
+    value = if lower < 26 { lower.wrapping_add(26) } else { value };
+    value = if digit < 10 { digit.wrapping_add(52) } else { value };
+    value = if letter == b'+' { 62 } else { value };
+    if letter == b'/' { 63 } else { value }
+}
+
+/// What a hexadecimal digit is worth.
+#[inline(always)]
+fn nibble(letter: u8) -> u8 {
+    let (upper, lower, digit) = (letter.wrapping_sub(b'A'), letter.wrapping_sub(b'a'), letter.wrapping_sub(b'0'));
+    let mut value = NONE;
+    value = if upper < 6 { upper.wrapping_add(10) } else { value };
+    value = if lower < 6 { lower.wrapping_add(10) } else { value };
+    if digit < 10 { digit } else { value }
+}
+
+/// In which ways letters of a block are text: a bit for each of four phases of base64 and of two of digits.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
+fn ways_of(seen: &[u8; SEEN]) -> u32 {
+    let [base64, digits] = [base64_hits(seen), hex_hits(seen)].map(|hits| {
+        let any = hits.as_chunks().0.iter().fold(0, |any, &four| any | u32::from_le_bytes(four));
+        any.to_le_bytes()
+    });
+    let [a, b, c, d] = base64.map(u32::from);
+    let [e, f, g, h] = digits.map(u32::from);
+    a | b << 1 | c << 2 | d << 3 | (e | g) << 4 | (f | h) << 5
+}
+
+/// Groups of a block whose test is part of another one's, too.
+const GROUPS: usize = BLOCK + REACH[1] - 2;
+
+/// 1 where three groups of base64 begin that are text. Without branches, so that it becomes vector code.
+#[inline(always)]
+fn base64_hits(seen: &[u8; SEEN]) -> [u8; BLOCK] {
+    let digits = seen.map(sextet);
+    let (mut fits, mut texts) = ([0_u8; GROUPS], [0_u8; GROUPS]);
+    let [a, b, c, d] = [0, 1, 2, 3].map(|i| part::<{ SEEN - 3 }>(&digits, i).iter());
+    let groups = a.zip(b).zip(c.zip(d));
+    for ((fit, count), ((&a, &b), (&c, &d))) in fits.iter_mut().zip(&mut texts).zip(groups) {
+        let [x, y, z] = of_group(a, b, c, d);
+        *fit = u8::from((a | b | c | d) < 64) & fit_of(x) & fit_of(y) & fit_of(z);
+        *count = text_of(x) + text_of(y) + text_of(z);
+    }
+    let [fit, fit_4, fit_8] = [0, 4, 8].map(|i| part::<BLOCK>(&fits, i).iter());
+    let [text, text_4, text_8] = [0, 4, 8].map(|i| part::<BLOCK>(&texts, i).iter());
+    let mut hits = [0; BLOCK];
+    let three = fit.zip(fit_4.zip(fit_8)).zip(text.zip(text_4.zip(text_8)));
+    for (hit, ((f, (f_4, f_8)), (t, (t_4, t_8)))) in hits.iter_mut().zip(three) {
+        *hit = f & f_4 & f_8 & u8::from(t + t_4 + t_8 >= TEXTS);
+    }
+    hits
+}
+
+/// 1 where eight pairs of hexadecimal digits begin that are text.
+#[inline(always)]
+fn hex_hits(seen: &[u8; SEEN]) -> [u8; BLOCK] {
+    let digits = seen.map(nibble);
+    let (mut fits, mut texts) = ([0_u8; GROUPS], [0_u8; GROUPS]);
+    let [high, low] = [0, 1].map(|i| part::<{ SEEN - 1 }>(&digits, i).iter());
+    for ((fit, text), (&high, &low)) in fits.iter_mut().zip(&mut texts).zip(high.zip(low)) {
+        let byte = high << 4 | low & 15;
+        *fit = u8::from((high | low) < 16) & fit_of(byte);
+        *text = text_of(byte);
+    }
+    // Two at a time: then four pairs, then eight.
+    let mut hits = [1; BLOCK];
+    let mut counts = [0; BLOCK];
+    for pair in 0..8 {
+        let here = part::<BLOCK>(&fits, 2 * pair).iter().zip(part::<BLOCK>(&texts, 2 * pair));
+        for ((hit, count), (fit, text)) in hits.iter_mut().zip(&mut counts).zip(here) {
+            *hit &= fit;
+            *count += text;
+        }
+    }
+    hits.iter_mut().zip(&counts).for_each(|(hit, &count)| *hit &= u8::from(count >= TEXTS));
+    hits
+}
+
+/// `N` bytes from `from` on.
+#[inline(always)]
+fn part<const N: usize>(bytes: &[u8], from: usize) -> &[u8; N] {
+    bytes.get(from..).and_then(|rest| rest.first_chunk()).unwrap_or(&[0; N])
+}
+
+#[inline(always)]
+fn text_of(byte: u8) -> u8 {
+    u8::from(is_text(byte))
+}
+
+#[inline(always)]
+fn fit_of(byte: u8) -> u8 {
+    u8::from(is_text(byte)) | u8::from(byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64ct::{Base64Unpadded, Encoding as _};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn letters_of(text: &[u8]) -> Letters {
+        let mut letters = Letters::default();
+        letters.add(text, 0..text.len(), None);
+        letters
+    }
+
+    fn found(text: &[u8]) -> Vec<(Code, Range<usize>)> {
+        let mut found = Vec::new();
+        encoded_texts(&letters_of(text), &mut found);
+        found.into_iter().map(|text| (text.code, text.letters)).collect()
+    }
+
+    /// Words that are letters, digits, or what they are when they are encoded.
+    fn mixed() -> impl Strategy<Value = Vec<u8>> {
+        let word = prop::collection::vec(prop::sample::select(b" =aZ4\x7f~\0\n\xc3".to_vec()), 1..30);
+        let piece = (word, 0..5_u8).prop_map(|(word, form)| match form {
+            0 => word,
+            1 => base16ct::lower::encode_string(&word).into_bytes(),
+            2 => base16ct::upper::encode_string(&word).into_bytes(),
+            _ => Base64Unpadded::encode_string(&word).into_bytes(),
+        });
+        prop::collection::vec(piece, 1..20).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn the_vector_test_equals_the_scalar_reference(bytes in mixed()) {
+            for at in 0..bytes.len() {
+                let bits = ways_of(&seen(&bytes, at));
+                let mut want = 0;
+                for i in at..(at + BLOCK).min(bytes.len()) {
+                    let is = |code| u32::from(is_encoded_text(&bytes[i..], code));
+                    want |= is(Code::Base64) << ((i - at) % 4) | is(Code::Hex) << (4 + (i - at) % 2);
+                }
+                prop_assert_eq!(bits, want);
+            }
+        }
+    }
+
+    #[test]
+    fn text_is_seen_at_every_place_and_only_what_is_around_it_is_decoded() {
+        for before in 0..300 {
+            let bytes = [vec![0xff; before], b"pass=abcdef".to_vec(), vec![0xff; 6000]].concat();
+            let text = Base64Unpadded::encode_string(&bytes);
+            let all = found(text.as_bytes());
+            let first = before * 4 / 3;
+            assert_eq!(all.len(), 1, "{before}");
+            let (code, letters) = &all[0];
+            assert_eq!((*code, letters.start % 4), (Code::Base64, 0), "{before}");
+            assert!(
+                letters.start <= first && letters.end > first + 16 && letters.end <= first + AROUND + 4,
+                "{before}"
+            );
+        }
+    }
+
+    #[test]
+    fn long_text_is_one_part_and_what_stands_apart_is_another() {
+        let text = Base64Unpadded::encode_string(&b"some words, ".repeat(1000));
+        assert_eq!(found(text.as_bytes()), [(Code::Base64, 0..16_000)]);
+        let far = [b"some words, ".to_vec(), vec![0xff; 6000], b"some words, ".to_vec()].concat();
+        assert_eq!(found(Base64Unpadded::encode_string(&far).as_bytes()).len(), 2);
+        let runs = format!("{0} {0}", base16ct::lower::encode_string(b"some words, "));
+        assert_eq!(found(runs.as_bytes()), [(Code::Hex, 0..24), (Code::Hex, 25..49)]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_left() {
+        for text in ["AAAAAAAAAAAAAAAAAAAAAAAA", "getElementsByClassNameAndOthers", "0000000000000000000000"] {
+            assert!(found(text.as_bytes()).is_empty(), "{text}");
+        }
+    }
+}
