@@ -1,15 +1,15 @@
-//! How a literal looks when it is encoded: the letters that are the same whatever stands around it.
+//! How a literal that is no text looks when it is encoded: the letters that are the same whatever stands around it. (Text is
+//! told by what it decodes to, see `encoded_text`.)
 //!
 //! Base64 has three phases: which letters a literal becomes depends on how many bytes stand before it, modulo three. A
 //! literal of three bytes may leave only three letters that are certain; then a fourth one is added in each of the ways in
 //! which its few open bits may be filled. So the shortest literal that triggers at all, three bytes, also does in base64 and
-//! in hexadecimal, as ASCII and as UTF-16; and again in the letters that these become when they are encoded once more.
+//! in hexadecimal.
 
 use std::collections::BTreeSet;
 
 use base64ct::{Base64Unpadded, Encoding as _};
 
-use super::escaped;
 use super::grams::GRAM;
 use super::widen;
 use crate::detect::Literal;
@@ -58,29 +58,14 @@ pub const DER_HEADS: [&[u8]; 6] = [
     b"\x02\x01\x01\x04",
 ];
 
-/// Every spelling of `literal`, encoded once or twice.
+/// Every spelling of `literal`. What is encoded twice is text when it is decoded once.
 pub fn spellings(literal: &Literal) -> BTreeSet<Encoded> {
     let bytes = literal.bytes.get(..MOST).unwrap_or(&literal.bytes);
     let mut once = encode(bytes);
     if literal.wide {
         once.extend(encode(&widen(bytes)));
     }
-    let twice: Vec<Encoded> = once.iter().flat_map(texts).flat_map(|text| encode(&text)).collect();
-    once.extend(twice);
-    if literal.wide {
-        once.extend(escaped::spellings(bytes).iter().flat_map(|text| encode(text.get(..MOST).unwrap_or(text))));
-    }
     once
-}
-
-/// An encoded spelling in both alphabets.
-fn texts(inner: &Encoded) -> BTreeSet<Vec<u8>> {
-    let other = |&b: &u8| match b {
-        b'+' => b'-',
-        b'/' => b'_',
-        b => b,
-    };
-    BTreeSet::from([inner.letters.clone(), inner.letters.iter().map(other).collect()])
 }
 
 fn encode(bytes: &[u8]) -> BTreeSet<Encoded> {

@@ -29,7 +29,7 @@ const SEEN: usize = BLOCK + REACH[1];
 const TEXTS: u8 = 4;
 
 /// Letters to each side of encoded text that are decoded with it; a half of them at least.
-const AROUND: usize = 2048;
+const AROUND: usize = 1024;
 
 /// Letters that decode to text somewhere; they begin with a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,64 +40,69 @@ pub struct EncodedText {
     pub letters: Range<usize>,
 }
 
-/// One way to read letters: by the code, and where its groups begin.
+/// One way to read letters, by the code and where its groups begin.
 struct Way {
     code: Code,
-    /// Index of its first group's first letter, below the length of a group.
-    phase: usize,
     /// What is decoded next, not yet told.
     open: Option<Range<usize>>,
     /// The letters before this one need no more looks.
     next: usize,
 }
 
+/// In which places of a block text begins, by the way it is encoded in: 1 for each.
+struct Hits {
+    base64: [u8; BLOCK],
+    hex: [u8; BLOCK],
+}
+
 /// Adds every part of the letters that decodes to text in some way.
 pub fn encoded_texts(letters: &Letters, into: &mut Vec<EncodedText>) {
     let all = letters.letters();
-    let of = |code: Code| (0..code.group().0).map(move |phase| Way { code, phase, open: None, next: 0 });
-    let mut ways: Vec<Way> = of(Code::Base64).chain(of(Code::Hex)).collect();
+    let of = |code: Code| std::iter::repeat_with(move || Way { code, open: None, next: 0 }).take(code.group().0);
+    let [mut base64, mut hex] = [Code::Base64, Code::Hex].map(|code| of(code).collect::<Vec<_>>());
+    let mut hits = Hits { base64: [0; BLOCK], hex: [0; BLOCK] };
     for at in (0..all.len()).step_by(BLOCK) {
-        let bits = ways_of(&seen(all, at));
-        for (_, way) in (0..).zip(&mut ways).filter(|(i, _)| bits >> i & 1 == 1) {
-            way.look(letters, at..(at + BLOCK).min(all.len()), into);
+        let any = match all.get(at..).and_then(|rest| rest.first_chunk()) {
+            Some(seen) => look(seen, &mut hits),
+            None => look(&seen(all, at), &mut hits),
+        };
+        if any {
+            for (hits, ways) in [(&hits.base64, &mut base64), (&hits.hex, &mut hex)] {
+                for (_, at) in hits.iter().zip(at..).filter(|(hit, _)| **hit == 1) {
+                    let group = ways.len();
+                    ways.get_mut(at % group).into_iter().for_each(|way| way.see(letters, at, into));
+                }
+            }
         }
     }
-    ways.into_iter().for_each(|way| way.tell(into));
+    base64.into_iter().chain(hex).for_each(|way| tell(way.code, way.open, into));
 }
 
 impl Way {
-    fn look(&mut self, letters: &Letters, block: Range<usize>, into: &mut Vec<EncodedText>) {
-        let (all, first) = (letters.letters(), block.start.max(self.next));
-        let group = self.code.group().0;
-        let mut at = first + (self.phase + group - first % group) % group;
-        while at < block.end {
-            if is_encoded_text(all.get(at..).unwrap_or_default(), self.code) {
-                self.add(letters, at, into);
-            }
-            at = (at + group).max(self.next + (self.phase + group - self.next % group) % group);
+    /// Text begins at `at`: what is open goes on, or this begins another part.
+    fn see(&mut self, letters: &Letters, at: usize, into: &mut Vec<EncodedText>) {
+        if at < self.next {
+            return;
         }
-    }
-
-    /// Text at `at`: what is open goes on, or this begins another part.
-    fn add(&mut self, letters: &Letters, at: usize, into: &mut Vec<EncodedText>) {
         let group = self.code.group().0;
+        let near = at.saturating_sub(AROUND)..(at + AROUND).min(letters.letters().len());
         let run = match self.code {
             Code::Base64 => letters.run_of(at),
-            Code::Hex => digits_around(letters.letters(), at),
+            Code::Hex => {
+                let digits = digits_around(letters.letters().get(near.clone()).unwrap_or_default(), at - near.start);
+                near.start + digits.start..near.start + digits.end
+            }
         };
-        let start = at.saturating_sub(AROUND).max(run.start);
+        let start = near.start.max(run.start);
         let start = start + (at - start) % group;
-        let end = (at + AROUND).min(run.end);
+        let end = near.end.min(run.end);
         // Behind a half of it there is a half of it around all that is not looked at; the run's end is the end.
-        self.next = if end == run.end { end } else { at + AROUND / 2 };
+        self.next = if end < near.end { end } else { at + AROUND / 2 };
         match &mut self.open {
-            Some(open) if start <= open.end && run.start <= open.start => open.end = end,
+            // Between two runs there is something else.
+            Some(open) if start <= open.end => open.end = end,
             _ => tell(self.code, self.open.replace(start..end), into),
         }
-    }
-
-    fn tell(self, into: &mut Vec<EncodedText>) {
-        tell(self.code, self.open, into);
     }
 }
 
@@ -120,23 +125,7 @@ fn seen(letters: &[u8], at: usize) -> [u8; SEEN] {
     seen
 }
 
-/// The scalar reference: whether the first groups of `letters` decode to text.
-fn is_encoded_text(letters: &[u8], code: Code) -> bool {
-    let (reach, digit): (usize, fn(u8) -> u8) = match code {
-        Code::Base64 => (REACH[0], sextet),
-        Code::Hex => (REACH[1], nibble),
-    };
-    let digits = letters.get(..reach).unwrap_or_default();
-    let digits: Vec<u8> = digits.iter().map(|&letter| digit(letter)).collect();
-    let bytes: Vec<u8> = match code {
-        Code::Base64 => digits.as_chunks().0.iter().flat_map(|&[a, b, c, d]| of_group(a, b, c, d)).collect(),
-        Code::Hex => digits.as_chunks().0.iter().map(|&[a, b]| a << 4 | b).collect(),
-    };
-    let texts = bytes.iter().filter(|&&byte| is_text(byte)).count();
-    let all = bytes.iter().all(|&byte| byte == 0 || is_text(byte));
-    digits.len() == reach && digits.iter().all(|&digit| digit != NONE) && all && texts >= usize::from(TEXTS)
-}
-
+#[inline(always)]
 fn of_group(a: u8, b: u8, c: u8, d: u8) -> [u8; 3] {
     [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]
 }
@@ -166,16 +155,12 @@ fn nibble(letter: u8) -> u8 {
     if digit < 10 { digit } else { value }
 }
 
-/// In which ways letters of a block are text: a bit for each of four phases of base64 and of two of digits.
+/// Writes down where text begins in a block, and tells whether any does.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
-fn ways_of(seen: &[u8; SEEN]) -> u32 {
-    let [base64, digits] = [base64_hits(seen), hex_hits(seen)].map(|hits| {
-        let any = hits.as_chunks().0.iter().fold(0, |any, &four| any | u32::from_le_bytes(four));
-        any.to_le_bytes()
-    });
-    let [a, b, c, d] = base64.map(u32::from);
-    let [e, f, g, h] = digits.map(u32::from);
-    a | b << 1 | c << 2 | d << 3 | (e | g) << 4 | (f | h) << 5
+fn look(seen: &[u8; SEEN], hits: &mut Hits) -> bool {
+    hits.base64 = base64_hits(seen);
+    hits.hex = hex_hits(seen);
+    hits.base64.iter().zip(&hits.hex).fold(0, |any, (base64, hex)| any | base64 | hex) != 0
 }
 
 /// Groups of a block whose test is part of another one's, too.
@@ -184,7 +169,8 @@ const GROUPS: usize = BLOCK + REACH[1] - 2;
 /// 1 where three groups of base64 begin that are text. Without branches, so that it becomes vector code.
 #[inline(always)]
 fn base64_hits(seen: &[u8; SEEN]) -> [u8; BLOCK] {
-    let digits = seen.map(sextet);
+    let mut digits = [0; SEEN];
+    digits.iter_mut().zip(seen).for_each(|(digit, &letter)| *digit = sextet(letter));
     let (mut fits, mut texts) = ([0_u8; GROUPS], [0_u8; GROUPS]);
     let [a, b, c, d] = [0, 1, 2, 3].map(|i| part::<{ SEEN - 3 }>(&digits, i).iter());
     let groups = a.zip(b).zip(c.zip(d));
@@ -206,7 +192,8 @@ fn base64_hits(seen: &[u8; SEEN]) -> [u8; BLOCK] {
 /// 1 where eight pairs of hexadecimal digits begin that are text.
 #[inline(always)]
 fn hex_hits(seen: &[u8; SEEN]) -> [u8; BLOCK] {
-    let digits = seen.map(nibble);
+    let mut digits = [0; SEEN];
+    digits.iter_mut().zip(seen).for_each(|(digit, &letter)| *digit = nibble(letter));
     let (mut fits, mut texts) = ([0_u8; GROUPS], [0_u8; GROUPS]);
     let [high, low] = [0, 1].map(|i| part::<{ SEEN - 1 }>(&digits, i).iter());
     for ((fit, text), (&high, &low)) in fits.iter_mut().zip(&mut texts).zip(high.zip(low)) {
@@ -251,6 +238,23 @@ mod tests {
 
     use super::*;
 
+    /// The scalar reference: whether the first groups of `letters` decode to text.
+    fn is_encoded_text(letters: &[u8], code: Code) -> bool {
+        let (reach, digit): (usize, fn(u8) -> u8) = match code {
+            Code::Base64 => (REACH[0], sextet),
+            Code::Hex => (REACH[1], nibble),
+        };
+        let digits = letters.get(..reach).unwrap_or_default();
+        let digits: Vec<u8> = digits.iter().map(|&letter| digit(letter)).collect();
+        let bytes: Vec<u8> = match code {
+            Code::Base64 => digits.as_chunks().0.iter().flat_map(|&[a, b, c, d]| of_group(a, b, c, d)).collect(),
+            Code::Hex => digits.as_chunks().0.iter().map(|&[a, b]| a << 4 | b).collect(),
+        };
+        let texts = bytes.iter().filter(|&&byte| is_text(byte)).count();
+        let all = bytes.iter().all(|&byte| byte == 0 || is_text(byte));
+        digits.len() == reach && digits.iter().all(|&digit| digit != NONE) && all && texts >= usize::from(TEXTS)
+    }
+
     fn letters_of(text: &[u8]) -> Letters {
         let mut letters = Letters::default();
         letters.add(text, 0..text.len(), None);
@@ -279,13 +283,13 @@ mod tests {
         #[test]
         fn the_vector_test_equals_the_scalar_reference(bytes in mixed()) {
             for at in 0..bytes.len() {
-                let bits = ways_of(&seen(&bytes, at));
-                let mut want = 0;
-                for i in at..(at + BLOCK).min(bytes.len()) {
-                    let is = |code| u32::from(is_encoded_text(&bytes[i..], code));
-                    want |= is(Code::Base64) << ((i - at) % 4) | is(Code::Hex) << (4 + (i - at) % 2);
+                let mut hits = Hits { base64: [0; BLOCK], hex: [0; BLOCK] };
+                let any = look(&seen(&bytes, at), &mut hits);
+                for (i, (&base64, &hex)) in hits.base64.iter().zip(&hits.hex).enumerate() {
+                    let is = |code| u8::from(is_encoded_text(bytes.get(at + i..).unwrap_or_default(), code));
+                    prop_assert_eq!((base64, hex), (is(Code::Base64), is(Code::Hex)));
                 }
-                prop_assert_eq!(bits, want);
+                prop_assert_eq!(any, hits.base64.contains(&1) || hits.hex.contains(&1));
             }
         }
     }

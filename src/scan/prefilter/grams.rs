@@ -16,11 +16,11 @@ use super::marks::{BLOCK, Marks, RUN, is_text};
 /// Bytes of a gram; no literal is shorter. One that is text earns a block its mark.
 pub const GRAM: usize = RUN;
 
-/// Words of a bitmap of 32 KiB, which stays in the first cache. A thousand literals take one slot in 260.
-pub const SMALL: usize = 1 << 12;
+/// Words of the bitmap: 32 KiB, which stays in the first cache. A thousand literals take one slot in 260.
+const WORDS: usize = 1 << 12;
 
-/// Words of a bitmap of 256 KiB, for tens of thousands of literals that are looked for in few bytes.
-pub const LARGE: usize = 1 << 15;
+/// Bits of a slot's number.
+const SLOT: u32 = WORDS.trailing_zeros() + u64::BITS.trailing_zeros();
 
 /// Places that are probed together: one bit tells whether any of them hits.
 const GROUP: usize = 8;
@@ -32,7 +32,7 @@ const GROUPS: usize = BLOCK / GROUP;
 const TILE: usize = 1024;
 
 /// Literals of four bytes or more, by one gram of each.
-pub struct Grams<const WORDS: usize> {
+pub struct Grams {
     bitmap: Box<[u64; WORDS]>,
     literals: HashMap<u32, Vec<Alike>, BuildHasherDefault<Multiply>>,
     /// The furthest that a gram stands behind the first byte of its literal.
@@ -47,7 +47,7 @@ struct Alike {
     literals: Vec<(Box<[u8]>, u32)>,
 }
 
-impl<const WORDS: usize> Grams<WORDS> {
+impl Grams {
     /// A table of `literals`, which all hold a gram of text, with the numbers that they are told by; `commonness` says which gram of a literal to take.
     pub fn new(literals: &[(Vec<u8>, u32)], commonness: fn(&[u8]) -> u32) -> Self {
         let mut table = Self { bitmap: Box::new([0; WORDS]), literals: HashMap::default(), deepest: 0 };
@@ -73,7 +73,7 @@ impl<const WORDS: usize> Grams<WORDS> {
     }
 
     fn add(&mut self, into: usize, gram: u32, bytes: &[u8], number: u32) {
-        let slot = slot::<WORDS>(gram);
+        let slot = slot(gram);
         if let Some(word) = self.bitmap.get_mut(slot / 64) {
             *word |= 1 << (slot % 64);
         }
@@ -104,15 +104,29 @@ impl<const WORDS: usize> Grams<WORDS> {
             let here = bytes.get(tile * BLOCK..).unwrap_or_default();
             let count = probe(here, blocks.get(..count).unwrap_or_default(), &self.bitmap, &mut hits);
             for &hit in hits.iter().take(count) {
-                let group = tile * BLOCK + usize::from(hit) * GROUP;
-                (group..group + GROUP).for_each(|at| self.compare(bytes, at, &range, &mut found));
+                self.look(bytes, tile * BLOCK + usize::from(hit) * GROUP, &range, &mut found);
             }
         }
     }
 
-    fn compare(&self, bytes: &[u8], at: usize, range: &Range<usize>, found: &mut impl FnMut(u32, usize)) {
-        let gram = bytes.get(at..at + GRAM).map(gram_of).filter(|gram| bit(&self.bitmap, *gram) == 1);
-        for alike in gram.and_then(|gram| self.literals.get(&gram)).into_iter().flatten() {
+    /// Looks at a group of places of which the bitmap may have one.
+    fn look(&self, bytes: &[u8], group: usize, range: &Range<usize>, found: &mut impl FnMut(u32, usize)) {
+        let mut seen = [0; GROUP + GRAM - 1];
+        let rest = bytes.get(group..).unwrap_or_default();
+        match rest.first_chunk() {
+            Some(rest) => seen = *rest,
+            // A zero is in no gram.
+            None => seen.iter_mut().zip(rest).for_each(|(seen, byte)| *seen = *byte),
+        }
+        for (gram, at) in seen.windows(GRAM).zip(group..) {
+            if bit(&self.bitmap, gram_of(gram)) == 1 && is_text_gram(gram) {
+                self.compare(bytes, at, gram_of(gram), range, found);
+            }
+        }
+    }
+
+    fn compare(&self, bytes: &[u8], at: usize, gram: u32, range: &Range<usize>, found: &mut impl FnMut(u32, usize)) {
+        for alike in self.literals.get(&gram).into_iter().flatten() {
             let Some(start) = at.checked_sub(alike.into).filter(|start| range.contains(start)) else { continue };
             let Some(here) = bytes.get(start..start + alike.len) else { continue };
             if let Ok(i) = alike.literals.binary_search_by(|(literal, _)| (**literal).cmp(here))
@@ -139,19 +153,19 @@ fn gram_of(bytes: &[u8]) -> u32 {
 
 /// Fibonacci hashing: the high bits of the product depend on all bits of the gram.
 #[inline]
-fn slot<const WORDS: usize>(gram: u32) -> usize {
-    (gram.wrapping_mul(0x9e37_79b1) >> (u32::BITS - WORDS.trailing_zeros() - 6)) as usize
+fn slot(gram: u32) -> usize {
+    (gram.wrapping_mul(0x9e37_79b1) >> (u32::BITS - SLOT)) as usize
 }
 
 /// 1 where the bitmap may have the gram; what the bits above say is nothing.
 #[inline]
-fn word<const WORDS: usize>(bitmap: &[u64; WORDS], gram: u32) -> u64 {
-    let slot = slot::<WORDS>(gram);
+fn word(bitmap: &[u64; WORDS], gram: u32) -> u64 {
+    let slot = slot(gram);
     bitmap.get(slot / 64).map_or(0, |word| word >> (slot % 64))
 }
 
 #[inline]
-fn bit<const WORDS: usize>(bitmap: &[u64; WORDS], gram: u32) -> u64 {
+fn bit(bitmap: &[u64; WORDS], gram: u32) -> u64 {
     word(bitmap, gram) & 1
 }
 
@@ -173,20 +187,17 @@ fn marked(marks: &[u8], blocks: &mut [u16; TILE]) -> usize {
 /// Writes down in which groups of the blocks a gram stands that the bitmap may have, and tells how many there are. Each group
 /// of a block behind which nothing is seen is one of them.
 #[multiversion(targets("x86_64+avx2+bmi1+bmi2"))]
-fn probe<const WORDS: usize>(
-    bytes: &[u8],
-    blocks: &[u16],
-    bitmap: &[u64; WORDS],
-    hits: &mut [u16; TILE * GROUPS],
-) -> usize {
+fn probe(bytes: &[u8], blocks: &[u16], bitmap: &[u64; WORDS], hits: &mut [u16; TILE * GROUPS]) -> usize {
     let mut count = 0_usize;
     for &block in blocks {
-        let seen = bytes.get(usize::from(block) * BLOCK..).and_then(|rest| rest.first_chunk::<{ BLOCK + GRAM - 1 }>());
-        for (group, place) in (0..GROUPS).zip(block * GROUPS as u16..) {
-            let group = seen.and_then(|seen| seen.get(group * GROUP..)).and_then(|rest| rest.first_chunk());
-            let any = group.map_or(1, |group: &[u8; GROUP + GRAM - 1]| {
-                group.windows(GRAM).fold(0, |any, gram| any | word(bitmap, gram_of(gram)))
-            });
+        let rest = bytes.get(usize::from(block) * BLOCK..).unwrap_or_default();
+        let (seen, at_end) = match rest.first_chunk::<{ BLOCK + GRAM - 1 }>() {
+            Some(seen) => (seen, 0),
+            None => (&[0; BLOCK + GRAM - 1], 1),
+        };
+        let groups = seen.windows(GROUP + GRAM - 1).step_by(GROUP);
+        for (group, place) in groups.zip(block * GROUPS as u16..) {
+            let any = group.windows(GRAM).fold(at_end, |any, gram| any | word(bitmap, gram_of(gram)));
             if let Some(hit) = hits.get_mut(count) {
                 *hit = place;
             }

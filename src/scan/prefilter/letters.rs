@@ -105,13 +105,14 @@ impl Letters {
             }
             classes.fill(0);
             class(bytes.get(at..end).unwrap_or_default(), &mut classes);
-            let words = classes.as_chunks::<WORD>().0.iter().zip((at..).step_by(WORD));
-            for (_, word) in words.filter(|(classes, _)| u64::from_ne_bytes(**classes) == ALL) {
+            let words = classes.as_chunks::<WORD>().0;
+            for (i, word) in (0..words.len()).zip((at..).step_by(WORD)) {
                 // A run that was read up to here may have more words in this block.
-                if word >= floor {
-                    let end = short(bytes, word, floor);
-                    floor = end.unwrap_or_else(|| self.add_run(bytes, word, floor));
+                if word < floor || words.get(i).is_none_or(|classes| u64::from_ne_bytes(*classes) != ALL) {
+                    continue;
                 }
+                let around = [i.checked_sub(1), Some(i + 1)].map(|i| i.and_then(|i| words.get(i)));
+                floor = short(bytes, word, around).unwrap_or_else(|| self.add_run(bytes, word, floor));
             }
             // Words stand at multiples of their length from where the range begins.
             at = end.max(range.start + (floor - range.start).div_ceil(WORD) * WORD);
@@ -156,16 +157,15 @@ impl Letters {
     }
 }
 
-/// Where the letters around the word at `at` end, if they are too few for a run and nothing joins them to others. Most words
-/// of program text end here, before anything is written down.
-fn short(bytes: &[u8], at: usize, floor: usize) -> Option<usize> {
-    let before = bytes.get(floor.max(at.saturating_sub(WORD))..at).unwrap_or_default();
-    let start = before.iter().rev().take_while(|b| is_letter(**b)).count();
-    let behind = bytes.get(at + WORD..).unwrap_or_default();
-    let end = behind.iter().take(WORD).take_while(|b| is_letter(**b)).count();
-    let head = before.len().checked_sub(start + 1).and_then(|i| before.get(i));
-    let is_short = start + WORD + end < SHORTEST && end < WORD && start < WORD;
-    (is_short && !joins(behind.get(end)) && !joins(head)).then_some(at + WORD + end)
+/// Where the letters around the word at `at` end, if they are too few for a run and nothing joins them to others; `around` are
+/// the classes of the words before and behind. Most words of program text end here, before anything is written down.
+fn short(bytes: &[u8], at: usize, around: [Option<&[u8; WORD]>; 2]) -> Option<usize> {
+    let [before, behind] = around.map(|classes| classes.map(|classes| u64::from_le_bytes(*classes) ^ ALL));
+    let before = before?.leading_zeros() as usize / 8;
+    let behind = behind?.trailing_zeros() as usize / 8;
+    let end = at + WORD + behind;
+    let joined = joins(bytes.get(end)) || joins(at.checked_sub(before + 1).and_then(|head| bytes.get(head)));
+    (before + WORD + behind < SHORTEST && !joined).then_some(end)
 }
 
 /// Whether an escape or a line break may begin with the byte.

@@ -1,7 +1,7 @@
 //! The search for literals: grams for those that hold four bytes of text, packed SIMD searchers for the others, of which
 //! there are few.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use aho_corasick::Span;
@@ -18,9 +18,15 @@ const GROUP: usize = 48;
 /// at a time, and many of these hold zeros: between them they would let all zeros of a structure pass, to be compared one by one.
 const BINARY_GROUP: usize = 8;
 
+/// Bytes of a head: with four the searchers are slower, and three that are rare let hardly more pass.
+const HEAD: usize = 3;
+
+/// What it is worth, in the units of commonness, that another literal has the same head.
+const SHARED: u32 = 3;
+
 /// Literals, each with a number, ready to be searched.
-pub struct Literals<const WORDS: usize> {
-    grams: Grams<WORDS>,
+pub struct Literals {
+    grams: Grams,
     short: Vec<Short>,
     longest: usize,
 }
@@ -48,15 +54,15 @@ enum Search {
     OneByOne(Vec<Finder<'static>>),
 }
 
-impl<const WORDS: usize> Literals<WORDS> {
+impl Literals {
     /// A search for `literals`, which are all different and three bytes long at least.
     pub fn new(literals: Vec<(Vec<u8>, u32)>, commonness: fn(&[u8]) -> u32) -> Self {
         let longest = literals.iter().map(|(bytes, _)| bytes.len()).max().unwrap_or(0);
         let (long, short): (Vec<_>, Vec<_>) = literals.into_iter().partition(|(bytes, _)| has_gram(bytes));
         // Those of three bytes are text, the others have none: together they would let too much pass.
         let (short, binary): (Vec<_>, Vec<_>) = short.into_iter().partition(|(bytes, _)| bytes.len() < GRAM);
-        let short = searchers(short, GRAM - 1, GROUP, commonness);
-        let binary = searchers(binary, GRAM, BINARY_GROUP, commonness);
+        let short = searchers(short, GROUP, commonness);
+        let binary = searchers(binary, BINARY_GROUP, commonness);
         Self { grams: Grams::new(&long, commonness), short: short.chain(binary).collect(), longest }
     }
 
@@ -78,21 +84,24 @@ impl<const WORDS: usize> Literals<WORDS> {
     }
 }
 
-/// Packed searchers for `literals` by the rarest bytes of each, as many as `head`; `group` of these in each.
-fn searchers(
-    literals: Vec<(Vec<u8>, u32)>,
-    head: usize,
-    group: usize,
-    commonness: fn(&[u8]) -> u32,
-) -> impl Iterator<Item = Short> {
+/// Packed searchers for `literals` by the rarest bytes of each, `group` of these in each.
+fn searchers(literals: Vec<(Vec<u8>, u32)>, group: usize, commonness: fn(&[u8]) -> u32) -> impl Iterator<Item = Short> {
+    let mut shared: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+    let all_heads = literals.iter().flat_map(|(literal, _)| BTreeSet::from_iter(literal.windows(HEAD)));
+    all_heads.for_each(|head| *shared.entry(head.to_vec()).or_default() += 1);
     let mut heads: BTreeMap<Vec<u8>, Vec<Tail>> = BTreeMap::new();
     for (literal, number) in literals {
-        let all = literal.windows(head).enumerate();
-        if let Some((into, head)) = all.min_by_key(|(_, head)| commonness(head)) {
+        // A head that others have too makes fewer of them.
+        let price = |head: &[u8]| commonness(head).saturating_sub(SHARED * shared.get(head).map_or(0, |all| all - 1));
+        let all = literal.windows(HEAD).enumerate();
+        if let Some((into, head)) = all.min_by_key(|(_, head)| price(head)) {
             let (head, literal) = (head.to_vec(), literal.as_slice().into());
             heads.entry(head).or_default().push(Tail { into, literal, number });
         }
     }
+    // What is alike in the lower half of each byte shares a bucket.
+    let mut heads: Vec<_> = heads.into_iter().collect();
+    heads.sort_by_key(|(head, _)| head.iter().map(|byte| byte & 15).collect::<Vec<_>>());
     let mut heads = heads.into_iter();
     let groups = std::iter::from_fn(move || Some(heads.by_ref().take(group).collect::<Vec<_>>()));
     groups.take_while(|group| !group.is_empty()).map(Short::new)
@@ -105,8 +114,7 @@ impl Short {
         builder.extend(&heads);
         let finders = || heads.iter().map(|head| Finder::new(head).into_owned()).collect();
         let search = builder.build().map_or_else(|| Search::OneByOne(finders()), Search::Packed);
-        let head = heads.iter().map(Vec::len).max().unwrap_or(1) - 1;
-        let deepest = by_head.iter().flatten().map(|tail| tail.into + head).max().unwrap_or(0);
+        let deepest = by_head.iter().flatten().map(|tail| tail.into + HEAD - 1).max().unwrap_or(0);
         Self { search, by_head, deepest }
     }
 

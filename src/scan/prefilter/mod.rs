@@ -34,7 +34,6 @@ use crate::detect::{Candidate, Detector, Literal, Trigger};
 
 use aes_words::aes_words;
 use encoded::{DER_HEADS, Encoded};
-use grams::{LARGE, SMALL};
 use literals::Literals;
 use marks::Marks;
 
@@ -47,7 +46,7 @@ pub use wide::Narrow;
 
 /// What triggers which detector.
 pub struct Prefilter {
-    literals: Literals<SMALL>,
+    literals: Literals,
     /// What each literal triggers, by its number.
     targets: Vec<Vec<Target>>,
     /// The UTF-16 of literals that are looked for by a part of theirs.
@@ -58,8 +57,8 @@ pub struct Prefilter {
     aes: Vec<usize>,
     /// The detectors that look at every window.
     whole: Vec<usize>,
-    /// The encoded spellings of all literals, which are looked for among letters only.
-    encoded: Literals<LARGE>,
+    /// The encoded spellings of the literals that are no text, which are looked for among letters only.
+    encoded: Literals,
     codes: Vec<Vec<(Code, usize)>>,
 }
 
@@ -303,7 +302,7 @@ impl Found {
 }
 
 /// The search for encoded spellings, and what each of them is.
-fn search_of(spelled: BTreeSet<Encoded>) -> (Literals<LARGE>, Vec<Vec<(Code, usize)>>) {
+fn search_of(spelled: BTreeSet<Encoded>) -> (Literals, Vec<Vec<(Code, usize)>>) {
     let mut by_letters: BTreeMap<Vec<u8>, Vec<(Code, usize)>> = BTreeMap::new();
     for Encoded { letters, code, into } in spelled {
         by_letters.entry(letters).or_default().push((code, into));

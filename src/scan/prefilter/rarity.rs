@@ -1,17 +1,32 @@
 //! How often a run of four bytes is likely to stand in the memory of a process. It decides only how fast the prefilter is,
 //! never what it finds.
 
-/// Grams of words that are everywhere in programs: each costs as much as four of the commonest bytes.
-const WORDS: &[&[u8]] = &[
-    b"http", b"ttps", b"://", b"www.", b".com", b"auth", b"orizat", b"tion", b"pass", b"word", b"secret", b"token",
-    b"name",
-];
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use super::grams::GRAM;
+
+/// Words and parts of words that are everywhere in programs: a gram of one costs as much as four of the commonest bytes.
+const WORDS: &str = "\
+    http ttps :// www. .com HTTP auth orizat ization ation pass word secret token name user client account count \
+    access session SESSION private Private PRIVATE _key key_ Key _KEY KEY_ public certific crypt cipher digest \
+    encod decod code valid verif type state value number member string object Object class function module import \
+    export native script local global static return length format error default config option request content \
+    header message service server system process thread context resource version update delete create select \
+    manager Factory buffer table basic Shared window round from with this that have ment able ting sion cess ient \
+    ance PKCS SHA2 DATA TYPE";
+
+/// The grams of four bytes that are part of one of the words, or begin with one of three.
+static GRAMS: LazyLock<HashSet<&'static [u8]>> = LazyLock::new(|| {
+    let words = WORDS.split_ascii_whitespace().map(str::as_bytes);
+    words.flat_map(|word| word.windows(GRAM.min(word.len()))).collect()
+});
 
 /// A number that grows with how common `gram` is.
 pub fn of_text(gram: &[u8]) -> u32 {
     let bytes: u32 = gram.iter().map(|&b| common(b)).sum();
-    let in_word = |word: &&[u8]| word.windows(gram.len().min(word.len())).any(|part| gram.starts_with(part));
-    bytes + if WORDS.iter().any(in_word) { 40 } else { 0 }
+    let in_word = GRAMS.contains(gram) || gram.get(..GRAM - 1).is_some_and(|start| GRAMS.contains(start));
+    bytes + if in_word { 40 } else { 0 }
 }
 
 /// The same for letters of base64 and hexadecimal digits: `A` is zeros, and zeros are what binary data has most of.
