@@ -23,13 +23,13 @@ const WORDS: usize = 1 << 12;
 const SLOT: u32 = WORDS.trailing_zeros() + u64::BITS.trailing_zeros();
 
 /// Places that are probed together: one bit tells whether any of them hits.
-const GROUP: usize = 8;
+const GROUP: usize = 4;
 
 /// Groups of one block.
 const GROUPS: usize = BLOCK / GROUP;
 
 /// Blocks that are probed before the hits among them are looked at.
-const TILE: usize = 1024;
+const TILE: usize = 512;
 
 /// Literals of four bytes or more, by one gram of each.
 pub struct Grams {

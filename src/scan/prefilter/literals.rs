@@ -14,15 +14,15 @@ use super::marks::Marks;
 /// Patterns in one packed searcher; above 64 it would fall back to a scalar search.
 const GROUP: usize = 48;
 
-/// Binary patterns in one: as many as a searcher has buckets. The bytes of patterns that share a bucket are mixed, half a byte
-/// at a time, and many of these hold zeros: between them they would let all zeros of a structure pass, to be compared one by one.
-const BINARY_GROUP: usize = 8;
+/// Binary patterns in one: one more than a searcher has buckets. The bytes of patterns that share a bucket are mixed, half a
+/// byte at a time, and many of these hold zeros: two such in one bucket would let all zeros of a structure pass, to be compared one by one.
+const BINARY_GROUP: usize = 9;
 
 /// Bytes of a head: with four the searchers are slower, and three that are rare let hardly more pass.
 const HEAD: usize = 3;
 
 /// What it is worth, in the units of commonness, that another literal has the same head.
-const SHARED: u32 = 3;
+const SHARED: i64 = 3;
 
 /// Literals, each with a number, ready to be searched.
 pub struct Literals {
@@ -86,25 +86,33 @@ impl Literals {
 
 /// Packed searchers for `literals` by the rarest bytes of each, `group` of these in each.
 fn searchers(literals: Vec<(Vec<u8>, u32)>, group: usize, commonness: fn(&[u8]) -> u32) -> impl Iterator<Item = Short> {
-    let mut shared: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+    let mut shared: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
     let all_heads = literals.iter().flat_map(|(literal, _)| BTreeSet::from_iter(literal.windows(HEAD)));
     all_heads.for_each(|head| *shared.entry(head.to_vec()).or_default() += 1);
     let mut heads: BTreeMap<Vec<u8>, Vec<Tail>> = BTreeMap::new();
     for (literal, number) in literals {
         // A head that others have too makes fewer of them.
-        let price = |head: &[u8]| commonness(head).saturating_sub(SHARED * shared.get(head).map_or(0, |all| all - 1));
+        let price = |head: &[u8]| i64::from(commonness(head)) - SHARED * shared.get(head).copied().unwrap_or_default();
         let all = literal.windows(HEAD).enumerate();
         if let Some((into, head)) = all.min_by_key(|(_, head)| price(head)) {
             let (head, literal) = (head.to_vec(), literal.as_slice().into());
             heads.entry(head).or_default().push(Tail { into, literal, number });
         }
     }
-    // What is alike in the lower half of each byte shares a bucket.
+    // The zeros are dealt out evenly, and what is alike in the lower half of each byte shares a bucket.
     let mut heads: Vec<_> = heads.into_iter().collect();
-    heads.sort_by_key(|(head, _)| head.iter().map(|byte| byte & 15).collect::<Vec<_>>());
-    let mut heads = heads.into_iter();
-    let groups = std::iter::from_fn(move || Some(heads.by_ref().take(group).collect::<Vec<_>>()));
-    groups.take_while(|group| !group.is_empty()).map(Short::new)
+    heads.sort_by_key(|(head, _)| {
+        let zeros = head.iter().filter(|byte| **byte == 0).count();
+        (HEAD - zeros, head.iter().map(|byte| byte & 15).collect::<Vec<_>>())
+    });
+    let all = heads.len().div_ceil(group);
+    let mut groups = Vec::from_iter(std::iter::repeat_with(Vec::new).take(all));
+    for (i, head) in heads.into_iter().enumerate() {
+        if let Some(group) = groups.get_mut(i % all) {
+            group.push(head);
+        }
+    }
+    groups.into_iter().map(Short::new)
 }
 
 impl Short {
