@@ -1,5 +1,8 @@
 //! What the fuzz targets share: the properties that must hold whatever the bytes are.
 
+pub mod containers;
+pub mod mend;
+
 use dumpscrub::detect::{Candidate, Detector, Hits, Trigger};
 use dumpscrub::dump::{self, DumpMap};
 use dumpscrub::image::Image;

@@ -54,7 +54,8 @@ fn write(args: &BaselineWriteArgs, manner: &Manner) -> Result<u8> {
         parallel::set_threads(threads.into())?;
     }
     let bar = Bar::new(!args.no_progress && !manner.quiet);
-    let sweep = Sweep { engine: &engine, settings: args.unpacking.settings(), show_secrets: false, bar: &bar };
+    let sweep =
+        Sweep { engine: &engine, settings: args.unpacking.settings(args.threads), show_secrets: false, bar: &bar };
     let report = sweep.run(inputs, Policy::default(), Some(key), None);
     bar.finish();
     let report = report?;

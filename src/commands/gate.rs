@@ -30,7 +30,7 @@ pub fn run(args: &GateArgs, manner: &Manner) -> Result<u8> {
         parallel::set_threads(threads.into())?;
     }
     let bar = Bar::new(!args.no_progress && !manner.quiet);
-    let mut settings = args.unpacking.settings();
+    let mut settings = args.unpacking.settings(args.threads);
     if let Some(bytes) = policy.limits.spool.filter(|_| args.unpacking.unpack_limit.is_none()) {
         (settings.limits.modest, settings.limits.bytes) = (bytes, bytes);
     }

@@ -25,7 +25,7 @@ const LISTED: usize = 20;
 /// # Errors
 /// When the dump cannot be read, or standard output cannot be written.
 pub fn run(args: &MapArgs, manner: &Manner) -> Result<u8> {
-    let settings = args.unpacking.settings();
+    let settings = args.unpacking.settings(None);
     let (image, mut has_gaps) = (Input::named(&args.dump).open(&settings)?, false);
     container::peel(image, &settings, &mut |Peeled { image, gaps, shell, .. }| {
         // Of a container that is whole there is nothing to show but its members.

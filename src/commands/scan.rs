@@ -27,7 +27,7 @@ pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
         parallel::set_threads(threads.into())?;
     }
     let bar = Bar::new(!args.no_progress && !manner.quiet);
-    let settings = args.unpacking.settings();
+    let settings = args.unpacking.settings(args.threads);
     let sweep = Sweep { engine: &engine, settings, show_secrets: args.show_secrets, bar: &bar };
     let policy = Policy { fail_on: args.fail_on, min_evidence: args.min_evidence };
     let report = sweep.run(inputs, policy, fingerprints, baseline);

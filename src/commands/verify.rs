@@ -43,7 +43,7 @@ fn verify(args: &VerifyArgs, bar: &Bar) -> Result<Proof> {
         Err(Error::Receipt { reason, .. }) => return Ok(rejected(reason)),
         receipt => receipt?,
     };
-    let settings = args.unpacking.settings();
+    let settings = args.unpacking.settings(args.threads);
     let output = Input::named(&args.dump).open(&settings)?;
     let original = args.original.as_deref().map(|path| Input::named(path).open(&settings)).transpose()?;
     let engine = engine_with(&args.user_rules, &args.known)?;

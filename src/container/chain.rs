@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 
+use crate::container::blocks::{self, List};
+use crate::container::spool::Spool;
 use crate::container::{Changed, Peel};
 use crate::error::{Error, Result};
 use crate::image::{Image, Stream};
@@ -127,11 +129,38 @@ pub fn encode<W: Write>(image: &Image, mut encoder: W) -> io::Result<W> {
 /// # Errors
 /// When the image cannot be read or the spool cannot be written.
 pub fn members<'a, F: Frame<'a>>(image: &'a Image, next: fn(&[u8]) -> Next, peel: &mut Peel<'_>) -> Result<()> {
+    give::<F>(image, next, peel, |chain, peel| (peel.decode(chain), None))
+}
+
+/// As [`members`], decoded by the blocks of this list where they hold what it says.
+///
+/// # Errors
+/// When the image cannot be read or the spool cannot be written.
+pub fn by_blocks<'a, F: Frame<'a>>(
+    image: &'a Image,
+    next: fn(&[u8]) -> Next,
+    list: Box<dyn List<'a> + 'a>,
+    peel: &mut Peel<'_>,
+) -> Result<()> {
+    give::<F>(image, next, peel, |chain, peel| blocks::read(list, peel.threads(), chain, |reader| peel.decode(reader)))
+}
+
+/// Gives what `decode` makes of the frames; where it did not ask them to the end, it says where they end.
+fn give<'a, F: Frame<'a>>(
+    image: &'a Image,
+    next: fn(&[u8]) -> Next,
+    peel: &mut Peel<'_>,
+    decode: impl FnOnce(&mut Chain<'a, F>, &mut Peel<'_>) -> (Result<Spool>, Option<u64>),
+) -> Result<()> {
     if !peel.admit() {
         return Ok(());
     }
     let mut chain = Chain::<F> { state: State::Between(Stream::from(image, 0)), next, skipped: Vec::new() };
-    let spool = peel.decode(&mut chain)?;
+    let (spool, end) = decode(&mut chain, peel);
+    let spool = spool?;
+    if let Some(end) = end {
+        chain.state = State::Done(Some(end));
+    }
     if let State::Done(Some(end)) = chain.state {
         let mut at = 0;
         for skipped in chain.skipped {

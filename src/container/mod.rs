@@ -11,13 +11,14 @@
 //!
 //! | file | is about |
 //! |---|---|
-//! | `gzip`, `zstd`, `xz`, `lz4`, `bzip2` | one stream of bytes; `chain`: frames that follow each other |
+//! | `gzip`, `zstd`, `xz`, `lz4`, `bzip2` | one stream of bytes; `chain`: frames that follow each other; `blocks`: those that several threads decode |
 //! | `zip`, `tar`, `cab`, `apport`, `envelope` | members with names |
 //! | `foreign` | what is known and not taken off |
 //! | `peel`, `spool` | members on their way out, and what they may cost |
 //! | `tree`, `out` | a container with all that is in it, put together again |
 
 mod apport;
+mod blocks;
 mod bzip2;
 mod cab;
 mod chain;
@@ -35,6 +36,7 @@ mod zip;
 mod zstd;
 
 use std::fs::File;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use crate::dump;
@@ -113,11 +115,14 @@ pub struct Settings {
     pub folder: PathBuf,
     /// Budgets.
     pub limits: Limits,
+    /// Threads that may decode one stream, where it has blocks.
+    pub threads: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { folder: std::env::temp_dir(), limits: Limits::default() }
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self { folder: std::env::temp_dir(), limits: Limits::default(), threads }
     }
 }
 

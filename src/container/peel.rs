@@ -257,6 +257,11 @@ pub struct Peel<'a> {
 }
 
 impl Peel<'_> {
+    /// How many threads may decode what comes in blocks.
+    pub fn threads(&self) -> usize {
+        self.walk.settings.threads
+    }
+
     /// A gap in the container itself, at `span` of it.
     pub fn gap(&mut self, span: Span, reason: impl Into<String>) {
         self.gaps.push(Gap { span, reason: reason.into() });

@@ -261,8 +261,12 @@ pub struct Unpacking {
 }
 
 impl Unpacking {
-    pub fn settings(&self) -> Settings {
+    /// How to unpack, with the number of threads that was asked for.
+    pub fn settings(&self, threads: Option<u16>) -> Settings {
         let mut settings = Settings::default();
+        if let Some(threads) = threads {
+            settings.threads = threads.into();
+        }
         if let Some(folder) = &self.spool_dir {
             settings.folder.clone_from(folder);
         }

@@ -57,7 +57,7 @@ pub fn run(args: &RedactArgs, manner: &Manner) -> Result<u8> {
 fn redact(args: &RedactArgs, goal: &Goal, paper: Option<&Paper>, bar: &Bar, manner: &Manner) -> Result<u8> {
     let (scan_options, options) = (scan::Options::default(), options(args));
     let origin = Input::named(&args.dump).origin();
-    let image = Input::named(&args.dump).open(&args.unpacking.settings())?;
+    let image = Input::named(&args.dump).open(&args.unpacking.settings(args.threads))?;
     if container::recognise(&image)?.is_some() {
         return wrapped::redact(args, image, goal, paper, bar, manner);
     }
@@ -171,7 +171,7 @@ impl Goal {
         }
         let path = args.output.clone().unwrap_or_default();
         if path.as_os_str() == "-" {
-            return Ok(Self::Stdout { folder: args.unpacking.settings().folder });
+            return Ok(Self::Stdout { folder: args.unpacking.settings(args.threads).folder });
         }
         let same = || path.canonicalize().is_ok_and(|out| args.dump.canonicalize().is_ok_and(|dump| dump == out));
         if !is_stdin && same() {

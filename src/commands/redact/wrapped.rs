@@ -27,7 +27,7 @@ pub fn redact(
     bar: &Bar,
     manner: &Manner,
 ) -> Result<u8> {
-    let job = Job { args, goal, bar, manner, options: options(args), settings: args.unpacking.settings() };
+    let job = Job { args, goal, bar, manner, options: options(args), settings: args.unpacking.settings(args.threads) };
     let scan_options = scan::Options::default();
     let tree = container::tree(image, &job.settings)?;
     let parts =

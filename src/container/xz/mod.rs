@@ -1,5 +1,7 @@
 //! xz: blocks of LZMA2, with checks.
 
+mod index;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write as _};
 
@@ -29,7 +31,10 @@ impl Container for Xz {
     }
 
     fn members(&self, image: &Image, peel: &mut Peel<'_>) -> Result<()> {
-        chain::members::<Whole<'_>>(image, next, peel)
+        match index::Blocks::read(image)? {
+            Some(blocks) => chain::by_blocks::<Whole<'_>>(image, next, Box::new(blocks), peel),
+            None => chain::members::<Whole<'_>>(image, next, peel),
+        }
     }
 
     /// One stream of one block, with the check of the first one, and the preset that has its dictionary.
@@ -50,21 +55,23 @@ impl Container for Xz {
     }
 }
 
-/// The preset whose dictionary is that of the first block (the .xz format, 3.1 and 5.3.1), or 6.
-fn preset(head: &[u8]) -> u32 {
-    let dictionary = || {
-        let block = head.get(12..)?;
-        let (flags, mut at) = (*block.get(1)?, 2);
-        // The sizes of the block may stand before its filters, each as a number of seven bits a byte.
-        for _ in 0..u32::from(flags & 0x40 != 0) + u32::from(flags & 0x80 != 0) {
-            while *block.get(at)? & 0x80 != 0 {
-                at += 1;
-            }
+/// The number of the dictionary of the first block (the .xz format, 3.1 and 5.3.1), where LZMA2 is the only filter.
+fn dictionary(head: &[u8]) -> Option<u8> {
+    let block = head.get(12..)?;
+    let (flags, mut at) = (*block.get(1)?, 2);
+    // The sizes of the block may stand before its filters, each as a number of seven bits a byte.
+    for _ in 0..u32::from(flags & 0x40 != 0) + u32::from(flags & 0x80 != 0) {
+        while *block.get(at)? & 0x80 != 0 {
             at += 1;
         }
-        (flags & 3 == 0 && block.get(at..at + 2)? == [0x21, 1]).then_some(*block.get(at + 2)?)
-    };
-    match dictionary() {
+        at += 1;
+    }
+    (flags & 3 == 0 && block.get(at..at + 2)? == [0x21, 1]).then_some(*block.get(at + 2)?)
+}
+
+/// The preset whose dictionary is that of the first block, or 6.
+fn preset(head: &[u8]) -> u32 {
+    match dictionary(head) {
         Some(0..=12) => 0,
         Some(13..=16) => 1,
         Some(17..=18) => 2,

@@ -1,5 +1,7 @@
 //! bzip2: blocks of up to 900 kB, each with its CRC-32.
 
+mod blocks;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write as _};
 
@@ -26,7 +28,7 @@ impl Container for Bzip2 {
     }
 
     fn members(&self, image: &Image, peel: &mut Peel<'_>) -> Result<()> {
-        chain::members::<Whole<'_>>(image, next, peel)
+        chain::by_blocks::<Whole<'_>>(image, next, Box::new(blocks::Blocks::of(image)), peel)
     }
 
     fn pack(&self, old: &Image, changed: &Changed<'_>, out: &mut File) -> Result<()> {
