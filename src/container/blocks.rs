@@ -155,26 +155,26 @@ fn decode_next(list: &Shared<'_>, queue: &SyncSender<Queued>, room: usize) -> Op
     decode(block, &steps)
 }
 
-/// Sends what comes out of a block. Where something is wrong with it, the last word is missing.
+/// Sends what comes out of a block. Where something is wrong with it, the last word is missing, and the step before that: the ordinary
+/// decoder may lose some of what stands before an error.
 fn decode(block: Block<'_>, steps: &SyncSender<Step>) -> Option<()> {
     let Block { mut decoder, len } = block;
-    let mut given = 0;
+    let (mut given, mut held) = (0, Vec::new());
     loop {
         let mut bytes = Vec::with_capacity(STEP);
         let got = decoder.by_ref().take(STEP as u64).read_to_end(&mut bytes).ok()? as u64;
         given += got;
-        if got == 0 {
-            break;
-        }
-        if len.is_some_and(|len| given > len) {
+        if len.is_some_and(|len| given > len || (got == 0 && given < len)) {
             return None;
         }
-        steps.send(Step::Bytes(bytes)).ok()?;
+        let before = std::mem::replace(&mut held, bytes);
+        if !before.is_empty() {
+            steps.send(Step::Bytes(before)).ok()?;
+        }
+        if got == 0 {
+            return steps.send(Step::Whole).ok();
+        }
     }
-    if len.is_some_and(|len| given != len) {
-        return None;
-    }
-    steps.send(Step::Whole).ok()
 }
 
 /// Reads the blocks in order.

@@ -1,6 +1,7 @@
 //! Frames that follow each other in one file and decode to one stream: what `cat a.gz b.gz` and `pzstd` write.
 
 use std::io::{self, Read, Write};
+use std::ops::Range;
 
 use crate::container::blocks::{self, List};
 use crate::container::spool::Spool;
@@ -39,11 +40,18 @@ const HEAD: usize = 64;
 /// The most runs of skippable frames that are remembered.
 const SKIPPED: usize = 1 << 20;
 
+/// Bytes that a frame is asked for at once. Always as many, whatever is asked of the chain: where a decoder fails, it loses what it made
+/// since it was asked, and what is shown of a damaged stream must not depend on how it was read.
+const STEP: usize = 16 << 10;
+
 /// Decodes frames until there is none.
 struct Chain<'a, F> {
     state: State<'a, F>,
     next: fn(&[u8]) -> Next,
     skipped: Vec<Span>,
+    /// What was decoded, and which of it nobody has read.
+    step: Vec<u8>,
+    ready: Range<usize>,
 }
 
 enum State<'a, F> {
@@ -54,7 +62,7 @@ enum State<'a, F> {
 }
 
 impl<'a, F: Frame<'a>> Chain<'a, F> {
-    fn step(&mut self, stream: Stream<'a>) -> io::Result<State<'a, F>> {
+    fn enter(&mut self, stream: Stream<'a>) -> io::Result<State<'a, F>> {
         let mut stream = stream;
         Ok(match (self.next)(&stream.peek(HEAD)?) {
             Next::Frame => State::Inside(F::open(stream)?),
@@ -72,6 +80,28 @@ impl<'a, F: Frame<'a>> Chain<'a, F> {
         })
     }
 
+    /// Decodes the next bytes, and says how many; none at the end.
+    fn decode(&mut self) -> io::Result<usize> {
+        self.step.resize(STEP, 0);
+        loop {
+            // Should the frame fail, the chain has ended.
+            match std::mem::replace(&mut self.state, State::Done(None)) {
+                State::Between(stream) => self.state = self.enter(stream)?,
+                State::Inside(mut frame) => match frame.read(&mut self.step)? {
+                    0 => self.state = State::Between(frame.close()),
+                    got => {
+                        self.state = State::Inside(frame);
+                        return Ok(got);
+                    }
+                },
+                State::Done(end) => {
+                    self.state = State::Done(end);
+                    return Ok(0);
+                }
+            }
+        }
+    }
+
     fn skip(&mut self, span: Span) -> io::Result<()> {
         let is_full = self.skipped.len() == SKIPPED;
         match self.skipped.last_mut() {
@@ -87,23 +117,12 @@ impl<'a, F: Frame<'a>> Chain<'a, F> {
 
 impl<'a, F: Frame<'a>> Read for Chain<'a, F> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        loop {
-            // Should the frame fail, the chain has ended.
-            match std::mem::replace(&mut self.state, State::Done(None)) {
-                State::Between(stream) => self.state = self.step(stream)?,
-                State::Inside(mut frame) => match frame.read(into)? {
-                    0 => self.state = State::Between(frame.close()),
-                    got => {
-                        self.state = State::Inside(frame);
-                        return Ok(got);
-                    }
-                },
-                State::Done(end) => {
-                    self.state = State::Done(end);
-                    return Ok(0);
-                }
-            }
+        if self.ready.is_empty() {
+            self.ready = 0..self.decode()?;
         }
+        let got = self.step.get(self.ready.clone()).unwrap_or_default().read(into)?;
+        self.ready.start += got;
+        Ok(got)
     }
 }
 
@@ -155,7 +174,8 @@ fn give<'a, F: Frame<'a>>(
     if !peel.admit() {
         return Ok(());
     }
-    let mut chain = Chain::<F> { state: State::Between(Stream::from(image, 0)), next, skipped: Vec::new() };
+    let state = State::Between(Stream::from(image, 0));
+    let mut chain = Chain::<F> { state, next, skipped: Vec::new(), step: Vec::new(), ready: 0..0 };
     let (spool, end) = decode(&mut chain, peel);
     let spool = spool?;
     if let Some(end) = end {

@@ -254,7 +254,7 @@ fn listed(image: &Image, entries: &[Entry], peel: &mut Peel<'_>) -> Result<()> {
         };
         let mut reasons = Vec::new();
         if let Some(what) = entry.difference(&local) {
-            reasons.push(format!("{what} is another in the directory of the archive than before the member's data"));
+            reasons.push(format!("the directory of the archive and the header before the data disagree about {what}"));
         }
         let whole = Span::new(entry.header, data.saturating_add(entry.packed) - entry.header);
         let shared = taken.runs(whole).iter().filter(|(_, taken)| *taken).map(|(span, _)| span.len).sum();
