@@ -49,20 +49,36 @@ fn next(head: &[u8]) -> Next {
     if head.starts_with(b"BZh") && is_sized && is_begun { Next::Frame } else { Next::End }
 }
 
-struct Whole<'a>(BzDecoder<Stream<'a>>);
+struct Whole<'a> {
+    decoder: BzDecoder<Stream<'a>>,
+    /// What was wrong behind the bytes that were given last.
+    failed: Option<io::Error>,
+}
 
 impl<'a> Frame<'a> for Whole<'a> {
     fn open(stream: Stream<'a>) -> io::Result<Self> {
-        Ok(Self(BzDecoder::new(stream)))
+        Ok(Self { decoder: BzDecoder::new(stream), failed: None })
     }
 
     fn close(self) -> Stream<'a> {
-        self.0.into_inner()
+        self.decoder.into_inner()
     }
 }
 
 impl Read for Whole<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let before = self.decoder.total_out();
+        // What stands before an error is there, though the decoder tells of the error only.
+        self.decoder.read(into).or_else(|error| {
+            let got = usize::try_from(self.decoder.total_out() - before).unwrap_or_default().min(into.len());
+            if got == 0 {
+                return Err(error);
+            }
+            self.failed = Some(error);
+            Ok(got)
+        })
     }
 }
