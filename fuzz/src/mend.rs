@@ -69,7 +69,10 @@ pub fn cab(all: &mut [u8]) {
         let mut at = u32::from_le_bytes(data.try_into().unwrap()) as usize;
         for _ in 0..blocks.min(64) {
             let Some(packed) = short(all, at.saturating_add(4)) else { break };
-            all[at..at + 4].fill(0);
+            // Not what stands in the header.
+            if at >= 36 {
+                all[at..at + 4].fill(0);
+            }
             at += 8 + packed;
         }
     }
