@@ -39,6 +39,8 @@ WRAPPERS = [
     ("stream.zst", "", "zstd", "zstd -q <core >stream.zst", "zstd -qt {}", "zstd -qdc {}"),
     ("long.zst", "", "zstd", "zstd -q --long=27 core -o long.zst", "zstd -qt --long=27 {}", "zstd -qdc --long=27 {}"),
     ("core.xz", "", "xz", "xz -1 -T1 -c core >core.xz", "xz -t {}", "xz -dc {}"),
+    # As xz writes it by itself since 5.6: in blocks that several threads decode.
+    ("blocks.xz", "", "xz", "xz -1 -T2 --block-size=2MiB -c core >blocks.xz", "xz -t {}", "xz -dc {}"),
     ("core.lz4", "", "lz4", "lz4 -q core core.lz4", "lz4 -qt {}", "lz4 -qdc {}"),
     ("core.bz2", "", "bzip2", "bzip2 -c core >core.bz2", "bzip2 -t {}", "bzip2 -dc {}"),
     ("core.zip", "!core", "zip unzip", "zip -q core.zip core", "unzip -qt {}", "unzip -p {}"),
