@@ -28,7 +28,7 @@ use dumpscrub::span::Span;
 use dumpscrub::window::Window;
 
 const WINDOW: usize = 1 << 20;
-const BATCH: usize = 64;
+const BATCH: usize = 512;
 const ROUNDS: usize = 9;
 
 fn main() {
@@ -43,7 +43,9 @@ fn multiplications() {
         let mut scalars: Vec<Vec<u8>> = (0..BATCH).map(|i| random(curve.size(), i as u64)).collect();
         scalars.iter_mut().for_each(|scalar| scalar[0] &= 1);
         let scalars: Vec<&[u8]> = scalars.iter().map(Vec::as_slice).collect();
-        row(curve.name(), || drop(base_points::sec1(curve, &scalars)));
+        let new = cost(|| drop(base_points::sec1(curve, &scalars)));
+        let old = cost(|| drop(base_points::sec1_one_by_one(curve, &scalars)));
+        println!("{:<20} {new:>8.2}    one by one {old:>8.2}    {:.1} times", curve.name(), old / new);
     }
     let secrets: Vec<[u8; 32]> = (0..BATCH).map(|i| random(32, i as u64).try_into().unwrap()).collect();
     row("Ed25519, seed", || drop(base_points::ed25519(EdwardsForm::Seed, &secrets)));
@@ -63,7 +65,12 @@ fn multiplications() {
 }
 
 fn row(what: &str, mut work: impl FnMut()) {
-    println!("{what:<20} {:>8.2}", median(|| (0..8).for_each(|_| work())) * 1e6 / (8 * BATCH) as f64);
+    println!("{what:<20} {:>8.2}", cost(&mut work));
+}
+
+/// Microseconds for one of a batch.
+fn cost(mut work: impl FnMut()) -> f64 {
+    median(|| (0..2).for_each(|_| work())) * 1e6 / (2 * BATCH) as f64
 }
 
 fn walk(path: &str) {
