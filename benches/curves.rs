@@ -43,14 +43,21 @@ fn multiplications() {
         let mut scalars: Vec<Vec<u8>> = (0..BATCH).map(|i| random(curve.size(), i as u64)).collect();
         scalars.iter_mut().for_each(|scalar| scalar[0] &= 1);
         let scalars: Vec<&[u8]> = scalars.iter().map(Vec::as_slice).collect();
-        let new = cost(|| drop(base_points::sec1(curve, &scalars)));
-        let old = cost(|| drop(base_points::sec1_one_by_one(curve, &scalars)));
-        println!("{:<20} {new:>8.2}    one by one {old:>8.2}    {:.1} times", curve.name(), old / new);
+        two(
+            curve.name(),
+            || drop(base_points::sec1(curve, &scalars)),
+            || drop(base_points::sec1_one_by_one(curve, &scalars)),
+        );
     }
     let secrets: Vec<[u8; 32]> = (0..BATCH).map(|i| random(32, i as u64).try_into().unwrap()).collect();
-    row("Ed25519, seed", || drop(base_points::ed25519(EdwardsForm::Seed, &secrets)));
-    row("Ed25519, scalar", || drop(base_points::ed25519(EdwardsForm::Scalar, &secrets)));
-    row("X25519", || drop(base_points::x25519(&secrets)));
+    for (what, form) in [("Ed25519, seed", EdwardsForm::Seed), ("Ed25519, scalar", EdwardsForm::Scalar)] {
+        two(
+            what,
+            || drop(base_points::ed25519(form, &secrets)),
+            || drop(base_points::ed25519_one_by_one(form, &secrets)),
+        );
+    }
+    two("X25519", || drop(base_points::x25519(&secrets)), || drop(base_points::x25519_one_by_one(&secrets)));
     println!("and for each test of a point");
     for curve in Curve::ALL {
         let (x, y) = (random(curve.size() - 1, 1), random(curve.size() - 1, 2));
@@ -62,6 +69,12 @@ fn multiplications() {
             (0..BATCH).for_each(|_| assert!(curve_points::decode(curve, &octets).is_none()));
         });
     }
+}
+
+/// By batches, and as the curves' crates multiply one.
+fn two(what: &str, batched: impl FnMut(), one_by_one: impl FnMut()) {
+    let (new, old) = (cost(batched), cost(one_by_one));
+    println!("{what:<20} {new:>8.2}    one by one {old:>8.2}    {:.1} times as fast", old / new);
 }
 
 fn row(what: &str, mut work: impl FnMut()) {

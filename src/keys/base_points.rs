@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use curve25519_dalek::scalar::clamp_integer;
 use curve25519_dalek::{EdwardsPoint, Scalar};
 use elliptic_curve::CurveGroup as _;
 use elliptic_curve::bigint::Encoding as _;
@@ -17,6 +18,7 @@ use elliptic_curve::{CurveArithmetic, FieldBytes};
 use sha2::{Digest as _, Sha512};
 use zeroize::Zeroizing;
 
+use super::curve25519_base;
 use super::ec::Curve;
 use super::fixed_base::{self, Based};
 
@@ -133,26 +135,55 @@ fn one_by_one<C: CurveArithmetic>(scalars: &[&[u8]]) -> Vec<Option<Name>> {
 /// The public keys of Ed25519 that follow from `secrets`.
 #[must_use]
 pub fn ed25519(form: EdwardsForm, secrets: &[[u8; 32]]) -> Vec<Name> {
-    let points: Vec<EdwardsPoint> = secrets.iter().map(|secret| edwards_point(form, secret)).collect();
-    EdwardsPoint::compress_batch_alloc(&points).into_iter().map(|point| point.to_bytes().to_vec()).collect()
+    let scalars = scalars(secrets, |secret| edwards_scalar(form, secret));
+    let points = curve25519_base::ed25519(&scalars);
+    or_one_by_one(points, &scalars, |scalar| EdwardsPoint::mul_base(scalar).compress().to_bytes())
 }
 
-fn edwards_point(form: EdwardsForm, secret: &[u8; 32]) -> EdwardsPoint {
-    match form {
-        EdwardsForm::Seed => {
-            let hash = Zeroizing::new(<[u8; 64]>::from(Sha512::digest(secret)));
-            EdwardsPoint::mul_base_clamped(hash.first_chunk().copied().unwrap_or_default())
-        }
-        // A clamped scalar and its remainder are the same multiple.
-        EdwardsForm::Scalar => EdwardsPoint::mul_base(&Scalar::from_bytes_mod_order(*secret)),
-    }
+/// The same by the multiplication of the curve's crate.
+#[must_use]
+pub fn ed25519_one_by_one(form: EdwardsForm, secrets: &[[u8; 32]]) -> Vec<Name> {
+    let scalars = scalars(secrets, |secret| edwards_scalar(form, secret));
+    or_one_by_one(None, &scalars, |scalar| EdwardsPoint::mul_base(scalar).compress().to_bytes())
 }
 
 /// The public keys of X25519 that follow from `secrets`, clamped or not.
 #[must_use]
 pub fn x25519(secrets: &[[u8; 32]]) -> Vec<Name> {
-    let points: Vec<EdwardsPoint> = secrets.iter().map(|secret| EdwardsPoint::mul_base_clamped(*secret)).collect();
-    EdwardsPoint::to_montgomery_batch(&points).into_iter().map(|point| point.to_bytes().to_vec()).collect()
+    let scalars = scalars(secrets, |secret| Scalar::from_bytes_mod_order(clamp_integer(*secret)));
+    let points = curve25519_base::x25519(&scalars);
+    or_one_by_one(points, &scalars, |scalar| EdwardsPoint::mul_base(scalar).to_montgomery().to_bytes())
+}
+
+/// The same by the multiplication of the curve's crate.
+#[must_use]
+pub fn x25519_one_by_one(secrets: &[[u8; 32]]) -> Vec<Name> {
+    secrets.iter().map(|secret| EdwardsPoint::mul_base_clamped(*secret).to_montgomery().to_bytes().to_vec()).collect()
+}
+
+/// Numbers below the order of the base point, of which a clamped one is the same multiple as its remainder.
+fn scalars(secrets: &[[u8; 32]], scalar: impl Fn(&[u8; 32]) -> Scalar) -> Zeroizing<Vec<Scalar>> {
+    Zeroizing::new(secrets.iter().map(scalar).collect())
+}
+
+fn edwards_scalar(form: EdwardsForm, secret: &[u8; 32]) -> Scalar {
+    match form {
+        EdwardsForm::Seed => {
+            let hash = Zeroizing::new(<[u8; 64]>::from(Sha512::digest(secret)));
+            Scalar::from_bytes_mod_order(clamp_integer(hash.first_chunk().copied().unwrap_or_default()))
+        }
+        EdwardsForm::Scalar => Scalar::from_bytes_mod_order(*secret),
+    }
+}
+
+/// The batch's points, and where it has none what the curve's crate says.
+fn or_one_by_one(
+    points: Option<Vec<Option<[u8; 32]>>>,
+    scalars: &[Scalar],
+    one: impl Fn(&Scalar) -> [u8; 32],
+) -> Vec<Name> {
+    let points = points.unwrap_or_else(|| vec![None; scalars.len()]);
+    points.into_iter().zip(scalars).map(|(point, scalar)| point.unwrap_or_else(|| one(scalar)).to_vec()).collect()
 }
 
 #[cfg(test)]
@@ -223,6 +254,27 @@ mod tests {
             assert_eq!(sec1(curve, &[&[1, 2, 3]]), [None]);
             assert!(sec1(curve, &[]).is_empty());
         }
+    }
+
+    #[test]
+    fn batches_of_curve25519_equal_the_crates_own_multiplication() {
+        let mut secrets = arrays(300, 4);
+        let order: [u8; 32] = (-Scalar::ONE).to_bytes();
+        secrets.extend([[0; 32], [1; 32], [0xff; 32], order]);
+        for at in 0..32 {
+            for byte in [1, 8, 0x40, 0x80, 0xff] {
+                secrets.push(std::array::from_fn(|i| if i == at { byte } else { 0 }));
+                secrets.push(std::array::from_fn(|i| if i >= at { byte } else { 0 }));
+                secrets.push(std::array::from_fn(|i| if i == at { order[i] ^ byte } else { order[i] }));
+            }
+        }
+        // The order itself is no multiple at all.
+        secrets.extend([1, 2].map(|more| std::array::from_fn(|i| if i == 0 { order[0] + more } else { order[i] })));
+        assert_eq!(x25519(&secrets), x25519_one_by_one(&secrets));
+        for form in [EdwardsForm::Seed, EdwardsForm::Scalar] {
+            assert_eq!(ed25519(form, &secrets), ed25519_one_by_one(form, &secrets));
+        }
+        assert!(x25519(&[]).is_empty() && ed25519(EdwardsForm::Seed, &[]).is_empty());
     }
 
     #[test]

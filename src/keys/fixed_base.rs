@@ -132,6 +132,23 @@ fn add<F: Field>(
     Some(())
 }
 
+/// Puts the inverse of each number in its place, with one division. None where one is zero.
+pub(super) fn invert<F: Field>(numbers: &mut [F::Element]) -> Option<()> {
+    let mut before = Zeroizing::new(Vec::with_capacity(numbers.len()));
+    let mut product = F::ONE;
+    for number in numbers.iter() {
+        before.push(product);
+        product = product * *number;
+    }
+    let mut inverse = F::inverse(&product)?;
+    for (number, before) in numbers.iter_mut().zip(before.iter()).rev() {
+        let own = inverse * *before;
+        inverse = inverse * *number;
+        *number = own;
+    }
+    Some(())
+}
+
 /// A curve of SEC 1 with a table of its generator's multiples, which is made when it is asked for first.
 pub(super) trait Based: CurveArithmetic + Field<Element: PrimeField<Repr = FieldBytes<Self>>> {
     fn table() -> Option<&'static Table<Self>>;

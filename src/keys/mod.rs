@@ -8,7 +8,7 @@ pub mod asn1;
 pub mod authorities;
 pub mod base_points;
 pub mod certificate;
-//mod curve25519_base;
+mod curve25519_base;
 pub mod curve_points;
 pub mod dsa;
 pub mod ec;
