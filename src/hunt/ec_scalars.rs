@@ -77,6 +77,11 @@ pub(super) struct KeptPlace<'a> {
     pub is_alone: bool,
 }
 
+/// Places that are tried together in a group: of the longest scalars all but a few are passed over for their first byte.
+fn together(group: Group) -> usize {
+    if group == Group::Sec1(Curve::P521) { 32 * BATCH } else { BATCH }
+}
+
 impl Scalars {
     /// None, with room for those of an image of `len` bytes; with more of it where the user asks for a key, and waits.
     #[must_use]
@@ -115,7 +120,12 @@ impl Scalars {
         for (&size, kept) in SIZES.iter().zip(&self.sizes) {
             let known: Vec<&Known> = kept.known().collect();
             for group in targets.groups_of(size) {
-                batches.extend(known.chunks(BATCH).map(|known| Batch { group, known: known.to_vec(), targets, words }));
+                batches.extend(known.chunks(together(group)).map(|known| Batch {
+                    group,
+                    known: known.to_vec(),
+                    targets,
+                    words,
+                }));
             }
             // No number in memory tells that somebody computes on Curve25519, but few places stand alone.
             let unknown = Group::CURVE25519.into_iter().filter(|group| !targets.groups.contains_key(group));
