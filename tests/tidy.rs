@@ -141,6 +141,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("bs58", &["src/detect/text/checks"]),
     ("base16ct", &["src/scan/prefilter/encoded.rs", "src/scan/decode"]),
     ("bzip2", &["src/container"]),
+    ("chacha20", &["src/keys/chacha.rs"]),
     ("clap", &["src/commands"]),
     ("clap_complete", &["src/commands"]),
     ("clap_mangen", &["src/commands"]),

@@ -8,6 +8,7 @@ pub mod asn1;
 pub mod authorities;
 pub mod base_points;
 pub mod certificate;
+pub mod chacha;
 mod curve25519_base;
 pub mod curve_points;
 pub mod dsa;
