@@ -28,7 +28,7 @@ use dumpscrub::span::Span;
 use dumpscrub::window::Window;
 
 const WINDOW: usize = 1 << 20;
-const BATCH: usize = 64;
+const BATCH: usize = 512;
 const ROUNDS: usize = 9;
 
 fn main() {
@@ -43,12 +43,21 @@ fn multiplications() {
         let mut scalars: Vec<Vec<u8>> = (0..BATCH).map(|i| random(curve.size(), i as u64)).collect();
         scalars.iter_mut().for_each(|scalar| scalar[0] &= 1);
         let scalars: Vec<&[u8]> = scalars.iter().map(Vec::as_slice).collect();
-        row(curve.name(), || drop(base_points::sec1(curve, &scalars)));
+        two(
+            curve.name(),
+            || drop(base_points::sec1(curve, &scalars)),
+            || drop(base_points::sec1_one_by_one(curve, &scalars)),
+        );
     }
     let secrets: Vec<[u8; 32]> = (0..BATCH).map(|i| random(32, i as u64).try_into().unwrap()).collect();
-    row("Ed25519, seed", || drop(base_points::ed25519(EdwardsForm::Seed, &secrets)));
-    row("Ed25519, scalar", || drop(base_points::ed25519(EdwardsForm::Scalar, &secrets)));
-    row("X25519", || drop(base_points::x25519(&secrets)));
+    for (what, form) in [("Ed25519, seed", EdwardsForm::Seed), ("Ed25519, scalar", EdwardsForm::Scalar)] {
+        two(
+            what,
+            || drop(base_points::ed25519(form, &secrets)),
+            || drop(base_points::ed25519_one_by_one(form, &secrets)),
+        );
+    }
+    two("X25519", || drop(base_points::x25519(&secrets)), || drop(base_points::x25519_one_by_one(&secrets)));
     println!("and for each test of a point");
     for curve in Curve::ALL {
         let (x, y) = (random(curve.size() - 1, 1), random(curve.size() - 1, 2));
@@ -62,8 +71,19 @@ fn multiplications() {
     }
 }
 
+/// By batches, and as the curves' crates multiply one.
+fn two(what: &str, batched: impl FnMut(), one_by_one: impl FnMut()) {
+    let (new, old) = (cost(batched), cost(one_by_one));
+    println!("{what:<20} {new:>8.2}    one by one {old:>8.2}    {:.1} times as fast", old / new);
+}
+
 fn row(what: &str, mut work: impl FnMut()) {
-    println!("{what:<20} {:>8.2}", median(|| (0..8).for_each(|_| work())) * 1e6 / (8 * BATCH) as f64);
+    println!("{what:<20} {:>8.2}", cost(&mut work));
+}
+
+/// Microseconds for one of a batch.
+fn cost(mut work: impl FnMut()) -> f64 {
+    median(|| (0..2).for_each(|_| work())) * 1e6 / (2 * BATCH) as f64
 }
 
 fn walk(path: &str) {

@@ -141,13 +141,23 @@ const HOMES: &[(&str, &[&str])] = &[
     ("bs58", &["src/detect/text/checks"]),
     ("base16ct", &["src/scan/prefilter/encoded.rs", "src/scan/decode"]),
     ("bzip2", &["src/container"]),
+    ("chacha20", &["src/keys/chacha.rs"]),
     ("clap", &["src/commands"]),
     ("clap_complete", &["src/commands"]),
     ("clap_mangen", &["src/commands"]),
     ("const_oid", &["src/keys"]),
     ("crc32fast", &["src/container", "src/detect/text/checks"]),
     // Big numbers of any length, and numbers of the fields of curves.
-    ("crypto_bigint", &["src/keys/number.rs", "src/keys/curve_points.rs", "src/keys/point_join.rs"]),
+    (
+        "crypto_bigint",
+        &[
+            "src/keys/number.rs",
+            "src/keys/curve_points.rs",
+            "src/keys/point_join.rs",
+            "src/keys/fixed_base.rs",
+            "src/keys/curve25519_base.rs",
+        ],
+    ),
     ("ctr", &["src/keys/shield.rs"]),
     ("der", &["src/keys"]),
     // Keys that are looked for, and the key that signs receipts.

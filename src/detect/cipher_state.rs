@@ -7,11 +7,16 @@
 //! put there. So what stands where the key would stand must look random, and what stands where ChaCha20's counter would
 //! stand must be small: of 2600 programs and libraries of a Debian system none has such a place. What keeps no constant
 //! beside the key (OpenSSL's) is not found.
+//!
+//! SQLite's random generator is a ChaCha20 whose key protects nothing: `sqlite3PrngType` in src/random.c (`u32 s[16]; u8 out[64];
+//! u8 n`, since 3.43). It counts before it makes a block, so `out` is the block of the state that stands before it, where ciphers count
+//! afterwards. That is computed and told as [`Severity::Info`].
 
 use std::ops::Range;
 
 use super::{Candidate, Detector, Hit, Hits, Literal, Reach, Trigger};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
+use crate::keys::chacha;
 use crate::vault::Secret;
 use crate::window::Window;
 
@@ -23,7 +28,9 @@ const CONSTANTS: [&[u8]; 2] = [b"expand 32-byte k", b"expand 16-byte k"];
 /// The third part of Salsa20's constant, which is rare in text.
 const DIAGONAL: [&[u8]; 2] = [b"2-by", b"6-by"];
 /// Bytes of a state.
-const STATE: usize = 64;
+const STATE: usize = chacha::STATE;
+/// Bytes of a generator: its state, the block that it made, how much of it is left, and three bytes of nothing.
+const GENERATOR: usize = 2 * STATE + 4;
 /// Where the third part of Salsa20's constant stands in its state.
 const THIRD: usize = 40;
 
@@ -46,7 +53,7 @@ impl Detector for CipherState {
     }
 
     fn reach(&self) -> Reach {
-        Reach { before: THIRD, after: STATE }
+        Reach { before: THIRD, after: GENERATOR }
     }
 
     fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
@@ -64,7 +71,20 @@ fn chacha(window: &Window<'_>, start: usize, short: bool) -> Option<Hit> {
     let key = key.get(16..)?;
     let secret = key_of(key, short)?;
     // Of 32 or of 64 bits, it stands first, its low byte first: below 2^24 it has counted less than a gigabyte.
-    matches!(rest, [_, _, _, 0, ..]).then(|| hit("ChaCha20", Evidence::Matched, &secret, start + 16..start + 48))
+    let mut hit = matches!(rest, [_, _, _, 0, ..])
+        .then(|| hit("ChaCha20", Evidence::Matched, &secret, start + 16..start + 48))?;
+    if is_generator(state, window.slice(start + STATE..start + GENERATOR)) {
+        hit.severity = Some(Severity::Info);
+        hit.public.add_context(vec!["state of SQLite's random generator".to_owned()]);
+    }
+    Some(hit)
+}
+
+/// Whether what stands behind the state is the block that it makes, and a number of bytes of it.
+fn is_generator(state: &[u8; STATE], behind: &[u8]) -> bool {
+    let Some((out, left)) = behind.split_at_checked(STATE) else { return false };
+    let is_count = matches!(*left, [left, 0, 0, 0] if usize::from(left) <= STATE);
+    is_count && chacha::block(state).is_some_and(|block| block[..] == *out)
 }
 
 fn salsa(window: &Window<'_>, start: usize, short: bool) -> Option<Hit> {
@@ -130,6 +150,30 @@ mod tests {
             assert_eq!(found.secret.identity(), Secret::bytes(&key).identity());
         }
         assert!(hits(&CipherState, &around(&[CONSTANTS[0], &key, &[9; 16]].concat())).is_empty(), "no counter");
+    }
+
+    #[test]
+    fn a_state_with_its_own_block_behind_it_is_a_generator() {
+        for counter in [1_u32, 77, 0x00ff_ffff] {
+            let state = [CONSTANTS[0], &noise(32, 3), &counter.to_le_bytes(), &noise(12, 4)].concat();
+            let block = chacha::block(state.first_chunk().unwrap()).unwrap();
+            let severity =
+                |out: &[u8], left: [u8; 4]| hit(&CipherState, &around(&[&state, out, &left].concat())).severity;
+            for left in [0, 5, 64] {
+                assert_eq!(severity(&*block, [left, 0, 0, 0]), Some(Severity::Info));
+            }
+            assert_eq!(severity(&*block, [65, 0, 0, 0]), None);
+            assert_eq!(severity(&*block, [5, 1, 0, 0]), None);
+            let mut other = block.clone();
+            other[63] ^= 1;
+            assert_eq!(severity(&*other, [5, 0, 0, 0]), None);
+            // A cipher that counts behind each block.
+            let next = [&state[..48], &(counter + 1).to_le_bytes(), &state[52..]].concat();
+            let after = chacha::block(next.first_chunk().unwrap()).unwrap();
+            assert_eq!(severity(&*after, [5, 0, 0, 0]), None);
+            let cut = hit(&CipherState, &[&state[..], &*block].concat());
+            assert_eq!(cut.severity, None, "nothing tells how much is left");
+        }
     }
 
     #[test]

@@ -49,12 +49,19 @@ pub fn points(window: &Window<'_>, grids: &[Grid]) -> Vec<Clue> {
 pub fn seeds_with_keys(window: &Window<'_>, grids: &[Grid]) -> Vec<(Place, Clue)> {
     let look = Look { window, owned: window.owned() };
     let runs = grids.iter().flat_map(|grid| &grid.runs).filter(|run| !run.is_long());
-    let found = runs.flat_map(|run| look.seeds(run)).filter_map(|at| Some((at, look.seed_and_key(at)?)));
+    let halves = runs.flat_map(|run| look.seeds(run)).filter_map(|at| Some((at, look.seed_and_key(at)?)));
+    let (mut seeds, mut keys) = (Zeroizing::new(Vec::new()), Vec::new());
+    for (at, (seed, key)) in halves {
+        seeds.push(*seed);
+        keys.push((at, key));
+    }
+    let publics = base_points::ed25519(EdwardsForm::Seed, &seeds);
     let place = |at: usize| {
         let (bytes, spans) = (Zeroizing::new(window.slice(at..at + 32).to_vec()), window.spans(at..at + 32));
         Place { rank: Rank::Island, shape: Shape::Words, bytes, spans }
     };
-    found.map(|(at, clue)| (place(at), clue)).collect()
+    let found = keys.into_iter().zip(publics).filter(|((_, key), public)| public == key);
+    found.map(|((at, _), public)| (place(at), Clue::CurvePoint { group: Group::Ed25519, public })).collect()
 }
 
 struct Look<'a> {
@@ -100,14 +107,10 @@ impl Look<'_> {
         (start..end).step_by(step).chain(aside).filter(move |at| owned.contains(at))
     }
 
-    /// A seed of Ed25519 and its public key behind it, as most libraries keep a private key.
-    fn seed_and_key(&self, at: usize) -> Option<Clue> {
+    /// What may be a seed of Ed25519 and its public key behind it, as most libraries keep a private key.
+    fn seed_and_key(&self, at: usize) -> Option<(&[u8; 32], &[u8])> {
         let (seed, key) = (self.window.slice(at..at + 32), self.window.slice(at + 32..at + 64));
-        if !(looks_random(seed) && looks_random(key)) {
-            return None;
-        }
-        let own = base_points::ed25519(EdwardsForm::Seed, &[*seed.first_chunk()?]);
-        own.into_iter().find(|own| own == key).map(|public| Clue::CurvePoint { group: Group::Ed25519, public })
+        (looks_random(seed) && looks_random(key)).then(|| Some((seed.first_chunk()?, key)))?
     }
 
     /// `04 X Y`, wherever it begins.

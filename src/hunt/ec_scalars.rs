@@ -5,7 +5,7 @@
 //! so the windows and the threads do not matter. Then each is multiplied by the generator of every group of which a public
 //! key is known, and the result is looked up among all public keys at once, and among the places: whoever has a private key
 //! mostly keeps the point too, as limbs, plain or in Montgomery's form. The budget is there because a multiplication takes
-//! tens of microseconds; what it leaves out is told.
+//! microseconds; what it leaves out is told.
 //!
 //! Scalars are read as limbs (of any width, least significant first), as bytes from the highest, as Java's `int[]` and as
 //! CPython's digits.
@@ -32,8 +32,8 @@ const LIKELY: (usize, u64) = (4096, 64 << 10);
 const OTHERS: (usize, u64) = (256, 1 << 20);
 /// How many times as many where the user asks for a key of a curve.
 const ASKED: usize = 16;
-/// Places that are tried together.
-const BATCH: usize = 64;
+/// Places that are tried together: divisions are made once for all of them.
+const BATCH: usize = 256;
 
 /// Places of the whole image.
 #[derive(Debug)]
@@ -77,6 +77,11 @@ pub(super) struct KeptPlace<'a> {
     pub is_alone: bool,
 }
 
+/// Places that are tried together in a group: of the longest scalars all but a few are passed over for their first byte.
+fn together(group: Group) -> usize {
+    if group == Group::Sec1(Curve::P521) { 32 * BATCH } else { BATCH }
+}
+
 impl Scalars {
     /// None, with room for those of an image of `len` bytes; with more of it where the user asks for a key, and waits.
     #[must_use]
@@ -115,7 +120,12 @@ impl Scalars {
         for (&size, kept) in SIZES.iter().zip(&self.sizes) {
             let known: Vec<&Known> = kept.known().collect();
             for group in targets.groups_of(size) {
-                batches.extend(known.chunks(BATCH).map(|known| Batch { group, known: known.to_vec(), targets, words }));
+                batches.extend(known.chunks(together(group)).map(|known| Batch {
+                    group,
+                    known: known.to_vec(),
+                    targets,
+                    words,
+                }));
             }
             // No number in memory tells that somebody computes on Curve25519, but few places stand alone.
             let unknown = Group::CURVE25519.into_iter().filter(|group| !targets.groups.contains_key(group));

@@ -185,12 +185,18 @@ pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen
 fn known(filter: &Filter, window: &Window<'_>, place: &Place<'_>, seen: &mut Vec<Candidate>) {
     let (full, like) = (Bits::of(place.words, dense::is_dense).without_holes(), Likeness::new(HALVES[0]));
     let odd = Bits::of(place.words, |word| place.order.limb(word) & 1 == 1);
-    for index in odd.and(&full.runs(HALVES[0] - 2), 1).ones() {
+    // A look at the filter misses the cache: code and text are seen for what they are without one, and the looks of a stretch
+    // follow each other with nothing between them, so that the processor waits for many at once.
+    let even = |index: usize| {
+        let least = place.words.get(index..index + HALVES[0]).unwrap_or_default();
+        like.is_even(least).then(|| Some((index, place.order.limb(*least.first()?))))?
+    };
+    let even: Vec<(usize, u64)> = odd.and(&full.runs(HALVES[0] - 2), 1).ones().filter_map(even).collect();
+    let known: Vec<bool> = even.iter().map(|(_, low)| filter.has(*low)).collect();
+    for ((index, _), _) in even.into_iter().zip(known).filter(|(_, known)| *known) {
         let words = place.words.get(index..(index + LONGEST).min(place.words.len())).unwrap_or_default();
         let least = words.get(..HALVES[0]).unwrap_or_default();
-        // A look at the filter misses the cache; code and text are seen for what they are without one.
-        let known = || words.first().is_some_and(|&low| filter.has(place.order.limb(low)));
-        if like.is_even(least) && known() && like.has(least) && window.owned().contains(&(place.start + WORD * index)) {
+        if like.has(least) && window.owned().contains(&(place.start + WORD * index)) {
             seen.push(Zeroizing::new(words.iter().map(|&word| place.order.limb(word)).collect()));
         }
     }
