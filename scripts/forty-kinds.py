@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Plants secrets of forty kinds in a process, dumps it, and says which of them are found.
 
-Each kind is planted five times, each time with another secret made at this run: as a C string, in UTF-16, in base64, with percent
-signs and with backslashes. No two are the same, so none is found because another was. Needs gdb.
+Each kind is planted six times, each time with another secret made at this run: as a C string, in UTF-16, in base64, in hexadecimal
+digits, with percent signs and with backslashes. No two are the same, so none is found because another was. Needs gdb.
 
     scripts/forty-kinds.py [--program target/release/dumpscrub] [--kingfisher PROGRAM] [--redact]
 """
@@ -141,6 +141,7 @@ FORMS = {
     "C string": lambda text: text.encode() + b"\0",
     "UTF-16": lambda text: text.encode("utf-16-le") + b"\0\0",
     "base64": lambda text: base64.b64encode(text.encode()) + b"\0",
+    "hex": lambda text: text.encode().hex().encode() + b"\0",
     "percent": lambda text: b"q=" + urllib.parse.quote(text, safe="").encode() + b"&n=1\0",
     "JSON": lambda text: escaped(text).encode() + b"\0",
 }
