@@ -177,7 +177,7 @@ fn a_dump_that_takes_too_long_or_too_much_goes_to_quarantine() {
     let run = place.sweep();
     assert_eq!(run.outcome("long.dmp"), "quarantined", "{}", run.all);
     assert!(run.reason("long.dmp").contains("within 1 seconds"), "{}", run.all);
-    place.policy("redact", "", "[limits]\nmemory = \"16M\"\n");
+    place.policy("redact", "", "[limits]\nmemory = \"4M\"\n");
     fs::write(place.at("in/b.dmp"), dump().0).unwrap();
     let run = place.sweep();
     assert_eq!(run.outcome("b.dmp"), "quarantined", "{}", run.all);
