@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use super::dense::{self, Bits, WORD};
 use super::islands::{self, Words};
 use super::number_words::{Order, Place};
+use crate::keys::exponent::is_probable_prime;
 use crate::keys::limbs::{self, Dividend, Divisor, LONGEST, Likeness, negated_inverse};
 use crate::keys::number::Number;
 use crate::memory::{AddressSpace, Layout};
@@ -247,7 +248,8 @@ impl Join {
     }
 }
 
-/// Those of `moduli`, most significant byte first, that one of `primes` divides. Half their limbs is what the primes have.
+/// Those of `moduli`, most significant byte first, that one of `primes` divides, and both that and the quotient may be prime: what
+/// private arithmetic leaves behind is also a prime times any number. Half their limbs is what the primes have.
 pub fn products<'l>(moduli: impl Iterator<Item = &'l [u64]>, primes: impl Iterator<Item = &'l [u64]>) -> Vec<Vec<u8>> {
     let mut moduli = moduli.peekable();
     if moduli.peek().is_none() {
@@ -260,9 +262,14 @@ pub fn products<'l>(moduli: impl Iterator<Item = &'l [u64]>, primes: impl Iterat
         // The exponent plays no part in a division.
         let dividend = Dividend::new(&n, &Number::from(3))?;
         let mut divisors = primes.iter().filter(|(prime, _)| dividend.may_be_divided_by(prime));
-        divisors.any(|(_, limbs)| n.is_multiple_of(&limbs::to_number(limbs))).then(|| n.to_be())
+        divisors.any(|(_, limbs)| is_product_of_primes(&n, &limbs::to_number(limbs))).then(|| n.to_be())
     });
     divided.collect()
+}
+
+fn is_product_of_primes(n: &Number, prime: &Number) -> bool {
+    let quotient = n.div_rem(prime).filter(|(_, rest)| rest.is_zero());
+    quotient.is_some_and(|(other, _)| is_probable_prime(prime) && is_probable_prime(&other))
 }
 
 #[cfg(test)]
@@ -278,6 +285,21 @@ mod tests {
         let [p, q] = key.primes() else { panic!() };
         let (p, q) = (Number::from_be(&p.to_be_bytes()), Number::from_be(&q.to_be_bytes()));
         RsaNumbers::from_primes(p, q, Number::from(65537), None).unwrap()
+    }
+
+    fn limbs_of(number: &Number) -> Vec<u64> {
+        let bytes = number.to_be();
+        bytes.rchunks(8).map(|limb| limb.iter().fold(0, |limb, byte| limb << 8 | u64::from(*byte))).collect()
+    }
+
+    #[test]
+    fn a_prime_times_any_number_is_no_modulus() {
+        // As CRT leaves it behind: q times what is no prime, but has no small divisor either.
+        let (key, other) = (key(2048), key(1024));
+        let told =
+            |n: &Number| products([limbs_of(n).as_slice()].into_iter(), [limbs_of(&key.p).as_slice()].into_iter());
+        assert_eq!(told(&key.n), [key.n.to_be()]);
+        assert!(told(&key.p.times(&other.n)).is_empty());
     }
 
     /// Limbs as a library keeps them: in a chunk of their own, and the constant in a structure of pointers elsewhere.

@@ -4,34 +4,36 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-/// Calls `found` for every place in `run` where a DER INTEGER of a key structure may start: tag 02 followed by a version's
-/// length (01), a long form (81, 82) or 64 or 65 bytes (the primes of RSA-1024).
+/// Calls `found` for every place in `run` where a DER INTEGER of a key structure may start: tag 02 followed by a version of 0
+/// or 1, by a length in its shortest long form (81 80 to 81 ff, 82 01 00 to 82 1f ff), or by 64 or 65 bytes (the primes of RSA-1024).
 pub fn der_integers(bytes: &[u8], run: Range<usize>, mut found: impl FnMut(usize)) {
     const BLOCK: usize = 256;
     let mut at = run.start;
     while at < run.end {
         let end = (at + BLOCK).min(run.end);
-        let here = bytes.get(at..end).unwrap_or_default();
-        let next = bytes.get(at + 1..(end + 1).min(bytes.len())).unwrap_or_default();
-        if block_has_integer(here, next) {
-            let pairs = here.iter().zip(next).enumerate();
-            pairs.filter(|(_, (a, b))| is_integer(**a, **b)).for_each(|(i, _)| found(at + i));
+        let behind = |n: usize| bytes.get(at + n..(end + n).min(bytes.len())).unwrap_or_default();
+        let heads = [behind(0), behind(1), behind(2)];
+        if block_has_integer(heads) {
+            let [tags, lengths, firsts] = heads;
+            let places = tags.iter().zip(lengths).zip(firsts).zip(at..);
+            places.filter(|(((a, b), c), _)| is_integer(**a, **b, **c)).for_each(|(_, at)| found(at));
         }
         at = end;
     }
 }
 
-pub(super) fn is_integer(tag: u8, length: u8) -> bool {
-    (tag == 2) & ((length == 1) | (length & 0xfe == 0x40) | (length == 0x81) | (length == 0x82))
+/// Whether the tag, the length's first byte and what follows may begin such an INTEGER.
+#[inline(always)]
+pub(super) fn is_integer(tag: u8, length: u8, next: u8) -> bool {
+    let version = (length == 1) & (next <= 1);
+    let prime = length & 0xfe == 0x40;
+    let long = (length == 0x81) & (next >= 0x80) | (length == 0x82) & (next.wrapping_sub(1) < 0x1f);
+    (tag == 2) & (version | prime | long)
 }
 
 /// Whether `is_integer` holds anywhere: written without branches so that it becomes vector code.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.2"))]
-fn block_has_integer(here: &[u8], next: &[u8]) -> bool {
-    let pairs = here.iter().zip(next);
-    pairs.fold(0_u8, |any, (&a, &b)| {
-        let tag = u8::from(a == 2);
-        let length = u8::from(b == 1) | u8::from(b & 0xfe == 0x40) | u8::from(b == 0x81) | u8::from(b == 0x82);
-        any | (tag & length)
-    }) != 0
+fn block_has_integer([tags, lengths, nexts]: [&[u8]; 3]) -> bool {
+    let heads = tags.iter().zip(lengths).zip(nexts);
+    heads.fold(0_u8, |any, ((&tag, &length), &next)| any | u8::from(is_integer(tag, length, next))) != 0
 }

@@ -50,6 +50,9 @@ pub struct Letters {
     letters: zeroize::Zeroizing<Vec<u8>>,
     parts: Vec<Part>,
     runs: Vec<usize>,
+    /// Where what was looked at ends, and the last run that was read.
+    next: usize,
+    floor: usize,
 }
 
 /// Letters that stand side by side; or one that is escaped, and then `width` is how many bytes spell it.
@@ -90,13 +93,16 @@ impl Letters {
         self.letters.clear();
         self.parts.clear();
         self.runs.clear();
+        (self.next, self.floor) = (0, 0);
     }
 
     /// Adds the runs that have a word in `range`. Ranges come in order. With marks, parts that have none are passed over.
     pub fn add(&mut self, bytes: &[u8], range: Range<usize>, marks: Option<&Marks>) {
         let mut classes = [0; BLOCK];
-        let mut at = range.start;
-        let mut floor = at;
+        // Where this goes on, a run may begin before it.
+        let mut floor = if range.start == self.next { self.floor } else { self.floor.max(range.start) };
+        let first = range.start.max(floor);
+        let mut at = first;
         while at < range.end {
             let end = (at + BLOCK).min(range.end);
             if marks.is_some_and(|marks| !marks.of(at..end).contains(&1)) {
@@ -114,9 +120,10 @@ impl Letters {
                 let around = [i.checked_sub(1), Some(i + 1)].map(|i| i.and_then(|i| words.get(i)));
                 floor = short(bytes, word, around).unwrap_or_else(|| self.add_run(bytes, word, floor));
             }
-            // Words stand at multiples of their length from where the range begins.
-            at = end.max(range.start + (floor - range.start).div_ceil(WORD) * WORD);
+            // Words stand at multiples of their length from the first one.
+            at = end.max(first + floor.saturating_sub(first).div_ceil(WORD) * WORD);
         }
+        (self.next, self.floor) = (range.end, floor);
     }
 
     /// Adds the run that has the letter at `at` and begins at `floor` or behind it; tells where it ends.

@@ -194,17 +194,26 @@ impl Prefilter {
         let texts = deeper || !self.targets.is_empty();
         // What is encoded is decoded as a whole, so the margins count too.
         let longest = owned.end.saturating_add(2 * self.literals.longest()).min(bytes.len());
-        let seen = if deeper { 0..bytes.len() } else { owned.start..longest };
-        let seen = if texts { busy_runs(bytes, seen, self.literals.longest().max(2), &mut 0) } else { Vec::new() };
-        seen.into_iter().for_each(|run| self.texts(bytes, run, deeper, found));
-        let runs = busy_runs(bytes, owned.clone(), self.literals.longest().max(2), &mut found.constant);
-        for run in runs.into_iter().flat_map(tiles) {
-            self.plain(bytes, run.clone(), found);
+        let seen = match (texts, deeper) {
+            (true, true) => 0..bytes.len(),
+            (true, false) => owned.start..longest,
+            (false, _) => owned.clone(),
+        };
+        let runs = busy_runs(bytes, seen, self.literals.longest().max(2), &owned, &mut found.constant);
+        for tile in runs.into_iter().flat_map(tiles) {
+            if texts {
+                self.texts(bytes, tile.clone(), deeper, found);
+            }
+            let own = tile.start.max(owned.start)..tile.end.min(owned.end);
+            if own.is_empty() {
+                continue;
+            }
+            self.plain(bytes, own.clone(), found);
             if !self.der.is_empty() {
-                der_integers(bytes, run.clone(), |at| tell(&self.der, at, found));
+                der_integers(bytes, own.clone(), |at| tell(&self.der, at, found));
             }
             if !self.aes.is_empty() {
-                aes_words(bytes, run.clone(), |at| tell(&self.aes, at, found));
+                aes_words(bytes, own, |at| tell(&self.aes, at, found));
             }
         }
         self.wide(bytes, &owned, found);

@@ -24,6 +24,8 @@ const STRIDE: usize = 32;
 pub struct Narrow {
     letters: Vec<u8>,
     runs: Vec<Run>,
+    /// Where the last run ends.
+    next: usize,
 }
 
 /// Where the letters of one run begin, among the letters and in the window.
@@ -49,11 +51,12 @@ impl Narrow {
     pub fn clear(&mut self) {
         self.letters.clear();
         self.runs.clear();
+        self.next = 0;
     }
 
-    /// Adds the runs that begin in `range` and are made of `alphabet`, which zero is not part of.
+    /// Adds the runs that begin in `range` and are made of `alphabet`, which zero is not part of. Ranges come in order.
     pub fn add(&mut self, bytes: &[u8], range: Range<usize>, alphabet: &RangeInclusive<u8>) {
-        let mut at = range.start;
+        let mut at = range.start.max(self.next);
         while at < range.end {
             let end = (at + BLOCK).min(range.end);
             let block = bytes.get(at..(end + SHORTEST - 1).min(bytes.len())).unwrap_or_default();
@@ -111,7 +114,8 @@ impl Narrow {
             len += 2;
         }
         self.letters.push(0);
-        at + len.saturating_sub(1)
+        self.next = at + len.saturating_sub(1);
+        self.next
     }
 }
 

@@ -109,7 +109,7 @@ impl Propagation {
         let mut found =
             Found { propagation: self, window, known: HashMap::new(), most_known: KNOWN, ranges: Vec::new() };
         let mut constant = 0;
-        for run in prefilter::busy_runs(window.bytes(), window.owned(), self.lead, &mut constant) {
+        for run in prefilter::busy_runs(window.bytes(), window.owned(), self.lead, &window.owned(), &mut constant) {
             if !self.grams.is_empty() {
                 self.probe(run.clone(), window, &mut found);
             }
