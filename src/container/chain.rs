@@ -181,8 +181,9 @@ fn give<'a, F: Frame<'a>>(
     if let Some(end) = end {
         chain.state = State::Done(Some(end));
     }
-    if let State::Done(Some(end)) = chain.state {
-        let mut at = 0;
+    // What was decoded behind a cut depends on how far the decoder was ahead.
+    if let (None, State::Done(Some(end))) = (&spool.cut, &chain.state) {
+        let (mut at, end) = (0, *end);
         for skipped in chain.skipped {
             peel.cover(Span::between(at, skipped.from()));
             at = skipped.end();
