@@ -189,6 +189,12 @@ impl End {
 
 /// The directory and what stands behind it.
 fn finish(old: &Image, end: &End, placed: &[Placed<'_>], out: &mut Out<'_>) -> Result<()> {
+    // By the directory's length its records may be elsewhere; what stands before it is not copied with it.
+    let wide = end.wide.into_iter().flat_map(|(record, locator)| [record, locator]);
+    let mut parts = placed.iter().map(|member| member.entry.record).chain(wide).chain([end.record]);
+    if parts.any(|part| part < end.directory) {
+        return Err(refused("its directory does not stand where its end says"));
+    }
     let (start, shift) = (out.at, out.at.wrapping_sub(end.directory));
     out.copy(old, Span::between(end.directory, old.len()))?;
     let moved = |at: u64| at.wrapping_add(shift);
