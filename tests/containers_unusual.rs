@@ -268,6 +268,21 @@ fn a_zip_behind_a_program_is_unpacked() {
     is_a_gap("a dump", &dump, "a dump with a zip archive behind it");
 }
 
+/// A fuzzer found it: the record stands before where the directory is said to begin, so it is not copied with the directory.
+#[test]
+fn a_zip_whose_end_is_wrong_about_its_directory_is_not_packed_again() {
+    let mut bytes = zip(&deflate(&content()), deflated());
+    let at = bytes.len() - 6;
+    let told = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    bytes[at..at + 4].copy_from_slice(&(told + 40).to_le_bytes());
+    let settings = Settings::default();
+    let tree = container::tree(Image::from_bytes("x", bytes), &settings).unwrap();
+    let new = tree.leaves.iter().enumerate().filter(|(_, leaf)| leaf.shell.is_none());
+    let new = new.map(|(number, _)| (number, Image::from_bytes("new", vec![0; 9]))).collect();
+    let refused = tree.pack(&new, &mut container::create(&settings.folder).unwrap(), &settings);
+    assert!(refused.unwrap_err().to_string().contains("does not stand where its end says"));
+}
+
 #[test]
 fn tars_of_old_and_odd_programs_are_read() {
     let content = content();
