@@ -272,9 +272,10 @@ fn a_zip_behind_a_program_is_unpacked() {
 #[test]
 fn a_zip_whose_end_is_wrong_about_its_directory_is_not_packed_again() {
     let mut bytes = zip(&deflate(&content()), deflated());
-    let at = bytes.len() - 6;
-    let told = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
-    bytes[at..at + 4].copy_from_slice(&(told + 40).to_le_bytes());
+    let end = bytes.split_off(bytes.len() - 6);
+    let (told, rest) = end.split_first_chunk().unwrap();
+    bytes.extend((u32::from_le_bytes(*told) + 40).to_le_bytes());
+    bytes.extend(rest);
     let settings = Settings::default();
     let tree = container::tree(Image::from_bytes("x", bytes), &settings).unwrap();
     let new = tree.leaves.iter().enumerate().filter(|(_, leaf)| leaf.shell.is_none());
