@@ -1,8 +1,8 @@
 //! Text of base64 and hexadecimal digits, joined: the letters of every long run of it, with a map back to where they stand.
 //!
-//! Literals are looked for in their encoded spellings among these letters only, so the plain search does not pay for them.
+//! What is encoded is looked for among these letters only: text, and the spellings of what is none.
 //! A run goes on over line breaks and over letters that are escaped (`%2B`, `\/`, `\u002b`), and both alphabets are written
-//! as one, so each spelling is searched once and never cut by the end of a line. A run is seen where [`SHORTEST`] letters
+//! as one, so nothing is looked for twice or cut by the end of a line. A run is seen where [`SHORTEST`] letters
 //! follow each other: 12 bytes in base64, 8 in hexadecimal, about the shortest token there is.
 
 use std::ops::Range;
