@@ -34,11 +34,12 @@ use crate::detect::{Candidate, Detector, Literal, Trigger};
 
 use aes_words::aes_words;
 use encoded::{DER_HEADS, Encoded};
+use encoded_text::encoded_texts;
 use literals::Literals;
 use marks::Marks;
 
 pub use encoded::Code;
-pub use encoded_text::{EncodedText, digits_around, encoded_texts};
+pub use encoded_text::{EncodedText, digits_around};
 pub use integers::der_integers;
 pub use letters::Letters;
 pub use pages::busy_runs;
