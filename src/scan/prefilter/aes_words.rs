@@ -27,10 +27,13 @@ const SEEN: usize = BLOCK + REACH;
 ///
 /// Every run of sums of a schedule has such a place in it, on any grid: at its first byte, or one to three behind.
 pub fn aes_words(bytes: &[u8], run: Range<usize>, mut found: impl FnMut(usize)) {
-    let mut words = [0; SEEN];
     for at in run.clone().step_by(WORD * BLOCK) {
-        fill(bytes, at, &mut words);
-        if has_pair(&words) {
+        let before = at.checked_sub(WORD).and_then(|from| bytes.get(from..));
+        let words = before.and_then(|rest| rest.as_chunks().0.first_chunk());
+        let edge = || padded(bytes, at);
+        let (words, edge) = words.map_or_else(|| (None, Some(edge())), |words| (Some(words), None));
+        let Some(words) = words.or(edge.as_ref()) else { continue };
+        if has_pair(words) {
             let places = words.windows(REACH + 1).take(BLOCK).zip((at..run.end).step_by(WORD));
             places.filter(|(words, _)| is_pair(words)).for_each(|(_, at)| found(at));
         }
@@ -38,25 +41,26 @@ pub fn aes_words(bytes: &[u8], run: Range<usize>, mut found: impl FnMut(usize)) 
 }
 
 /// The words from the one before `at` on. Outside of `bytes` there are zeros, which no test passes.
-fn fill(bytes: &[u8], at: usize, words: &mut [u32; SEEN]) {
-    let seen = at.checked_sub(WORD).and_then(|from| bytes.get(from..from + WORD * SEEN));
-    if let Some(seen) = seen {
-        words.iter_mut().zip(seen.as_chunks().0).for_each(|(word, bytes)| *word = u32::from_ne_bytes(*bytes));
-        return;
-    }
-    for (i, word) in words.iter_mut().enumerate() {
-        let byte = |k: usize| (at + WORD * i + k).checked_sub(WORD).and_then(|at| bytes.get(at)).copied();
-        *word = u32::from_ne_bytes([0, 1, 2, 3].map(|k| byte(k).unwrap_or(0)));
-    }
+fn padded(bytes: &[u8], at: usize) -> [[u8; WORD]; SEEN] {
+    let byte = |at: usize| at.checked_sub(WORD).and_then(|at| bytes.get(at)).copied().unwrap_or(0);
+    let mut words = [[0; WORD]; SEEN];
+    words.as_flattened_mut().iter_mut().zip(at..).for_each(|(word, at)| *word = byte(at));
+    words
+}
+
+fn word(bytes: [u8; WORD]) -> u32 {
+    u32::from_ne_bytes(bytes)
 }
 
 /// Whether `is_pair` may hold anywhere. Written without branches so that it becomes vector code; where it says yes it may be
 /// wrong, because one word passes for one key size and the next for another.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
-fn has_pair(words: &[u32; SEEN]) -> bool {
+fn has_pair(words: &[[u8; WORD]; SEEN]) -> bool {
     let (mut sums, mut mixed) = ([0_u32; BLOCK + 1], 0_u32);
     for (sum, words) in sums.iter_mut().zip(words.windows(REACH)) {
         let &[before, w0, w1, w2, w3, w4, w5, w6, w7, w8, _, w10] = words else { continue };
+        let [before, w0, w1, w2, w3] = [before, w0, w1, w2, w3].map(word);
+        let [w4, w5, w6, w7, w8, w10] = [w4, w5, w6, w7, w8, w10].map(word);
         // Where one of three is zero the sum says only that the other two are equal, which memory is full of.
         let zero = |word: u32| u32::from(word == 0);
         let (s4, s6, s8) = (w0 ^ w4, w0 ^ w6, w0 ^ w8);
@@ -71,8 +75,9 @@ fn has_pair(words: &[u32; SEEN]) -> bool {
 }
 
 /// Whether the words from the second on pass one test, and those from the third on too.
-fn is_pair(words: &[u32]) -> bool {
-    let &[before, w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, _] = words else { return false };
+fn is_pair(words: &[[u8; WORD]]) -> bool {
+    let Some(words) = words.first_chunk::<{ REACH + 1 }>() else { return false };
+    let [before, w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, _] = words.map(word);
     let sum = |a: u32, b: u32, c: u32| a ^ b ^ c == 0 && a != 0 && b != 0 && c != 0;
     sum(w0, w4, w3) && sum(w1, w5, w4)
         || sum(w0, w6, w5) && sum(w1, w7, w6)
@@ -101,7 +106,7 @@ mod tests {
         let word = |at: isize, k: isize| {
             let byte =
                 |i: isize| usize::try_from(at + 4 * k + i).ok().and_then(|at| bytes.get(at)).copied().unwrap_or(0);
-            u32::from_ne_bytes([byte(0), byte(1), byte(2), byte(3)])
+            [byte(0), byte(1), byte(2), byte(3)]
         };
         let words = |at: usize| (-1..12).map(|k| word(at as isize, k)).collect::<Vec<_>>();
         run.step_by(4).filter(|&at| is_pair(&words(at))).collect()

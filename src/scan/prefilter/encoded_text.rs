@@ -88,10 +88,15 @@ impl Way {
         let near = at.saturating_sub(AROUND)..(at + AROUND).min(letters.letters().len());
         let run = match self.code {
             Code::Base64 => letters.run_of(at),
-            Code::Hex => {
-                let digits = digits_around(letters.letters().get(near.clone()).unwrap_or_default(), at - near.start);
-                near.start + digits.start..near.start + digits.end
-            }
+            Code::Hex => match self.open.clone().filter(|open| open.contains(&at)) {
+                // These are digits as far as they go.
+                Some(open) => open.start..digits_from(letters.letters().get(..near.end).unwrap_or_default(), open.end),
+                None => {
+                    let digits =
+                        digits_around(letters.letters().get(near.clone()).unwrap_or_default(), at - near.start);
+                    near.start + digits.start..near.start + digits.end
+                }
+            },
         };
         let start = near.start.max(run.start);
         let start = start + (at - start) % group;
@@ -110,11 +115,29 @@ fn tell(code: Code, letters: Option<Range<usize>>, into: &mut Vec<EncodedText>) 
     into.extend(letters.map(|letters| EncodedText { code, letters }));
 }
 
+/// Digits that are looked at together.
+const DIGITS: usize = 32;
+
 /// The hexadecimal digits around the letter at `at`.
 pub fn digits_around(letters: &[u8], at: usize) -> Range<usize> {
-    let (head, tail) = letters.split_at_checked(at).unwrap_or((letters, &[]));
-    let start = head.iter().rposition(|b| !b.is_ascii_hexdigit()).map_or(0, |i| i + 1);
-    start..at + tail.iter().position(|b| !b.is_ascii_hexdigit()).unwrap_or(tail.len())
+    let head = letters.get(..at).unwrap_or(letters);
+    let whole = head.as_rchunks().1.iter().rev().take_while(|part| are_digits(part)).count() * DIGITS;
+    let before = whole + head.iter().rev().skip(whole).take_while(|letter| letter.is_ascii_hexdigit()).count();
+    head.len() - before..digits_from(letters, at)
+}
+
+/// Where the hexadecimal digits end that stand at `at` and behind it.
+fn digits_from(letters: &[u8], at: usize) -> usize {
+    let tail = letters.get(at..).unwrap_or_default();
+    let whole = tail.as_chunks().0.iter().take_while(|part| are_digits(part)).count() * DIGITS;
+    at + whole + tail.iter().skip(whole).take_while(|letter| letter.is_ascii_hexdigit()).count()
+}
+
+/// Without a branch for each, so that it becomes vector code.
+fn are_digits(letters: &[u8; DIGITS]) -> bool {
+    let digit =
+        |letter: u8| u8::from(letter.wrapping_sub(b'0') < 10) | u8::from((letter | 0x20).wrapping_sub(b'a') < 6);
+    letters.iter().fold(1, |all, &letter| all & digit(letter)) == 1
 }
 
 /// The letters from `at` on; behind the last one there are zeros.
@@ -291,6 +314,17 @@ mod tests {
                 }
                 prop_assert_eq!(any, hits.base64.contains(&1) || hits.hex.contains(&1));
             }
+        }
+    }
+
+    #[test]
+    fn digits_are_told_as_one_by_one() {
+        assert!((0..=u8::MAX).all(|byte| are_digits(&[byte; DIGITS]) == byte.is_ascii_hexdigit()));
+        let text = [vec![b'x'; 3], vec![b'7'; 3 * DIGITS], vec![b'g'; 40]].concat();
+        for at in 0..=text.len() {
+            let head = text[..at].iter().rev().take_while(|b| b.is_ascii_hexdigit()).count();
+            let tail = text[at..].iter().take_while(|b| b.is_ascii_hexdigit()).count();
+            assert_eq!(digits_around(&text, at), at - head..at + tail, "{at}");
         }
     }
 

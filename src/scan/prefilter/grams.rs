@@ -111,16 +111,17 @@ impl Grams {
 
     /// Looks at a group of places of which the bitmap may have one.
     fn look(&self, bytes: &[u8], group: usize, range: &Range<usize>, found: &mut impl FnMut(u32, usize)) {
-        let mut seen = [0; GROUP + GRAM - 1];
-        let rest = bytes.get(group..).unwrap_or_default();
-        match rest.first_chunk() {
-            Some(rest) => seen = *rest,
-            // A zero is in no gram.
-            None => seen.iter_mut().zip(rest).for_each(|(seen, byte)| *seen = *byte),
-        }
-        for (gram, at) in seen.windows(GRAM).zip(group..) {
-            if bit(&self.bitmap, gram_of(gram)) == 1 && is_text_gram(gram) {
-                self.compare(bytes, at, gram_of(gram), range, found);
+        let seen = word_at(bytes, group);
+        // Bytes shifted out of one word: reading each gram by itself would wait for the word to be written.
+        let gram_at = |place: usize| (seen >> (8 * place)) as u32;
+        // Mostly it is one of them: which one is worked out without guessing.
+        let mut hits = (0..GROUP).fold(0, |hits, place| hits | bit(&self.bitmap, gram_at(place)) << place);
+        while hits != 0 {
+            let place = hits.trailing_zeros() as usize;
+            hits &= hits - 1;
+            let gram = gram_at(place);
+            if is_text_gram(&gram.to_le_bytes()) {
+                self.compare(bytes, group + place, gram, range, found);
             }
         }
     }
@@ -149,6 +150,18 @@ fn is_text_gram(gram: &[u8]) -> bool {
 
 fn gram_of(bytes: &[u8]) -> u32 {
     bytes.first_chunk().map_or(0, |gram| u32::from_le_bytes(*gram))
+}
+
+/// The bytes of a group and those behind it that its grams reach to. Behind the last byte there are zeros, which are in no gram.
+#[inline]
+fn word_at(bytes: &[u8], group: usize) -> u64 {
+    let rest = bytes.get(group..).unwrap_or_default();
+    let padded = || {
+        let mut seen = [0; 8];
+        seen.iter_mut().zip(rest).for_each(|(seen, byte)| *seen = *byte);
+        seen
+    };
+    u64::from_le_bytes(rest.first_chunk().copied().unwrap_or_else(padded))
 }
 
 /// Fibonacci hashing: the high bits of the product depend on all bits of the gram.

@@ -10,9 +10,6 @@ use multiversion::multiversion;
 /// Bytes that are tested for a run's begin at once.
 const BLOCK: usize = 256;
 
-/// Bytes of a block with a run that are tested for its begin next.
-const PART: usize = 32;
-
 /// Bytes from the first letter of the shortest run to its last: `l 0 i 0 t`.
 const SHORTEST: usize = 5;
 
@@ -56,12 +53,13 @@ impl Narrow {
 
     /// Adds the runs that begin in `range` and are made of `alphabet`, which zero is not part of. Ranges come in order.
     pub fn add(&mut self, bytes: &[u8], range: Range<usize>, alphabet: &RangeInclusive<u8>) {
+        let mut begins = [0; BLOCK];
         let mut at = range.start.max(self.next);
         while at < range.end {
             let end = (at + BLOCK).min(range.end);
             let block = bytes.get(at..(end + SHORTEST - 1).min(bytes.len())).unwrap_or_default();
-            at = if has_run(block, *alphabet.start(), *alphabet.end()) {
-                self.add_of_block(bytes, at..end, alphabet)
+            at = if has_run(block, *alphabet.start(), *alphabet.end(), &mut begins) {
+                self.add_of_block(bytes, at..end, alphabet, &begins)
             } else {
                 end
             };
@@ -69,21 +67,20 @@ impl Narrow {
     }
 
     /// Adds the runs that begin in a block, and tells where to go on.
-    fn add_of_block(&mut self, bytes: &[u8], block: Range<usize>, alphabet: &RangeInclusive<u8>) -> usize {
+    fn add_of_block(
+        &mut self,
+        bytes: &[u8],
+        block: Range<usize>,
+        alphabet: &RangeInclusive<u8>,
+        begins: &[u8; BLOCK],
+    ) -> usize {
         let mut at = block.start;
-        while at < block.end {
-            let part = bytes.get(at..(at + PART + SHORTEST - 1).min(bytes.len())).unwrap_or_default();
-            let begin = if has_run(part, *alphabet.start(), *alphabet.end()) {
-                part.windows(SHORTEST).position(|head| head.first_chunk().is_some_and(|head| is_run(head, alphabet)))
-            } else {
-                None
-            };
-            at = match begin.map(|begin| at + begin).filter(|begin| *begin < block.end) {
-                Some(begin) => self.add_run(bytes, begin, alphabet),
-                None => (at + PART).min(block.end),
-            };
+        while let Some(rest) = begins.get(at - block.start..block.len())
+            && let Some(begin) = memchr::memchr(1, rest)
+        {
+            at = self.add_run(bytes, at + begin, alphabet);
         }
-        at
+        at.max(block.end)
     }
 
     /// Adds the run that begins at `at`, and tells where its last letter ends. Runs do not overlap: where one has letters
@@ -119,20 +116,18 @@ impl Narrow {
     }
 }
 
-fn is_run(head: &[u8; SHORTEST], alphabet: &RangeInclusive<u8>) -> bool {
-    let [a, b, c, d, e] = head;
-    *b == 0 && *d == 0 && alphabet.contains(a) && alphabet.contains(c) && alphabet.contains(e)
-}
-
-/// Whether a run begins anywhere but in the last bytes: written without branches so that it becomes vector code.
+/// Whether a run begins anywhere but in the last bytes, and 1 for each place where one does: written without branches so that it
+/// becomes vector code.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.2"))]
-fn has_run(block: &[u8], low: u8, high: u8) -> bool {
+fn has_run(block: &[u8], low: u8, high: u8, begins: &mut [u8; BLOCK]) -> bool {
     let letter = |b: u8| u8::from(b.wrapping_sub(low) <= high.wrapping_sub(low));
     let behind = |n: usize| block.get(n..).unwrap_or_default();
     let letters = block.iter().zip(behind(2)).zip(behind(4));
     let zeros = behind(1).iter().zip(behind(3));
-    letters.zip(zeros).fold(0_u8, |any, (((&a, &c), &e), (&b, &d))| {
-        any | (letter(a) & letter(c) & letter(e) & u8::from(b == 0) & u8::from(d == 0))
+    begins.fill(0);
+    begins.iter_mut().zip(letters.zip(zeros)).fold(0_u8, |any, (begin, (((&a, &c), &e), (&b, &d)))| {
+        *begin = letter(a) & letter(c) & letter(e) & u8::from(b == 0) & u8::from(d == 0);
+        any | *begin
     }) != 0
 }
 
