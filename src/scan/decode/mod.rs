@@ -32,6 +32,13 @@ pub trait Source {
     /// The first byte that begins at `at` of the window or behind it.
     fn first_from(&self, at: usize) -> usize {
         let (mut low, mut high) = (0, self.bytes().len());
+        // Mostly it is all of the bytes or none.
+        if high == 0 || self.start(0) >= at {
+            return 0;
+        }
+        if self.start(high - 1) < at {
+            return high;
+        }
         while low < high {
             let middle = low + (high - low) / 2;
             if self.start(middle) < at {

@@ -42,9 +42,15 @@ pub fn aes_words(bytes: &[u8], run: Range<usize>, mut found: impl FnMut(usize)) 
 
 /// The words from the one before `at` on. Outside of `bytes` there are zeros, which no test passes.
 fn padded(bytes: &[u8], at: usize) -> [[u8; WORD]; SEEN] {
-    let byte = |at: usize| at.checked_sub(WORD).and_then(|at| bytes.get(at)).copied().unwrap_or(0);
     let mut words = [[0; WORD]; SEEN];
-    words.as_flattened_mut().iter_mut().zip(at..).for_each(|(word, at)| *word = byte(at));
+    // At the begin of the bytes the first word, or a part of it, is outside.
+    let outside = WORD.saturating_sub(at);
+    let seen = bytes.get(at.saturating_sub(WORD)..).unwrap_or_default();
+    let into = words.as_flattened_mut().get_mut(outside..).unwrap_or_default();
+    let len = seen.len().min(into.len());
+    if let (Some(into), Some(seen)) = (into.get_mut(..len), seen.get(..len)) {
+        into.copy_from_slice(seen);
+    }
     words
 }
 

@@ -181,9 +181,47 @@ fn nibble(letter: u8) -> u8 {
 /// Writes down where text begins in a block, and tells whether any does.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
 fn look(seen: &[u8; SEEN], hits: &mut Hits) -> bool {
-    hits.base64 = base64_hits(seen);
-    hits.hex = hex_hits(seen);
-    hits.base64.iter().zip(&hits.hex).fold(0, |any, (base64, hex)| any | base64 | hex) != 0
+    // Few blocks pass these, which cost a half of what the tests cost.
+    let (base64, hex) = (may_be_base64(seen), may_be_hex(seen));
+    hits.base64 = if base64 { base64_hits(seen) } else { [0; BLOCK] };
+    hits.hex = if hex { hex_hits(seen) } else { [0; BLOCK] };
+    (base64 | hex) && hits.base64.iter().zip(&hits.hex).fold(0, |any, (base64, hex)| any | base64 | hex) != 0
+}
+
+/// Whether three groups of base64 in a row decode to bytes below 128 anywhere in a block.
+#[inline(always)]
+fn may_be_base64(seen: &[u8; SEEN]) -> bool {
+    let mut digits = [0; SEEN];
+    digits.iter_mut().zip(seen).for_each(|(digit, &letter)| *digit = sextet(letter));
+    let mut groups = [0_u8; GROUPS];
+    let [a, b, c, d] = [0, 1, 2, 3].map(|i| part::<{ SEEN - 3 }>(&digits, i).iter());
+    for (group, ((&a, &b), (&c, &d))) in groups.iter_mut().zip(a.zip(b).zip(c.zip(d))) {
+        // The highest bits of the three bytes, and what is no digit at all.
+        *group = (a & 0xe0) | (b & 0xc8) | (c & 0xc2) | (d & 0xc0);
+    }
+    let [group, group_4, group_8] = [0, 4, 8].map(|i| part::<BLOCK>(&groups, i).iter());
+    group.zip(group_4.zip(group_8)).fold(0, |any, (a, (b, c))| any | u8::from(a | b | c == 0)) != 0
+}
+
+/// Whether eight pairs of hexadecimal digits in a row stand for bytes below 128 anywhere in a block.
+#[inline(always)]
+fn may_be_hex(seen: &[u8; SEEN]) -> bool {
+    let mut pairs = [0_u8; GROUPS];
+    let [high, low] = [0, 1].map(|i| part::<{ SEEN - 1 }>(seen, i).iter());
+    for (pair, (&high, &low)) in pairs.iter_mut().zip(high.zip(low)) {
+        *pair = u8::from(high.wrapping_sub(b'0') < 8) & is_digit(low);
+    }
+    // Two at a time: then four, then eight.
+    let (mut two, mut four) = ([0_u8; BLOCK + 12], [0_u8; BLOCK + 8]);
+    let both = |(one, (a, b)): (&mut u8, (&u8, &u8))| *one = a & b;
+    two.iter_mut().zip(pairs.iter().zip(pairs.iter().skip(2))).for_each(both);
+    four.iter_mut().zip(two.iter().zip(two.iter().skip(4))).for_each(both);
+    four.iter().zip(four.iter().skip(8)).fold(0, |any, (a, b)| any | a & b) != 0
+}
+
+#[inline(always)]
+fn is_digit(letter: u8) -> u8 {
+    u8::from(letter.wrapping_sub(b'0') < 10) | u8::from((letter | 0x20).wrapping_sub(b'a') < 6)
 }
 
 /// Groups of a block whose test is part of another one's, too.

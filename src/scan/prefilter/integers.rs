@@ -4,19 +4,19 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
+/// Bytes that are tested at once.
+const BLOCK: usize = 256;
+
 /// Calls `found` for every place in `run` where a DER INTEGER of a key structure may start: tag 02 followed by a version of 0
 /// or 1, by a length in its shortest long form (81 80 to 81 ff, 82 01 00 to 82 1f ff), or by 64 or 65 bytes (the primes of RSA-1024).
 pub fn der_integers(bytes: &[u8], run: Range<usize>, mut found: impl FnMut(usize)) {
-    const BLOCK: usize = 256;
+    let mut begins = [0; BLOCK];
     let mut at = run.start;
     while at < run.end {
         let end = (at + BLOCK).min(run.end);
         let behind = |n: usize| bytes.get(at + n..(end + n).min(bytes.len())).unwrap_or_default();
-        let heads = [behind(0), behind(1), behind(2)];
-        if block_has_integer(heads) {
-            let [tags, lengths, firsts] = heads;
-            let places = tags.iter().zip(lengths).zip(firsts).zip(at..);
-            places.filter(|(((a, b), c), _)| is_integer(**a, **b, **c)).for_each(|(_, at)| found(at));
+        if block_has_integer([behind(0), behind(1), behind(2)], &mut begins) {
+            memchr::memchr_iter(1, &begins).for_each(|begin| found(at + begin));
         }
         at = end;
     }
@@ -31,9 +31,14 @@ pub(super) fn is_integer(tag: u8, length: u8, next: u8) -> bool {
     (tag == 2) & (version | prime | long)
 }
 
-/// Whether `is_integer` holds anywhere: written without branches so that it becomes vector code.
+/// Whether `is_integer` holds anywhere, and 1 for each place where it does: written without branches so that it becomes vector
+/// code.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.2"))]
-fn block_has_integer([tags, lengths, nexts]: [&[u8]; 3]) -> bool {
+fn block_has_integer([tags, lengths, nexts]: [&[u8]; 3], begins: &mut [u8; BLOCK]) -> bool {
+    begins.fill(0);
     let heads = tags.iter().zip(lengths).zip(nexts);
-    heads.fold(0_u8, |any, ((&tag, &length), &next)| any | u8::from(is_integer(tag, length, next))) != 0
+    begins.iter_mut().zip(heads).fold(0_u8, |any, (begin, ((&tag, &length), &next))| {
+        *begin = u8::from(is_integer(tag, length, next));
+        any | *begin
+    }) != 0
 }
