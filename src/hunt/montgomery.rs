@@ -33,6 +33,8 @@ pub const HALVES: [usize; 12] = [8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 60, 64];
 const CONSTANTS: [Order; 2] = [Order::Limbs, Order::BigLimbs64];
 /// Candidates that are kept. Of those that may be primes each is divided into each, which takes a second at worst.
 const MOST: usize = 8192;
+/// Words of the smallest filter: 16 KiB, which stay in the first cache.
+const SMALLEST: usize = 1 << 11;
 /// Different bytes that a constant has at least: of random words six in a million have fewer.
 const DIFFERENT: u32 = 5;
 
@@ -106,11 +108,28 @@ impl Filter {
     pub fn for_image(mut self, len: u64) -> Option<Self> {
         let size = Self::size(len);
         while self.words.len() > size {
-            // The upper bits of a hash are the place, so two neighbours become one.
-            self.words = self.words.as_chunks().0.iter().map(|[even, odd]| even | odd).collect();
-            self.shift += 1;
+            self.fold();
         }
         (self.words.len() == size).then_some(self)
+    }
+
+    /// The smallest filter of the same words that still rejects nearly all others: the smaller it is, the fewer looks at it miss
+    /// the cache.
+    #[must_use]
+    pub fn folded(mut self) -> Self {
+        let mut set = self.words.iter().map(|word| u64::from(word.count_ones())).sum::<u64>();
+        // A bit in twenty: of three, all are set once in eight thousand looks.
+        while self.words.len() > SMALLEST && 20 * set <= self.words.len() as u64 * 64 / 2 {
+            self.fold();
+            set = self.words.iter().map(|word| u64::from(word.count_ones())).sum();
+        }
+        self
+    }
+
+    /// Halves it. The upper bits of a hash are the place, so two neighbours become one.
+    fn fold(&mut self) {
+        self.words = self.words.as_chunks().0.iter().map(|[even, odd]| even | odd).collect();
+        self.shift += 1;
     }
 
     /// Whether it is large enough for an image of `len` bytes.

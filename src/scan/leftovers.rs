@@ -51,8 +51,8 @@ pub fn leftovers<'s>(
 ) -> Result<Leftovers> {
     let pieces = Pieces::new(image.len(), map, options.window, &options.limits);
     let buffers = Pool::default();
-    let gaps = pieces.gaps.iter().cloned().collect();
-    let mut walk = Walk { image, pieces: &pieces, buffers: &buffers, progress, gaps };
+    let mut walk = Walk::new(image, &pieces, &buffers, progress);
+    walk.gaps.extend(pieces.gaps.iter().cloned());
     let mut left = Leftovers::default();
     propagate::everywhere(&mut walk, secrets, |finding, site| {
         left.count += 1;

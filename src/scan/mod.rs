@@ -249,7 +249,7 @@ pub fn scan_on(
                       there may be missed: the dump is made to mislead";
         walk.gaps.insert(Gap { span: Span::new(0, image.len()), reason: reason.to_owned() });
     }
-    let mut run = Run { engine, walk, coverage: Coverage { constant, ..Coverage::default() }, wanted };
+    let mut run = Run { engine, walk, coverage: Coverage { constant, ..Coverage::default() }, wanted: wanted.folded() };
     let scalars = run.join(&mut clues)?;
     run.hunt(&mut collector, &clues)?;
     run.multiply(&mut collector, &clues, scalars)?;

@@ -33,6 +33,12 @@ impl Cut {
         self.owned.len() as u64
     }
 
+    /// Where the first byte that it owns stands, unless it is stitched.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.spans.first().map_or(0, |span| span.from() + self.owned.start as u64)
+    }
+
     /// Whether the file stores nothing of what the window would see: zeros, which hold nothing.
     #[must_use]
     pub fn is_hole(&self, image: &Image) -> bool {

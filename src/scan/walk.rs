@@ -21,16 +21,18 @@ pub struct Walk<'a> {
     pub progress: &'a dyn Progress,
     /// Bytes that could not be read, each told once whatever the number of passes.
     pub gaps: BTreeSet<Gap>,
+    /// The file offsets where windows begin that show nothing but zeros, margins and all, as an earlier pass saw.
+    blank: BTreeSet<u64>,
 }
 
 impl<'a> Walk<'a> {
     /// A walk that has not begun.
     pub fn new(image: &'a Image, pieces: &'a Pieces, buffers: &'a Pool<Buffers>, progress: &'a dyn Progress) -> Self {
-        Self { image, pieces, buffers, progress, gaps: BTreeSet::new() }
+        Self { image, pieces, buffers, progress, gaps: BTreeSet::new(), blank: BTreeSet::new() }
     }
 
     /// Shows every window to `look`, on all threads, and gives what it says to `merge` in order. What a sparse file does not
-    /// store is zeros and is not shown.
+    /// store is zeros and is not shown, and what was zeros in an earlier pass is not read again.
     ///
     /// # Errors
     /// What `merge` returns.
@@ -56,10 +58,14 @@ impl<'a> Walk<'a> {
     ) -> Result<()> {
         let (pieces, image, progress) = (self.pieces, self.image, self.progress);
         progress.pass(pass, image.len().saturating_sub(done.saturating_mul(pieces.window())));
-        let holes = pieces.file_from(done).filter(|cut| cut.is_hole(image));
-        progress.advance(holes.map(|hole| hole.owned_len()).sum());
-        let cuts = pieces.file_from(done).filter(|cut| !cut.is_hole(image));
-        self.over(cuts.chain(pieces.stitched()), look, merge)
+        let blank = std::mem::take(&mut self.blank);
+        let is_empty = |cut: &Cut| cut.is_hole(image) || blank.contains(&cut.start());
+        let empty = pieces.file_from(done).filter(is_empty);
+        progress.advance(empty.map(|cut| cut.owned_len()).sum());
+        let cuts = pieces.file_from(done).filter(|cut| !is_empty(cut));
+        let result = self.over(cuts.chain(pieces.stitched()), look, merge);
+        self.blank.extend(blank);
+        result
     }
 
     /// Shows these windows only.
@@ -73,15 +79,24 @@ impl<'a> Walk<'a> {
         mut merge: impl FnMut(&Cut, R) -> Result<()>,
     ) -> Result<()> {
         let (pieces, image, progress, buffers) = (self.pieces, self.image, self.progress, self.buffers);
+        let look = |window: &Window<'_>| (look(window), are_zeros(window.bytes()));
         let work = |cut: Cut| {
-            let (result, gap) = buffers.with(|buffers| pieces.with_window(&cut, image, buffers, &look));
+            let (seen, gap) = buffers.with(|buffers| pieces.with_window(&cut, image, buffers, look));
             progress.advance(if cut.is_stitched() { 0 } else { cut.owned_len() });
-            (cut, result, gap)
+            (cut, seen, gap)
         };
-        let gaps = &mut self.gaps;
-        parallel::map_in_order(cuts, work, |(cut, result, gap)| {
+        let (gaps, blank) = (&mut self.gaps, &mut self.blank);
+        parallel::map_in_order(cuts, work, |(cut, (result, zeros), gap)| {
+            if zeros && gap.is_none() && !cut.is_stitched() {
+                blank.insert(cut.start());
+            }
             gaps.extend(gap.and_then(|gap| owned_gap(&cut, &gap)));
             merge(&cut, result)
         })
     }
+}
+
+/// Whether every byte is zero: equal to itself moved by one, which is one `memcmp` and ends at the first byte that is not.
+fn are_zeros(bytes: &[u8]) -> bool {
+    bytes.split_first().is_none_or(|(first, rest)| *first == 0 && bytes.get(..rest.len()) == Some(rest))
 }
