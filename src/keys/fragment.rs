@@ -211,19 +211,34 @@ pub fn looks_random(value: &[u8]) -> bool {
 }
 
 fn distinct(value: &[u8]) -> usize {
-    let mut seen = [false; 256];
-    value.iter().for_each(|&b| {
-        if let Some(seen) = seen.get_mut(usize::from(b)) {
-            *seen = true;
+    let mut seen = [0_u64; 4];
+    for byte in value {
+        if let Some(seen) = seen.get_mut(usize::from(byte >> 6)) {
+            *seen |= 1 << (byte & 63);
         }
-    });
-    seen.iter().filter(|seen| **seen).count()
+    }
+    seen.iter().map(|seen| seen.count_ones() as usize).sum()
 }
+
+/// Bytes for which it is worked out while compiling how many different values are expected: as long as numbers of keys are.
+const WORKED_OUT: usize = 2048;
 
 /// Three quarters of the different values that so many random bytes have on the average, times 256.
 fn expected(len: usize) -> usize {
-    let missing = (0..len).fold(256.0_f64, |missing, _| missing * 255.0 / 256.0);
-    ((256.0 - missing) * 192.0) as usize
+    static EXPECTED: [u16; WORKED_OUT] = expected_values();
+    // Of more random bytes than that, all values but a tenth of one are expected.
+    EXPECTED.get(len).or(EXPECTED.last()).map_or(0, |expected| usize::from(*expected))
+}
+
+#[expect(clippy::indexing_slicing, reason = "worked out while compiling, where an index out of bounds is an error")]
+const fn expected_values() -> [u16; WORKED_OUT] {
+    let (mut values, mut missing, mut len) = ([0; WORKED_OUT], 256.0_f64, 0);
+    while len < WORKED_OUT {
+        values[len] = ((256.0 - missing) * 192.0) as u16;
+        missing = missing * 255.0 / 256.0;
+        len += 1;
+    }
+    values
 }
 
 /// The key that the numbers pin down, whichever of n, e, d, p, q, dp, dq, qinv (in this order) they are. The chance that

@@ -39,6 +39,18 @@ pub struct Grams {
     deepest: usize,
 }
 
+/// Room to work in, kept from one search to the next: to fill it with zeros each time would cost as much as a short search.
+pub struct Scratch {
+    blocks: Box<[u16; TILE]>,
+    hits: Box<[u16; TILE * GROUPS]>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { blocks: Box::new([0; TILE]), hits: Box::new([0; TILE * GROUPS]) }
+    }
+}
+
 /// Literals of one length that have the same gram at the same place, so that one look decides between all of them.
 struct Alike {
     into: usize,
@@ -88,21 +100,28 @@ impl Grams {
 
     /// Calls `found` with the number of every literal that begins at a place of `range`, and that place. With marks, only
     /// marked blocks are probed.
-    pub fn find(&self, bytes: &[u8], range: Range<usize>, marks: Option<&Marks>, mut found: impl FnMut(u32, usize)) {
+    pub fn find(
+        &self,
+        bytes: &[u8],
+        range: Range<usize>,
+        marks: Option<&Marks>,
+        scratch: &mut Scratch,
+        mut found: impl FnMut(u32, usize),
+    ) {
         if self.literals.is_empty() {
             return;
         }
         let end = range.end.saturating_add(self.deepest).min(bytes.len());
-        let (mut blocks, mut hits) = ([0; TILE], [0; TILE * GROUPS]);
+        let Scratch { blocks, hits } = scratch;
         for tile in (range.start / BLOCK..end.div_ceil(BLOCK)).step_by(TILE) {
             let part = tile * BLOCK..((tile + TILE) * BLOCK).min(end);
             let all = part.len().div_ceil(BLOCK);
             let count = match marks {
-                Some(marks) => marked(marks.of(part), &mut blocks),
-                None => marked(ALL.get(..all).unwrap_or_default(), &mut blocks),
+                Some(marks) => marked(marks.of(part), blocks),
+                None => marked(ALL.get(..all).unwrap_or_default(), blocks),
             };
             let here = bytes.get(tile * BLOCK..).unwrap_or_default();
-            let count = probe(here, blocks.get(..count).unwrap_or_default(), &self.bitmap, &mut hits);
+            let count = probe(here, blocks.get(..count).unwrap_or_default(), &self.bitmap, hits);
             for &hit in hits.iter().take(count) {
                 self.look(bytes, tile * BLOCK + usize::from(hit) * GROUP, &range, &mut found);
             }

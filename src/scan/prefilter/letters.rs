@@ -187,6 +187,26 @@ impl Letters {
     }
 }
 
+/// `range` and the bytes before and behind it, as far as a run of letters that has one in it may go on, also where they are in
+/// UTF-16: up to a byte that is no part of any run, or two zeros.
+pub fn around(bytes: &[u8], range: Range<usize>) -> Range<usize> {
+    let goes_on = |pair: &[u8]| match *pair {
+        [0, 0] => false,
+        [first, second] => [first, second].into_iter().all(|b| b == 0 || is_letter(b) || is_of_joint(b)),
+        _ => true,
+    };
+    let head = bytes.get(..range.start).unwrap_or_default();
+    let tail = bytes.get(range.end..).unwrap_or_default();
+    let before = head.windows(2).rposition(|pair| !goes_on(pair)).map_or(0, |at| at + 1);
+    let behind = tail.windows(2).position(|pair| !goes_on(pair)).map_or(tail.len(), |at| at + 1);
+    before..range.end + behind
+}
+
+/// Whether the byte may be part of an escape or of a line break, and is no letter.
+fn is_of_joint(byte: u8) -> bool {
+    matches!(byte, b'\\' | b'%' | b'&' | b'#' | b';' | b'\r' | b'\n' | b' ' | b'\t')
+}
+
 /// Where the letters around the word at `at` end, if they are too few for a run and nothing joins them to others; `around` are
 /// the classes of the words before and behind. Most words of program text end here, before anything is written down.
 fn short(bytes: &[u8], at: usize, around: [Option<&[u8; WORD]>; 2]) -> Option<usize> {
@@ -336,6 +356,18 @@ mod tests {
             assert_eq!(runs(&around("QUJDREVGR0hJSktM")), ["QUJDREVGR0hJSktM"], "{before}");
             assert!(runs(&around("QUJDREVGR0hJSkt")).is_empty(), "{before}");
         }
+    }
+
+    #[test]
+    fn what_runs_are_made_of_is_seen_around_a_range_and_nothing_else_ends_them() {
+        let all = ESCAPED.iter().map(|(spelling, _)| *spelling).chain(BREAKS.iter().copied());
+        assert!(all.flatten().all(|&b| is_letter(b) || is_of_joint(b)));
+        let text = b"!!abc%2b\\n\r\n de!!";
+        assert_eq!(around(text, 8..9), 2..text.len() - 2);
+        let wide: Vec<u8> = text.iter().flat_map(|&b| [b, 0]).collect();
+        let seen = around(&wide, 16..18);
+        assert!(seen.contains(&4) && seen.contains(&(2 * text.len() - 6)) && seen.len() < 2 * text.len());
+        assert_eq!(around(b"abc\0\0def\0\0abc", 6..7), 4..9);
     }
 
     #[test]

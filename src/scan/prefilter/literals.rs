@@ -8,7 +8,7 @@ use aho_corasick::Span;
 use aho_corasick::packed::{Builder, Config, MatchKind, Searcher};
 use memchr::memmem::Finder;
 
-use super::grams::{GRAM, Grams, has_gram};
+use super::grams::{GRAM, Grams, Scratch, has_gram};
 use super::marks::Marks;
 
 /// Patterns in one packed searcher; above 64 it would fall back to a scalar search.
@@ -74,8 +74,15 @@ impl Literals {
 
     /// Calls `found` with the number of every literal that begins at a place of `range`, and that place. With marks, blocks
     /// that have none are passed over where only text is looked for.
-    pub fn find(&self, bytes: &[u8], range: Range<usize>, marks: Option<&Marks>, mut found: impl FnMut(u32, usize)) {
-        self.grams.find(bytes, range.clone(), marks, &mut found);
+    pub fn find(
+        &self,
+        bytes: &[u8],
+        range: Range<usize>,
+        marks: Option<&Marks>,
+        scratch: &mut Scratch,
+        mut found: impl FnMut(u32, usize),
+    ) {
+        self.grams.find(bytes, range.clone(), marks, scratch, &mut found);
         self.short.iter().for_each(|short| short.find(bytes, range.clone(), &mut found));
     }
 

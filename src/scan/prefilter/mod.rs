@@ -35,6 +35,7 @@ use crate::detect::{Candidate, Detector, Literal, Trigger};
 use aes_words::aes_words;
 use encoded::{DER_HEADS, Encoded};
 use encoded_text::encoded_texts;
+use grams::Scratch;
 use literals::Literals;
 use marks::Marks;
 
@@ -126,6 +127,7 @@ pub struct Found {
     /// Bytes in pages of one repeated byte.
     pub constant: u64,
     marks: Marks,
+    scratch: Scratch,
     /// The letters of text in UTF-16.
     pub narrow: Narrow,
     /// Letters of base64 and of hexadecimal digits in the window itself.
@@ -193,10 +195,10 @@ impl Prefilter {
         found.marks.clear(bytes);
         let deeper = deeper && !(self.codes.is_empty() && self.alphabet.is_empty());
         let texts = deeper || !self.targets.is_empty();
-        // What is encoded is decoded as a whole, so the margins count too.
+        // What is encoded is decoded as a whole, so the margins count too, as far as it may go on in them.
         let longest = owned.end.saturating_add(2 * self.literals.longest()).min(bytes.len());
         let seen = match (texts, deeper) {
-            (true, true) => 0..bytes.len(),
+            (true, true) => letters::around(bytes, owned.start..longest),
             (true, false) => owned.start..longest,
             (false, _) => owned.clone(),
         };
@@ -220,8 +222,8 @@ impl Prefilter {
         self.wide(bytes, &owned, found);
         if deeper {
             found.wide_layer.letters.add(found.narrow.letters(), 0..found.narrow.letters().len(), None);
-            self.coded(&mut found.plain_layer);
-            self.coded(&mut found.wide_layer);
+            self.coded(&mut found.plain_layer, &mut found.scratch);
+            self.coded(&mut found.wide_layer, &mut found.scratch);
         }
         found.triggered.sort_by_key(|t| (t.candidate.at, t.detector, t.candidate.literal, t.candidate.wide));
         found.triggered.dedup();
@@ -240,9 +242,9 @@ impl Prefilter {
         }
     }
 
-    fn coded(&self, layer: &mut Layer) {
+    fn coded(&self, layer: &mut Layer, scratch: &mut Scratch) {
         let (letters, coded) = (layer.letters.letters(), &mut layer.coded);
-        self.encoded.find(letters, 0..letters.len(), None, |number, letter| {
+        self.encoded.find(letters, 0..letters.len(), None, scratch, |number, letter| {
             let codes = self.codes.get(number as usize).into_iter().flatten();
             let group = |into: usize| letter.cast_signed() - into.cast_signed();
             coded.extend(codes.map(|&(code, into)| Coded { group: group(into), letter, code }));
@@ -254,8 +256,8 @@ impl Prefilter {
     }
 
     fn plain(&self, bytes: &[u8], run: Range<usize>, found: &mut Found) {
-        let Found { triggered, marks, .. } = found;
-        self.literals.find(bytes, run, Some(marks), |number, at| {
+        let Found { triggered, marks, scratch, .. } = found;
+        self.literals.find(bytes, run, Some(marks), scratch, |number, at| {
             let targets = self.targets.get(number as usize).into_iter().flatten();
             let targets = targets.filter(|t| !matches!(t.spelling, Spelling::Part(..)));
             triggered.extend(targets.map(|t| t.at(at, t.spelling == Spelling::Wide)));
@@ -264,9 +266,9 @@ impl Prefilter {
 
     /// The literals in the narrow letters. A run that begins in `owned` may go on behind it.
     fn wide(&self, bytes: &[u8], owned: &Range<usize>, found: &mut Found) {
-        let Found { triggered, narrow, .. } = found;
+        let Found { triggered, narrow, scratch, .. } = found;
         let letters = narrow.letters();
-        self.literals.find(letters, 0..letters.len(), None, |number, index| {
+        self.literals.find(letters, 0..letters.len(), None, scratch, |number, index| {
             let at = narrow.at(index);
             let targets = self.targets.get(number as usize).into_iter().flatten();
             triggered.extend(targets.filter_map(|t| {
