@@ -342,7 +342,7 @@ fn fate_of(choice: Choice) -> Fate {
 }
 
 fn unchanged(file: &File, source: &Source) -> std::result::Result<(), String> {
-    match crate::hook::place::Identity::of(file) {
+    match crate::hook::identity::Identity::of(file) {
         Ok(now) if now == source.identity => Ok(()),
         Ok(_) => Err("it changed while it was read: somebody still writes to it".to_owned()),
         Err(error) => Err(error.to_string()),

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::Result;
 use crate::hook::desk::{Desk, Incoming};
+use crate::hook::identity::Identity;
 use crate::hook::item::{Goal, Source};
-use crate::hook::place::{Folder, Identity};
+use crate::hook::place::Folder;
 use crate::hook::put_back::OURS;
 use crate::hook::told;
 use crate::hook::verdict::Done;

@@ -21,7 +21,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::hook::copy::{self, Failed};
-use crate::hook::place::{Folder, Identity};
+use crate::hook::identity::Identity;
+use crate::hook::place::Folder;
 use crate::hook::verdict::Verdict;
 
 /// Our own copy.

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::hook::identity::Identity;
 use crate::hook::item::Source;
-use crate::hook::place::{Folder, Identity};
+use crate::hook::place::Folder;
 
 /// The entries.
 #[derive(Debug)]

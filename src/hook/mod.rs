@@ -25,6 +25,7 @@ pub mod crashpad;
 pub mod desk;
 pub mod file;
 pub mod folder;
+pub mod identity;
 pub mod item;
 pub mod judge;
 pub mod ledger;

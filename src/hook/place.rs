@@ -14,8 +14,8 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 
+use super::identity::Identity;
 use crate::error::{Error, Result};
 
 /// An open folder. Its path is for messages and for finding it again; nothing is opened by it a second time.
@@ -23,44 +23,6 @@ use crate::error::{Error, Result};
 pub struct Folder {
     fd: OwnedFd,
     path: PathBuf,
-}
-
-/// Which file it is and what was last done to it: as long as this is equal, nobody has touched it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// The file system.
-    pub dev: u64,
-    /// The file on it.
-    pub ino: u64,
-    /// Its length in bytes.
-    pub size: u64,
-    /// Seconds and nanoseconds of the last change of its content, as its owner may set them.
-    pub mtime: (i64, i64),
-    /// Seconds and nanoseconds of the last change of any kind, which nobody can set.
-    pub ctime: (i64, i64),
-}
-
-impl Identity {
-    /// Of an open file.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn of(file: &File) -> io::Result<Self> {
-        let meta = file.metadata()?;
-        Ok(Self {
-            dev: meta.dev(),
-            ino: meta.ino(),
-            size: meta.len(),
-            mtime: (meta.mtime(), meta.mtime_nsec()),
-            ctime: (meta.ctime(), meta.ctime_nsec()),
-        })
-    }
-
-    /// Whether it is the same file with the same content; renaming a file, or changing its mode, changes its `ctime` only.
-    #[must_use]
-    pub fn is_same_content(&self, other: &Self) -> bool {
-        (self.dev, self.ino, self.size, self.mtime) == (other.dev, other.ino, other.size, other.mtime)
-    }
 }
 
 /// A regular file with one name, open for reading.
@@ -259,13 +221,7 @@ impl Folder {
         if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
             return Ok(None);
         }
-        Ok(Some(Identity {
-            dev: stat.st_dev,
-            ino: stat.st_ino,
-            size: u64::try_from(stat.st_size).unwrap_or(0),
-            mtime: (stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
-            ctime: (stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
-        }))
+        Ok(Some(Identity::of_stat(&stat)))
     }
 
     /// A new file (0600) in it, to write and to read.

@@ -10,8 +10,9 @@ use rustix::fs::{Timespec, Timestamps};
 
 use crate::error::{Error, Result};
 use crate::hook::copy;
+use crate::hook::identity::Identity;
 use crate::hook::item::{Item, Source};
-use crate::hook::place::{Folder, Identity};
+use crate::hook::place::Folder;
 use crate::redact::draft;
 
 /// Files of ours in folders of others begin so.

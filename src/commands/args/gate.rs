@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::{Fingerprints, KnownFiles, Reports, Unpacking, UserRules, one_of};
+use super::values::one_of;
+use super::{Fingerprints, KnownFiles, Reports, Unpacking, UserRules};
 use crate::commands::exit;
 use crate::policy::Preset;
 

@@ -2,20 +2,25 @@
 
 mod gate;
 mod hook;
+mod receipt;
+mod values;
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::exit;
 use crate::container::Settings;
 use crate::finding::{Evidence, Profile, Severity};
 use crate::redact::fill::Fill;
-use crate::report::{Detail, PRINTERS, Printer, units, words};
+use crate::report::{Detail, PRINTERS, units};
+
+use values::{color, evidence, fill, first_printer, json_or_text, printer, profile, severity};
 
 pub use gate::{BaselineAction, BaselineArgs, BaselineFile, BaselineWriteArgs, GateArgs, PolicyAction, PolicyArgs};
 pub use hook::{Common, HookArgs, HookKind, LogFormat, QuarantineAction, QuarantineArgs, Waiting};
+pub use receipt::{ExplainArgs, KeyAction, KeyArgs, NewKey, ReceiptAction, ReceiptArgs, VerifyArgs};
+pub use values::Chosen;
 
 /// Finds private keys and credentials in crash dumps, as memory holds them.
 #[derive(Debug, Parser)]
@@ -311,117 +316,6 @@ pub struct Fingerprints {
     pub fingerprint_key: Option<PathBuf>,
 }
 
-/// Check a redacted dump and its receipt again
-///
-/// From the files alone: the signature, the digest of the dump, the bytes that were overwritten, and a new scan. With the
-/// original also that nothing else was changed, that no form of any secret is left, and that every stack trace is as before.
-/// What cannot be checked is said.
-#[derive(Debug, ClapArgs)]
-#[command(after_help = exit::VERIFY_HELP)]
-pub struct VerifyArgs {
-    /// The redacted dump
-    #[arg(value_name = "DUMP")]
-    pub dump: PathBuf,
-    /// Its receipt [default: the name of the dump and .receipt.json]
-    #[arg(long, value_name = "FILE")]
-    pub receipt: Option<PathBuf>,
-    /// The dump as it was before
-    #[arg(long, value_name = "FILE")]
-    pub original: Option<PathBuf>,
-    /// The public key (KEY.pub) whose signature the receipt must have
-    #[arg(long, value_name = "KEY")]
-    pub public_key: Option<PathBuf>,
-    #[command(flatten)]
-    pub format: PlainFormat,
-    #[command(flatten)]
-    pub user_rules: UserRules,
-    #[command(flatten)]
-    pub known: KnownFiles,
-    /// Number of threads [default: one for each core]
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: Option<u16>,
-    #[command(flatten)]
-    pub unpacking: Unpacking,
-    /// Show no progress bar
-    #[arg(long)]
-    pub no_progress: bool,
-}
-
-/// Say of an address whether redaction changed what stands there
-///
-/// For somebody in a debugger who wonders whether a value is the program's or what redaction left.
-#[derive(Debug, ClapArgs)]
-#[command(after_help = exit::PLAIN_HELP)]
-pub struct ExplainArgs {
-    /// The receipt
-    #[arg(value_name = "RECEIPT")]
-    pub receipt: PathBuf,
-    /// An address in the dumped process, as debuggers print it: 0x7ffe01a8 or 00007ffe`000001a8
-    #[arg(value_name = "ADDRESS")]
-    pub place: String,
-    /// It is an offset in the dump file: 4096 or 0x1000
-    #[arg(long)]
-    pub offset: bool,
-    /// The member of a container that is meant, where more than one was redacted
-    #[arg(long, value_name = "NAME")]
-    pub member: Option<String>,
-    #[command(flatten)]
-    pub format: PlainFormat,
-}
-
-/// Work with receipts
-#[derive(Debug, ClapArgs)]
-pub struct ReceiptArgs {
-    #[command(subcommand)]
-    pub action: ReceiptAction,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum ReceiptAction {
-    /// Show a receipt on one page: what was found and redacted, what was left, what was proven
-    ///
-    /// It shows what the receipt says. Whether that is so is what dumpscrub verify checks.
-    #[command(after_help = exit::PLAIN_HELP)]
-    Show {
-        /// The receipt
-        #[arg(value_name = "RECEIPT")]
-        receipt: PathBuf,
-    },
-}
-
-/// Make keys
-#[derive(Debug, ClapArgs)]
-pub struct KeyArgs {
-    #[command(subcommand)]
-    pub action: KeyAction,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum KeyAction {
-    /// Make a new key
-    New {
-        #[command(subcommand)]
-        kind: NewKey,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum NewKey {
-    /// A key that signs receipts (Ed25519), and its public half in FILE.pub
-    #[command(after_help = exit::PLAIN_HELP)]
-    Signing(KeyFile),
-    /// A key that fingerprints of secrets are made with
-    #[command(after_help = exit::PLAIN_HELP)]
-    Fingerprint(KeyFile),
-}
-
-#[derive(Debug, ClapArgs)]
-pub struct KeyFile {
-    /// The file, which must not be there yet; only its owner may read it (0600)
-    #[arg(short, long, value_name = "FILE")]
-    pub output: PathBuf,
-}
-
 /// Show what a dump is made of: streams, memory, threads, modules, faults
 #[derive(Debug, ClapArgs)]
 #[command(after_help = exit::HELP)]
@@ -512,16 +406,6 @@ pub struct ManArgs {
     pub command: Option<String>,
 }
 
-/// A printer, chosen by name.
-#[derive(Clone, Copy)]
-pub struct Chosen(pub &'static dyn Printer);
-
-impl std::fmt::Debug for Chosen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0.name())
-    }
-}
-
 /// Parses the command line; ends the program where it asks for help or makes no sense.
 pub fn parse() -> Args {
     Args::parse()
@@ -530,50 +414,6 @@ pub fn parse() -> Args {
 /// The command line as data, for completions and manual pages.
 pub fn command() -> clap::Command {
     Args::command()
-}
-
-fn first_printer() -> &'static str {
-    PRINTERS.first().map_or("text", |printer| printer.name())
-}
-
-fn printer() -> impl TypedValueParser<Value = Chosen> {
-    let names = PRINTERS.iter().map(|printer| PossibleValue::new(printer.name()).help(printer.about()));
-    PossibleValuesParser::new(names).try_map(|name| {
-        let chosen = PRINTERS.iter().find(|printer| printer.name() == name);
-        chosen.map(|&printer| Chosen(printer)).ok_or("no such format")
-    })
-}
-
-fn severity() -> impl TypedValueParser<Value = Severity> {
-    one_of(&words::SEVERITIES)
-}
-
-fn evidence() -> impl TypedValueParser<Value = Evidence> {
-    one_of(&words::EVIDENCE)
-}
-
-fn profile() -> impl TypedValueParser<Value = Profile> {
-    one_of(&[("default", Profile::Default), ("paranoid", Profile::Paranoid)])
-}
-
-fn fill() -> impl TypedValueParser<Value = Fill> {
-    one_of(&[("mask", Fill::Mask), ("constant", Fill::Constant), ("zero", Fill::Zero), ("label", Fill::Label)])
-}
-
-fn color() -> impl TypedValueParser<Value = Color> {
-    one_of(&[("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)])
-}
-
-fn json_or_text() -> impl TypedValueParser<Value = bool> {
-    one_of(&[("text", false), ("json", true)])
-}
-
-/// Parses one of `values` by its name.
-fn one_of<T: Copy + Send + Sync>(values: &'static [(&'static str, T)]) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(values.iter().map(|(name, _)| PossibleValue::new(*name))).try_map(|given| {
-        let found = values.iter().find(|(name, _)| *name == given);
-        found.map(|&(_, value)| value).ok_or("no such value")
-    })
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ const GROUP: usize = 4;
 const GROUPS: usize = BLOCK / GROUP;
 
 /// Blocks that are probed before the hits among them are looked at.
-const TILE: usize = 512;
+const TILE: usize = 1024;
 
 /// Literals of four bytes or more, by one gram of each.
 pub struct Grams {
