@@ -229,6 +229,8 @@ pub enum Piece {
     Expanded,
     /// The round keys of a cipher.
     Schedule,
+    /// The key that follows from a secret of TLS and encrypts what is sent.
+    RecordKey,
     /// The random bytes that an OpenSSH key is shielded with.
     Prekey,
     /// Some of it.
@@ -299,6 +301,7 @@ const PIECES: &[Piece] = &[
     Piece::OtherD,
     Piece::Expanded,
     Piece::Schedule,
+    Piece::RecordKey,
     Piece::Prekey,
     Piece::Fragment,
 ];

@@ -129,3 +129,40 @@ fn openssl_keeps_schedules_to_decrypt_of_192_bits_and_of_xts() {
         assert!(scanned.copies(key) > 0);
     }
 }
+
+/// The secrets of a key log (the format of NSS) that a connection still needs once it stands.
+fn secrets_of(log: &str) -> Vec<(String, Vec<u8>)> {
+    const NEEDED: [&str; 4] =
+        ["CLIENT_RANDOM", "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0", "EXPORTER_SECRET"];
+    let lines = log.lines().filter_map(|line| {
+        let [name, _, secret] = line.split(' ').collect::<Vec<_>>().try_into().ok()?;
+        let bytes = (0..secret.len()).step_by(2).map(|at| u8::from_str_radix(&secret[at..at + 2], 16).unwrap());
+        NEEDED.contains(&name).then(|| (name.to_owned(), bytes.collect()))
+    });
+    lines.collect()
+}
+
+#[test]
+fn openssl_keeps_the_secrets_of_tls_connections() {
+    if let Some(tool) = first_missing(&[&["python3", "--version"], &["openssl", "version"], &["gdb", "--version"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let key = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem"];
+    let certificate = ["-out", "cert.pem", "-days", "1", "-subj", "/CN=localhost"];
+    assert!(command("openssl", folder).args(key).args(certificate).status().unwrap().success());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/tls.py");
+    let victim = Victim::start(command("python3", folder).arg(source));
+    let secrets = secrets_of(&fs::read_to_string(folder.join("keys.log")).unwrap());
+    assert_eq!(secrets.len(), 1 + 2 * 3, "{:?}", secrets.iter().map(|(name, _)| name).collect::<Vec<_>>());
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    for (name, secret) in &secrets {
+        // Each end keeps its own.
+        assert!(scanned.copies(secret) >= 2, "{name}");
+    }
+    for kind in ["client traffic secret", "server traffic secret", "exporter secret"] {
+        assert!(scanned.proven(&format!("TLS 1.3 {kind}")) >= 2, "{kind}");
+    }
+}

@@ -27,6 +27,7 @@ pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
+pub mod tls_secrets;
 #[cfg(feature = "yara")]
 pub mod yara;
 
@@ -87,6 +88,7 @@ fn knowing(texts: Vec<TextRule>) -> Vec<Box<dyn Detector>> {
         Box::new(aes_schedule::AesSchedule),
         Box::new(shielded::Shielded),
         Box::new(cipher_state::CipherState),
+        Box::new(tls_secrets::TlsSecrets),
         Box::new(capi::Capi),
         Box::new(cng::Cng),
         Box::new(dpapi::Dpapi),

@@ -31,6 +31,7 @@ pub mod ssh;
 pub mod symmetric;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod tls;
 
 use crate::detect::Hit;
 use crate::finding::{Evidence, Form, PublicIdentity, Severity};

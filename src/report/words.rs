@@ -105,6 +105,7 @@ fn piece(piece: Piece) -> Option<&'static str> {
         Piece::OtherD => Some("private exponent d of the other totient"),
         Piece::Expanded => Some("hash of the seed"),
         Piece::Schedule => Some("round keys"),
+        Piece::RecordKey => Some("record key"),
         Piece::Prekey => Some("shield prekey"),
         Piece::Fragment => Some("a fragment"),
     }

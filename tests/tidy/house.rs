@@ -169,6 +169,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
             "src/redact/unwind",
         ],
     ),
+    ("hkdf", &["src/keys/tls.rs"]),
     ("hmac", &["src/vault"]),
     ("humantime", &["src/policy", "src/redact/receipt", "src/report/gitlab.rs"]),
     ("indicatif", &["src/report", "src/commands"]),

@@ -17,7 +17,7 @@ const GROUP: usize = 48;
 /// Binary patterns in one, by measurement: some more than a searcher has buckets. The bytes of patterns that share a bucket are
 /// mixed, half a byte at a time, and many of these hold zeros: two such in one bucket would let all zeros of a structure pass, to
 /// be compared one by one. So the zeros are dealt out, and each searcher has fewer patterns with zeros than buckets.
-const BINARY_GROUP: usize = 13;
+const BINARY_GROUP: usize = 15;
 
 /// Bytes of a head: with four the searchers are slower, and three that are rare let hardly more pass.
 const HEAD: usize = 3;
