@@ -5,19 +5,24 @@
 //!     cargo bench -- detectors                           # each detector alone, too
 //!
 //! For every dump: the prefilter alone, the local pass with the rules of the program, and the same with 20, 200 and 500
-//! made-up rules more. Absolute figures of a shared machine mean little; the ratio and the median of several rounds do.
+//! made-up rules more; and one pass on two threads beside two passes. Absolute figures of a shared machine mean little; the ratio and the median of several rounds do.
 //! "Busy" counts only bytes outside of pages of one repeated byte, which cost next to nothing and are most of some dumps.
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints and may fail loudly")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark prints and may fail loudly"
+)]
 
 mod common;
 
 use std::fmt::Write as _;
 
 use dumpscrub::detect::{self, Detector, text};
-use dumpscrub::scan::Engine;
 use dumpscrub::scan::prefilter::{Found, Prefilter};
+use dumpscrub::scan::{Engine, parallel};
 
-use common::{Table, median, random, windows};
+use common::{ROUNDS, Table, cuts, median, random, windows};
 
 fn main() {
     let detectors = std::env::args().any(|arg| arg == "detectors");
@@ -35,6 +40,7 @@ fn measure(name: &str, bytes: &[u8], each: bool) {
         let engine = engine(more);
         table.row(&format!("local pass, {more} rules more"), median(|| windows(bytes, |w| drop(engine.places(w)))));
     }
+    println!("one pass on two threads: {:.2} of what two passes reach beside each other", two_threads(bytes));
     for one in 0..if each { detect::detectors().unwrap().len() } else { 0 } {
         let detector = detect::detectors().unwrap().swap_remove(one);
         let name = detector.rules().first().map_or_else(|| "clues".to_owned(), |rule| rule.id.clone());
@@ -51,6 +57,36 @@ fn candidates(filter: &Prefilter, bytes: &[u8]) -> usize {
         candidates += found.triggered.len();
     });
     candidates
+}
+
+/// What one local pass on two threads reaches, as a part of what two passes on one thread each reach at the same time. Wall
+/// time, in the median of some rounds: on a machine with nothing else to do.
+fn two_threads(bytes: &[u8]) -> f64 {
+    let engines = [engine(0), engine(0)];
+    let alone = |engine: &Engine| windows(bytes, |w| drop(engine.places(w)));
+    let beside = wall(|| {
+        std::thread::scope(|scope| engines.iter().for_each(|engine| drop(scope.spawn(|| alone(engine)))));
+    });
+    let [engine, _] = &engines;
+    let together = wall(|| {
+        let pass =
+            || parallel::map_in_order(cuts(bytes), |cut| cut.show(bytes, |w| engine.places(w)), |_| Ok::<(), ()>(()));
+        parallel::with_threads(2, pass).unwrap().unwrap();
+    });
+    beside / 2.0 / together
+}
+
+/// Seconds of wall time that the work takes, in the median of some rounds.
+fn wall(mut work: impl FnMut()) -> f64 {
+    let mut times: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let start = std::time::Instant::now();
+            work();
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times[ROUNDS / 2]
 }
 
 /// The detectors of the program and `more` made-up rules: a vendor's prefix of 4 to 12 letters, and a token.

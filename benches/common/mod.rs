@@ -10,7 +10,8 @@ use dumpscrub::scan::pieces::MARGIN;
 use dumpscrub::span::Span;
 use dumpscrub::window::Window;
 
-const ROUNDS: usize = 5;
+/// Rounds of which the median is told.
+pub const ROUNDS: usize = 5;
 const WINDOW: usize = 1 << 20;
 
 /// Calls `measure` with the name and the bytes of each dump that `DUMPSCRUB_BENCH_DUMPS` names, or with bytes made here.
@@ -24,14 +25,28 @@ pub fn dumps(mut measure: impl FnMut(&str, Vec<u8>)) {
     }
 }
 
-/// Calls `look` for the windows of a scan.
-pub fn windows(bytes: &[u8], mut look: impl FnMut(&Window<'_>)) {
-    for from in (0..bytes.len()).step_by(WINDOW) {
-        let to = (from + WINDOW).min(bytes.len());
-        let (start, end) = (from.saturating_sub(MARGIN), (to + MARGIN).min(bytes.len()));
+/// One window of a dump: what it owns.
+pub struct Owned(std::ops::Range<usize>);
+
+impl Owned {
+    /// The window, with the margins that a scan shows.
+    pub fn show<R>(&self, bytes: &[u8], look: impl FnOnce(&Window<'_>) -> R) -> R {
+        let Self(owned) = self;
+        let (start, end) = (owned.start.saturating_sub(MARGIN), (owned.end + MARGIN).min(bytes.len()));
         let pieces = [Span::between(start as u64, end as u64)];
-        look(&Window::new(&bytes[start..end], from - start..to - start, &pieces, &[]));
+        look(&Window::new(&bytes[start..end], owned.start - start..owned.end - start, &pieces, &[]))
     }
+}
+
+/// The windows of a dump, in order.
+pub fn cuts(bytes: &[u8]) -> impl Iterator<Item = Owned> {
+    let len = bytes.len();
+    (0..len).step_by(WINDOW).map(move |from| Owned(from..(from + WINDOW).min(len)))
+}
+
+/// Shows every window of `bytes` to `look`, as a scan does.
+pub fn windows(bytes: &[u8], mut look: impl FnMut(&Window<'_>)) {
+    cuts(bytes).for_each(|cut| cut.show(bytes, &mut look));
 }
 
 /// Seconds that the work takes, in the median of some rounds.
