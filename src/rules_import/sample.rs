@@ -64,7 +64,8 @@ impl Maker {
                 self.inside |= secret;
                 self.write(&capture.sub)?;
                 self.inside = was;
-                if secret && self.secret.is_none() {
+                // Of groups in each other the outer one is the secret.
+                if secret && !was && self.secret.is_none() {
                     self.secret = Some(from..self.out.len());
                 }
             }
@@ -140,5 +141,11 @@ mod tests {
         let hir = parse_pattern(pattern).unwrap();
         let matches = (1..40).filter(|seed| regex.is_match(text(&hir, seed * 7919).unwrap().text.as_bytes())).count();
         assert!((10..30).contains(&matches), "{matches}");
+    }
+
+    #[test]
+    fn of_groups_in_each_other_the_outer_one_is_the_secret() {
+        let sample = text(&parse_pattern("lob=(?P<secret_1>(?P<secret_2>live|test)_[a-f]{9})").unwrap(), 7).unwrap();
+        assert_eq!(sample.secret, 4..18);
     }
 }
