@@ -123,6 +123,7 @@ TYPES = {
     "aws40": lambda: letters(WORD + "/+", 39) + RANDOM.choice(DIGITS),
     "basic": lambda: b64(f"svc:{password()}".encode()),
     "pwb64": lambda: b64(password().encode()),
+    "sas": lambda: urllib.parse.quote(b64(os.urandom(32)), safe=""),
     "pct": lambda: urllib.parse.quote(password() + "@/" + letters(WORD, 3), safe=""),
     "jwt": jwt,
     "jwe": jwe,
@@ -248,6 +249,13 @@ def main():
     base = before.find(blob)
     assert base > 0
     rows, total, missed, left, syntax = {}, 0, [], [], []
+    sites = sorted((site["offset"], site["offset"] + site["length"]) for finding in report["findings"] for site in finding["sites"])
+
+    def is_covered(start, end, secret):
+        """Whether a site lies at the secret: a key is told by its public half, and its text is not in the report."""
+        place = before.find(secret.encode(), base + start, base + end)
+        return place >= 0 and any(a < place + len(secret) and b > place for a, b in sites)
+
     found.update({urllib.parse.unquote(text): rule for text, rule in found.items()})
     for name, form, text, secrets, start, end in planted:
         for secret in secrets:
@@ -255,6 +263,8 @@ def main():
             values = readings(secret)
             exact = any(value in found for value in values)
             near = exact or any(v in other or (len(other) > 8 and other in v) for other in found for v in values)
+            if not near and secret.startswith("LS0tLS1CRUdJTi") and is_covered(start, end, secret):
+                near = exact = True
             rows.setdefault(name, []).append((form, exact, near))
             if not near:
                 missed.append((name, form, secret))

@@ -117,7 +117,7 @@ case("http",
   query2="GET /x?token={{tok40}}&q=1 HTTP/1.1\r\n",
   query3="GET /hook?key={{tok32}}&secret={{tok32}} HTTP/1.1\r\n",
   presigned="https://b.s3.amazonaws.com/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature={{hex64}}",
-  sas="https://acct.blob.core.windows.net/c?sv=2022-11-02&se=2026-01-01&sig={{pct}}{{tok40}}%3D",
+  sas="https://acct.blob.core.windows.net/c?sv=2022-11-02&se=2026-01-01&sig={{sas}}",
 )
 case("form",
   login="username=alice&password={{pw}}&remember=1",

@@ -36,7 +36,7 @@ pub fn rewrite(pattern: &str, which: &Which, bound: u32) -> Result<Rewritten, St
     let mut parser = ast::parse::ParserBuilder::new().nest_limit(DEEP).build();
     let ast = parser.parse(&pattern).map_err(|e| refusal(e.kind()))?;
     let mut groups = Vec::new();
-    groups_of(&ast, &mut groups);
+    groups_of(&ast, false, &mut groups);
     let secrets = secrets(which, &groups)?;
     let mut editor = Editor { edits: Vec::new(), bound, bounded: false, unicode: false };
     let stripped = Stripper::new(&pattern, &secrets).strip(&ast)?;
@@ -65,11 +65,13 @@ pub struct Group {
     pub index: u32,
     name: Option<String>,
     opens: Range<usize>,
+    /// Whether it may match more than once: then it holds the last part of something.
+    repeats: bool,
 }
 
 /// Which groups are the secret; none where all of the match is.
 fn secrets(which: &Which, groups: &[Group]) -> Result<BTreeSet<u32>, String> {
-    let all = || groups.iter().map(|group| group.index).collect();
+    let all = || groups.iter().filter(|group| !group.repeats).map(|group| group.index).collect();
     let named = |wanted: &str| groups.iter().find(|group| group.name.as_deref() == Some(wanted));
     match which {
         Which::Whole => Ok(BTreeSet::new()),
@@ -80,27 +82,32 @@ fn secrets(which: &Which, groups: &[Group]) -> Result<BTreeSet<u32>, String> {
     }
 }
 
-fn groups_of(ast: &Ast, groups: &mut Vec<Group>) {
+fn groups_of(ast: &Ast, repeats: bool, groups: &mut Vec<Group>) {
     match ast {
         Ast::Group(group) => {
             let start = group.span.start.offset;
             match &group.kind {
                 GroupKind::CaptureIndex(index) => {
-                    groups.push(Group { index: *index, name: None, opens: start..start + 1 });
+                    groups.push(Group { index: *index, name: None, opens: start..start + 1, repeats });
                 }
                 GroupKind::CaptureName { name, .. } => {
                     let (index, opens) = (name.index, start..name.span.end.offset + 1);
-                    groups.push(Group { index, name: Some(name.name.clone()), opens });
+                    groups.push(Group { index, name: Some(name.name.clone()), opens, repeats });
                 }
                 GroupKind::NonCapturing(_) => {}
             }
-            groups_of(&group.ast, groups);
+            groups_of(&group.ast, repeats, groups);
         }
-        Ast::Repetition(repetition) => groups_of(&repetition.ast, groups),
-        Ast::Alternation(all) => all.asts.iter().for_each(|ast| groups_of(ast, groups)),
-        Ast::Concat(all) => all.asts.iter().for_each(|ast| groups_of(ast, groups)),
+        Ast::Repetition(repetition) => groups_of(&repetition.ast, repeats || !is_once(&repetition.op.kind), groups),
+        Ast::Alternation(all) => all.asts.iter().for_each(|ast| groups_of(ast, repeats, groups)),
+        Ast::Concat(all) => all.asts.iter().for_each(|ast| groups_of(ast, repeats, groups)),
         _ => {}
     }
+}
+
+fn is_once(kind: &RepetitionKind) -> bool {
+    use RepetitionRange::{Bounded, Exactly};
+    matches!(kind, RepetitionKind::ZeroOrOne | RepetitionKind::Range(Exactly(0 | 1) | Bounded(_, 0 | 1)))
 }
 
 struct Editor {
@@ -316,6 +323,8 @@ mod tests {
             ("(?#why)a{b}", r"(?P<secret>a\{b})"),
             ("[{]x{2}", "(?P<secret>[{]x{2})"),
             (r"(?P<context>a)(?P<TOKEN>b)", "(?P<secret_1>a)(?P<secret_2>b)"),
+            ("id-([a-f]{4}-){3}(x)?z", "id-(?:[a-f]{4}-){3}(?P<secret>x)?z"),
+            ("id-([a-f]{4}-){3}z", "(?P<secret>id-(?:[a-f]{4}-){3}z)"),
         ] {
             assert_eq!(done(pattern).0, wanted, "{pattern}");
         }

@@ -21,7 +21,7 @@ pub struct Sample {
 
 /// A text that the pattern should match; whether it does must be tried. `None` where a part takes no letter that prints.
 pub fn text(hir: &Hir, seed: u64) -> Option<Sample> {
-    let mut maker = Maker { out: Vec::new(), state: seed | 1, secret: None, inside: false };
+    let mut maker = Maker { out: Vec::new(), state: seed | 1, secret: None, inside: false, spaced: seed & 4 != 0 };
     maker.write(hir)?;
     let secret = maker.secret?;
     Some(Sample { text: String::from_utf8(maker.out).ok()?, secret })
@@ -32,6 +32,8 @@ struct Maker {
     state: u64,
     secret: Option<Range<usize>>,
     inside: bool,
+    /// Whether a gap that could be left out is made of a space: `vendor.{0,16}?\b([0-9a-f]{32})` asks for one.
+    spaced: bool,
 }
 
 impl Maker {
@@ -48,6 +50,10 @@ impl Maker {
             }
             HirKind::Repetition(repetition) => {
                 let most = repetition.max.map_or(usize::MAX, |most| most as usize);
+                if self.spaced && !self.inside && repetition.min == 0 && most > 0 && takes_a_space(&repetition.sub) {
+                    self.out.push(b' ');
+                    return Some(());
+                }
                 let usual = if self.inside && is_letter(&repetition.sub) { USUAL } else { 0 };
                 let times = usual.clamp(repetition.min as usize, most.max(repetition.min as usize));
                 (0..times).try_for_each(|_| self.write(&repetition.sub))?;
@@ -58,7 +64,8 @@ impl Maker {
                 self.inside |= secret;
                 self.write(&capture.sub)?;
                 self.inside = was;
-                if secret && self.secret.is_none() {
+                // Of groups in each other the outer one is the secret.
+                if secret && !was && self.secret.is_none() {
                     self.secret = Some(from..self.out.len());
                 }
             }
@@ -97,6 +104,10 @@ impl Maker {
     }
 }
 
+fn takes_a_space(hir: &Hir) -> bool {
+    matches!(hir.kind(), HirKind::Class(class) if letters::ranges(class).any(|(first, last)| (first..=last).contains(&b' ')))
+}
+
 fn is_letter(hir: &Hir) -> bool {
     hir.properties().maximum_len() == Some(1)
 }
@@ -121,5 +132,20 @@ mod tests {
             }
         }
         assert!(text(&parse_pattern(r"(?P<secret>[\x80-\xff])").unwrap(), 3).is_none());
+    }
+
+    #[test]
+    fn a_gap_may_hold_the_border_that_the_secret_asks_for() {
+        let pattern = r"vendor(?:.|[\n\r]){0,16}?key(?:.|[\n\r]){0,32}?\b(?P<secret>[0-9a-f]{32})\b";
+        let regex = regex::bytes::RegexBuilder::new(pattern).unicode(false).build().unwrap();
+        let hir = parse_pattern(pattern).unwrap();
+        let matches = (1..40).filter(|seed| regex.is_match(text(&hir, seed * 7919).unwrap().text.as_bytes())).count();
+        assert!((10..30).contains(&matches), "{matches}");
+    }
+
+    #[test]
+    fn of_groups_in_each_other_the_outer_one_is_the_secret() {
+        let sample = text(&parse_pattern("lob=(?P<secret_1>(?P<secret_2>live|test)_[a-f]{9})").unwrap(), 7).unwrap();
+        assert_eq!(sample.secret, 4..18);
     }
 }

@@ -125,15 +125,20 @@ impl TextRule {
             return self.judge(text, &part, at, &captures);
         }
         let letters = text.letters.get(part.clone())?;
-        let (at, mut from) = (at - part.start, 0);
+        let (at, mut from, mut earlier) = (at - part.start, 0, None);
         while let Some(found) = self.pattern.find_at(letters, from).filter(|found| found.start() <= at) {
             if found.end() > at {
                 let captures = self.pattern.captures_at(letters, found.start())?;
-                return self.judge(text, &part, part.start, &captures);
+                let judged = self.judge(text, &part, part.start, &captures);
+                // In `a=1&b=2` the match of `a` may end with `&b=`: then what stands behind `b=` is in a later match.
+                if self.secrets.iter().find_map(|&i| captures.get(i))?.end() > at {
+                    return judged.or(earlier);
+                }
+                earlier = earlier.or(judged);
             }
             from = found.start() + 1;
         }
-        None
+        earlier
     }
 
     /// Every match in `part` of the text, each behind the one before it.

@@ -48,6 +48,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("more-services.toml", include_str!("../rules/more-services.toml")),
     ("dev-tools.toml", include_str!("../rules/dev-tools.toml")),
     ("more-dev-tools.toml", include_str!("../rules/more-dev-tools.toml")),
+    ("dev-services.toml", include_str!("../rules/dev-services.toml")),
     ("feature-flags.toml", include_str!("../rules/feature-flags.toml")),
     ("payment.toml", include_str!("../rules/payment.toml")),
     ("finance.toml", include_str!("../rules/finance.toml")),

@@ -4,6 +4,7 @@
 mod azure;
 mod coin;
 mod crc;
+mod macaroon;
 mod structure;
 
 use std::ops::Range;
@@ -33,6 +34,8 @@ pub enum Check {
     AzureIdentifiable,
     /// JSON Web Token: the header names an algorithm, the payload is JSON.
     Jwt,
+    /// A macaroon of format 2 in base64: its fields and its signature.
+    Macaroon,
     /// `user:password` in base64. The secret is the password.
     BasicCredentials,
     /// 32 bytes in base64, with the bits set and cleared that X25519 (RFC 7748) asks for.
@@ -70,6 +73,7 @@ impl Check {
             Self::Grafana => crc::hex_little(value),
             Self::AzureIdentifiable => azure::is_identifiable(value),
             Self::Jwt => structure::is_jwt(value),
+            Self::Macaroon => macaroon::is_macaroon(value),
             Self::X25519 => structure::is_x25519(value),
             Self::Bech32 => coin::is_bech32(value),
             Self::Base58check => coin::is_base58check(value),
