@@ -132,6 +132,8 @@ pub enum Layout {
     KeyXml,
     /// A JSON Web Key.
     Jwk,
+    /// An S-expression of libgcrypt or GnuPG.
+    Sexp,
     /// The round keys of a block cipher.
     KeySchedule,
     /// The state of a cipher or a library around its key.
@@ -211,6 +213,8 @@ pub enum Piece {
     RrQ,
     /// qinv * R mod p: the inverse of q in Montgomery form.
     QinvMont,
+    /// d * R modulo the order of the curve: the scalar in Montgomery form.
+    DMont,
     /// 2^k - p, which some libraries keep beside p.
     NegP,
     /// 2^k - q.
@@ -255,6 +259,7 @@ const LAYOUTS: &[Layout] = &[
     Layout::Kerberos,
     Layout::KeyXml,
     Layout::Jwk,
+    Layout::Sexp,
     Layout::KeySchedule,
     Layout::CipherState,
     Layout::Shielded,
@@ -292,6 +297,7 @@ const PIECES: &[Piece] = &[
     Piece::RrP,
     Piece::RrQ,
     Piece::QinvMont,
+    Piece::DMont,
     Piece::NegP,
     Piece::NegQ,
     Piece::PMinus1,

@@ -22,6 +22,7 @@ pub mod pfx;
 pub mod pgp;
 pub mod public_keys;
 pub mod putty;
+pub mod sexp;
 pub mod shielded;
 pub mod structure;
 #[cfg(test)]
@@ -98,6 +99,7 @@ fn knowing(texts: Vec<TextRule>) -> Vec<Box<dyn Detector>> {
         Box::new(ntlm::Ntlm),
         Box::new(pgp::Pgp),
         Box::new(kerberos::Kerberos),
+        Box::new(sexp::Sexp),
     ];
     all.extend(boxed(texts));
     all

@@ -6,8 +6,7 @@
 //! How the table was made, so that it can be made again: the packages of Debian 12 named below, and the two keys that are no
 //! package (Vagrant's Ed25519 key, testRSA2048 of RFC 9500), were given file by file to the detectors of this program. Of
 //! every private key that they told, the SHA-256 of the SubjectPublicKeyInfo is listed, or, for kinds whose public key is
-//! not computed (GOST, DSA, P-192, P-224), that of the secret's first part as [`FoundKey`] holds it. libgcrypt writes its
-//! keys as S-expressions; theirs were computed from the public numbers in them. Packages: libgnutls30 3.7.9, gnutls-bin,
+//! not computed (GOST, DSA, P-192, P-224), that of the secret's first part as [`FoundKey`] holds it. Packages: libgnutls30 3.7.9, gnutls-bin,
 //! libgcrypt20 1.10.1, firefox-esr (libxul), chromium, golang-1.19-src, vagrant 2.3.4; and PyCryptodome 4.4.0 of PyPI.
 //! Nothing of the kind was in libssl3, libnss3, libnettle8, libhogweed6, python3-cryptography, libssh2-1, libssh-4,
 //! libmbedcrypto7, libwolfssl35, libbotan-2-19, libcrypto++8, libtls26, libtomcrypt1, libnode108, nor in forty more.
@@ -84,6 +83,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("6e1900f654edb2e599930c8a287c7263ea170f010826630893227e7cec221586", "self-test of GnuTLS"),
     ("7785bb2af0b1c3dde1a93ea76eab20b636132705e78a2c4f0cb4740d9ba9bdbc", "self-test of GnuTLS"),
     ("7b889a88d7172e17b1a787cb053847bd8d845f992bb49c9f6f009e61ef31eb55", "self-test of GnuTLS"),
+    ("8980acb6687303451269fd221433fbae2c7bf169b0f2cdc44d48bedb2a824d88", "self-test of libgcrypt"),
     ("8fb6bad671cfe698393c453357da61b56d757ab8c0f3fb9c87f2849e63131878", "testRSA2048 of RFC 9500"),
     ("9227c5d09e61f611767ab131ef049c54f29d987464775affbb212a38348222b3", "self-test of PyCryptodome"),
     ("980ba340b591afc2404e61f2ab4d16ea2a6437cb2b314ac48fa77fba9c3c5247", "test server of GnuTLS"),
