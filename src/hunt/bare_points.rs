@@ -22,6 +22,14 @@ use crate::window::Window;
 const LONGEST_ROW: usize = 24;
 /// Bytes of a private key of Ed25519 with the public key behind the seed.
 const SEED_AND_KEY: usize = 64;
+/// Bytes of a seed, of a scalar, and of a public key.
+const KEY: usize = 32;
+/// Bytes of the hash of a seed: the scalar and what signatures begin with.
+const EXPANDED: usize = 64;
+/// Words of a point as curve25519-dalek keeps it: four coordinates of five limbs.
+const LIMBS: usize = 20;
+/// Bits of these limbs, and what they may have more before they are reduced.
+const LIMB_BITS: u32 = 54;
 /// Runs behind the first coordinate among which the others are looked for.
 const NEAR: usize = 4;
 /// Bytes that they may be away.
@@ -43,25 +51,18 @@ pub fn points(window: &Window<'_>, grids: &[Grid]) -> Vec<Clue> {
     found
 }
 
-/// Private keys of Ed25519 that begin in the owned part of the window and have their public keys behind them: the place of each
-/// seed, which is as good as found, and its clue.
+/// Private keys of Ed25519 that begin in the owned part of the window and have their public keys beside them: the place of each
+/// seed or expanded seed, which is as good as found, and its clue.
 #[must_use]
 pub fn seeds_with_keys(window: &Window<'_>, grids: &[Grid]) -> Vec<(Place, Clue)> {
     let look = Look { window, owned: window.owned() };
-    let runs = grids.iter().flat_map(|grid| &grid.runs).filter(|run| !run.is_long());
-    let halves = runs.flat_map(|run| look.seeds(run)).filter_map(|at| Some((at, look.seed_and_key(at)?)));
-    let (mut seeds, mut keys) = (Zeroizing::new(Vec::new()), Vec::new());
-    for (at, (seed, key)) in halves {
-        seeds.push(*seed);
-        keys.push((at, key));
-    }
-    let publics = base_points::ed25519(EdwardsForm::Seed, &seeds);
-    let place = |at: usize| {
-        let (bytes, spans) = (Zeroizing::new(window.slice(at..at + 32).to_vec()), window.spans(at..at + 32));
-        Place { rank: Rank::Island, shape: Shape::Words, bytes, spans }
-    };
-    let found = keys.into_iter().zip(publics).filter(|((_, key), public)| public == key);
-    found.map(|((at, _), public)| (place(at), Clue::CurvePoint { group: Group::Ed25519, public })).collect()
+    let runs = || grids.iter().flat_map(|grid| &grid.runs).filter(|run| !run.is_long());
+    let beside = runs().flat_map(|run| look.seeds(run)).map(|at| (at, at + KEY));
+    let apart = runs().flat_map(|run| look.seeds_by_points(run));
+    let mut found = look.proven(EdwardsForm::Seed, KEY, beside.chain(apart));
+    let expanded = runs().flat_map(|run| look.expanded(run)).map(|at| (at, at + EXPANDED));
+    found.extend(look.proven(EdwardsForm::Scalar, EXPANDED, expanded));
+    found
 }
 
 struct Look<'a> {
@@ -107,10 +108,61 @@ impl Look<'_> {
         (start..end).step_by(step).chain(aside).filter(move |at| owned.contains(at))
     }
 
-    /// What may be a seed of Ed25519 and its public key behind it, as most libraries keep a private key.
-    fn seed_and_key(&self, at: usize) -> Option<(&[u8; 32], &[u8])> {
-        let (seed, key) = (self.window.slice(at..at + 32), self.window.slice(at + 32..at + 64));
-        (looks_random(seed) && looks_random(key)).then(|| Some((seed.first_chunk()?, key)))?
+    /// Where ed25519-dalek's `SigningKey` may hold a seed, at an end of a run: its `VerifyingKey` beside it is 32 bytes and the
+    /// same point as limbs, in an order that the compiler chooses. The limbs may belong to the run or not.
+    fn seeds_by_points(&self, run: &Run) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let (point, first, last) = (WORD * LIMBS, run.range.start, run.range.end - KEY);
+        let behind = self.is_point(first + KEY).then_some((first, first + KEY + point));
+        let before = last.checked_sub(point).filter(|at| self.is_point(*at)).map(|at| (last, at.saturating_sub(KEY)));
+        let next_to = last.checked_sub(KEY + point).filter(|at| self.is_point(*at)).map(|_| (last, last - KEY));
+        let owned = self.owned.clone();
+        [behind, before, next_to].into_iter().flatten().filter(move |(at, _)| owned.contains(at))
+    }
+
+    /// Whether limbs of a point stand there; nothing else in memory is twenty words without an upper byte that are not small.
+    fn is_point(&self, at: usize) -> bool {
+        let is_limb = |i: &usize| self.word(at + WORD * i).is_some_and(|word| word >> LIMB_BITS == 0);
+        let is_small = |i: &usize| self.word(at + WORD * i).is_none_or(|word| word >> 32 == 0);
+        (0..LIMBS).all(|i| is_limb(&i)) && (0..LIMBS).filter(is_small).count() <= LIMBS / 4
+    }
+
+    /// Where the hash of a seed may stand, with the public key behind it, as ring keeps a private key: at the ends of a run.
+    fn expanded(&self, run: &Run) -> impl Iterator<Item = usize> + use<> {
+        let (first, last) = (run.range.start, run.range.end.saturating_sub(EXPANDED + KEY));
+        let is_clamped = |at: &usize| {
+            let ends = (self.window.byte(*at), self.window.byte(at + KEY - 1));
+            matches!(ends, (Some(low), Some(high)) if low & 7 == 0 && high & 0xc0 == 0x40)
+        };
+        let at_start = Some(first).filter(|at| *at <= last && is_clamped(at));
+        let at_end = Some(last).filter(|at| *at > first && is_clamped(at));
+        let owned = self.owned.clone();
+        at_start.into_iter().chain(at_end).filter(move |at| owned.contains(at))
+    }
+
+    /// Of places of private keys and of what may be their public keys those that belong together, each place `len` bytes long.
+    fn proven(
+        &self,
+        form: EdwardsForm,
+        len: usize,
+        places: impl Iterator<Item = (usize, usize)>,
+    ) -> Vec<(Place, Clue)> {
+        let (mut secrets, mut keys) = (Zeroizing::new(Vec::new()), Vec::new());
+        for (at, key) in places {
+            let (secret, key) = (self.window.slice(at..at + KEY), self.window.slice(key..key + KEY));
+            let Some(secret) = secret.first_chunk().filter(|secret| looks_random(*secret) && looks_random(key)) else {
+                continue;
+            };
+            secrets.push(*secret);
+            keys.push((at, key));
+        }
+        let publics = base_points::ed25519(form, &secrets);
+        let place = |at: usize| {
+            let (bytes, spans) =
+                (Zeroizing::new(self.window.slice(at..at + len).to_vec()), self.window.spans(at..at + len));
+            Place { rank: Rank::Island, shape: Shape::Words, bytes, spans }
+        };
+        let found = keys.into_iter().zip(publics).filter(|((_, key), public)| public == key);
+        found.map(|((at, _), public)| (place(at), Clue::CurvePoint { group: Group::Ed25519, public })).collect()
     }
 
     /// `04 X Y`, wherever it begins.

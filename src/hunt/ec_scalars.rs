@@ -8,7 +8,7 @@
 //! microseconds; what it leaves out is told.
 //!
 //! Scalars are read as limbs (of any width, least significant first), as bytes from the highest, as Java's `int[]` and as
-//! CPython's digits.
+//! CPython's digits; where they stand alone or in an allocation also as limbs in Montgomery's form.
 //! Keys of Curve25519 are bytes: the seed, the clamped or reduced scalar of Ed25519, and the secret of X25519.
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +22,7 @@ use crate::detect::{Far, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece};
 use crate::keys::base_points::{self, EdwardsForm, Group, Name};
 use crate::keys::ec::{self, Curve};
-use crate::keys::{FoundKey, curve_points, edwards};
+use crate::keys::{FoundKey, curve_points, edwards, mont_scalars};
 use crate::span::Span;
 
 /// Places of one size in an allocation of their own that are kept of any image, and one more for so many bytes of it. A
@@ -61,6 +61,8 @@ struct Kept {
 #[derive(Debug)]
 struct Known {
     shape: Shape,
+    /// Whether they stand alone or in an allocation.
+    is_alone: bool,
     bytes: Zeroizing<Vec<u8>>,
     /// The first place of them.
     spans: Vec<Span>,
@@ -202,7 +204,8 @@ impl Kept {
             }
             None => {
                 let Place { shape, bytes, spans, .. } = place;
-                self.places.insert(key, Known { shape, bytes, spans, places: 1 });
+                let is_alone = key.0 <= Rank::Chunk;
+                self.places.insert(key, Known { shape, is_alone, bytes, spans, places: 1 });
                 if self.places.len() > self.most {
                     self.places.pop_last();
                 }
@@ -310,7 +313,8 @@ impl Batch<'_> {
                 let key = match kind {
                     EdwardsForm::Seed => edwards::ed25519_key(secret, Some(public)),
                     EdwardsForm::Scalar => {
-                        public.first_chunk().and_then(|public| edwards::ed25519_scalar(secret, public))
+                        let prefix = reading.known.bytes.get(secret.len()..).filter(|prefix| !prefix.is_empty());
+                        public.first_chunk().and_then(|public| edwards::ed25519_scalar(secret, prefix, public))
                     }
                 };
                 tell(key, reading, hits);
@@ -336,8 +340,12 @@ impl Batch<'_> {
         for known in self.known.iter().filter(|known| known.shape != Shape::Digits) {
             if let Some(secret) = known.bytes.first_chunk().filter(|secret| may(secret)) {
                 secrets.push(*secret);
+                // Only scalars of Ed25519 are places with more behind them: the other half of the hash.
+                let is_expanded = piece == Piece::D && known.bytes.len() > secret.len();
+                let (piece, len) =
+                    if is_expanded { (Piece::Expanded, known.bytes.len()) } else { (piece, secret.len()) };
                 let form = Form { layout: Layout::Bare, encoding: Encoding::Plain, piece };
-                readings.push(Reading { known, scalar: known.bytes.clone(), len: secret.len(), form });
+                readings.push(Reading { known, scalar: known.bytes.clone(), len, form });
             }
         }
         (readings, secrets)
@@ -366,13 +374,28 @@ impl<'a> Reading<'a> {
         let words = |bytes: &mut [u8]| bytes.chunks_exact_mut(4).for_each(<[u8]>::reverse);
         let readings = match known.shape {
             Shape::Digits => [read(Encoding::Digits30, len, |_| ()), None, None],
-            shape => [
+            Shape::Array => [
                 read(Encoding::LittleEndian, len, <[u8]>::reverse),
                 read(Encoding::Plain, len, |_| ()),
-                (shape == Shape::Array).then(|| read(Encoding::Words32, len.next_multiple_of(4), words)).flatten(),
+                read(Encoding::Words32, len.next_multiple_of(4), words),
+            ],
+            Shape::Words => [
+                read(Encoding::LittleEndian, len, <[u8]>::reverse),
+                read(Encoding::Plain, len, |_| ()),
+                known.is_alone.then(|| Self::montgomery(known, curve)).flatten(),
             ],
         };
         readings.into_iter().flatten().collect()
+    }
+}
+
+impl<'a> Reading<'a> {
+    /// The limbs of what arithmetic keeps instead of a scalar.
+    fn montgomery(known: &'a Known, curve: Curve) -> Option<Self> {
+        let len = curve.size().next_multiple_of(WORD);
+        let scalar = mont_scalars::plain(curve, known.bytes.get(..len)?)?;
+        let form = Form { layout: Layout::Bare, encoding: Encoding::LittleEndian, piece: Piece::DMont };
+        Some(Self { known, scalar, len, form })
     }
 }
 

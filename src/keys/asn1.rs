@@ -12,7 +12,7 @@ use spki::AlgorithmIdentifierRef;
 use super::number::Number;
 use super::public::PublicKey;
 use super::rsa::{self, RsaNumbers};
-use super::{FoundKey, dsa, ec, edwards, fragment};
+use super::{FoundKey, dsa, ec, edwards, fragment, template};
 use crate::finding::{Evidence, Layout, Piece, PublicIdentity, Rule, Severity};
 use crate::vault::{Part, PartKind, Secret, SecretBytes};
 
@@ -140,6 +140,7 @@ fn versioned(version: u64, mut fields: Fields<'_>, whole: &[u8]) -> Option<(Foun
     match (version, second.tag()) {
         (0, Tag::Integer) if Fields(fields.0).count() == 4 => Some((dsa(second, fields)?, Layout::Pkcs1)),
         (0 | 1, Tag::Integer) => Some((pkcs1(version, second, fields, whole)?, Layout::Pkcs1)),
+        (0 | 1, Tag::Sequence | Tag::OctetString) if template::is_template(whole) => None,
         (0 | 1, Tag::Sequence) => Some((pkcs8(second, fields)?, Layout::Pkcs8)),
         (1, Tag::OctetString) => Some((sec1(second.value(), fields, None)?, Layout::Sec1)),
         (3, Tag::Sequence) => Some((pkcs12(second, whole)?, Layout::Pkcs12)),

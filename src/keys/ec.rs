@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
 use super::FoundKey;
+use super::mont_scalars;
 use super::number::Number;
 use super::public::ssh_ec;
 use crate::finding::{Evidence, Piece, PublicIdentity};
@@ -127,8 +128,11 @@ impl Curve {
         let (kind, spki_sha256) = (self.name().to_owned(), Some(super::hex(&spki)));
         let ssh_fingerprint = ssh_ec(self.oid(), &point);
         let public = PublicIdentity { kind, spki_sha256, ssh_fingerprint, context, ..PublicIdentity::default() };
-        let bytes = SecretBytes::new(Number::from_be(scalar).to_be());
-        let secret = Secret::key_pair(&spki, vec![Part { piece: Piece::D, kind: PartKind::Number, bytes }]);
+        let minimal = |bytes: &[u8]| SecretBytes::new(Number::from_be(bytes).to_be());
+        let part = |piece, bytes| Part { piece, kind: PartKind::Number, bytes };
+        let montgomery = mont_scalars::montgomery(self, minimal(scalar).expose());
+        let forms = [Some(part(Piece::D, minimal(scalar))), montgomery.map(|form| part(Piece::DMont, minimal(&form)))];
+        let secret = Secret::key_pair(&spki, forms.into_iter().flatten().collect());
         Some(FoundKey { rule: RULE, evidence, severity: None, public, secret })
     }
 }

@@ -41,10 +41,14 @@ pub fn ed25519_key(seed: &[u8], public: Option<&[u8]>) -> Option<FoundKey> {
 }
 
 /// The Ed25519 key of which only the scalar is known that signs, clamped or modulo the order of the group, and of which
-/// somebody proved that it is that of `public`.
+/// somebody proved that it is that of `public`. `prefix` is the other half of the seed's hash, where it stands behind the scalar.
 #[must_use]
-pub fn ed25519_scalar(scalar: &[u8; 32], public: &[u8; 32]) -> Option<FoundKey> {
-    let parts = vec![part(Piece::D, scalar)];
+pub fn ed25519_scalar(scalar: &[u8; 32], prefix: Option<&[u8]>, public: &[u8; 32]) -> Option<FoundKey> {
+    let mut parts = vec![part(Piece::D, scalar)];
+    if let Some(prefix) = prefix {
+        let bytes = SecretBytes::new([&scalar[..], prefix].concat());
+        parts.push(Part { piece: Piece::Expanded, kind: PartKind::Bytes, bytes });
+    }
     key("ed25519-private-key", "Ed25519", ED25519, public, Some(public), parts)
 }
 

@@ -19,6 +19,7 @@ pub mod exponent;
 mod fixed_base;
 pub mod fragment;
 pub mod limbs;
+pub mod mont_scalars;
 pub mod number;
 pub mod point_join;
 pub mod public;
@@ -29,6 +30,7 @@ pub mod selftest;
 pub mod shield;
 pub mod ssh;
 pub mod symmetric;
+mod template;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;

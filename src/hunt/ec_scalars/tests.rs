@@ -266,3 +266,71 @@ fn noise_holds_no_key_and_no_point() {
         clues(&[(Group::Sec1(Curve::P256), &public), (Group::Ed25519, &noise(32, 1)), (Group::X25519, &noise(32, 2))]);
     assert!(hunt(&clues, &bytes, 1 << 18, 0).is_empty());
 }
+
+#[test]
+fn scalars_in_montgomery_form_are_found_where_they_stand_alone_or_begin_an_allocation() {
+    for curve in [Curve::P256, Curve::P384, Curve::P521] {
+        let (scalar, public) = fresh(curve);
+        let mut limbs = mont_scalars::montgomery(curve, &scalar).unwrap().to_vec();
+        limbs.reverse();
+        let (len, clues) = (limbs.len(), clues(&[(Group::Sec1(curve), &public)]));
+        let form = Form { layout: Layout::Bare, encoding: Encoding::LittleEndian, piece: Piece::DMont };
+        // RustCrypto keeps the point behind it.
+        let point = noise(96, 9);
+        for chunk in [limbs.clone(), [limbs, point].concat()] {
+            let chunk_len = (chunk.len() as u64 + 8).next_multiple_of(16) | 1;
+            let (mut bytes, at) = memory(&[(0x31, noise(24, 7)), (chunk_len, chunk)]);
+            // Behind it the length of the next allocation.
+            bytes.resize(at[1] + (chunk_len & !7) as usize - 8, 0);
+            bytes.extend([0x21, 0, 0, 0_u64].map(u64::to_le_bytes).concat());
+            for window in [bytes.len(), 64] {
+                assert_eq!(hunt(&clues, &bytes, window, 0), [(at[1]..at[1] + len, form)], "{curve:?} {window}");
+            }
+        }
+    }
+}
+
+/// A seed of Ed25519, the hash of it with its first half clamped, and the public key.
+fn ed25519() -> ([u8; 32], [u8; 64], [u8; 32]) {
+    let seed: [u8; 32] = rand::random();
+    let mut hash: [u8; 64] = Sha512::digest(seed).into();
+    let scalar = clamp_integer(*hash.first_chunk().unwrap());
+    hash[..32].copy_from_slice(&scalar);
+    (seed, hash, ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes())
+}
+
+#[test]
+fn a_hash_of_a_seed_is_found_with_its_public_key_behind_it_and_is_a_site_in_full() {
+    for around in [0, 16] {
+        let (_, hash, public) = ed25519();
+        let bytes = [vec![0; 64], noise(around, 3), hash.to_vec(), public.to_vec(), vec![0; 64]].concat();
+        let at = 64 + around;
+        for window in [bytes.len(), 64, 24] {
+            let found = hunt(&clues(&[]), &bytes, window, 0);
+            let form = Form { layout: Layout::Bare, encoding: Encoding::Plain, piece: Piece::Expanded };
+            // As a scalar alone it may be found too.
+            assert_eq!(found.last(), Some(&(at..at + 64, form)), "{around} {window}");
+            assert!(found.iter().all(|(range, _)| range.start == at));
+        }
+        let bytes = [vec![0; 64], hash.to_vec(), noise(32, 5), vec![0; 64]].concat();
+        assert!(hunt(&clues(&[]), &bytes, bytes.len(), 0).is_empty());
+    }
+}
+
+#[test]
+fn a_seed_is_found_beside_the_limbs_of_its_public_key() {
+    for round in 0..40 {
+        let (seed, _, public) = ed25519();
+        let words = dense::words(&noise(160, 100 + round)).into_iter().map(|word| word >> 13);
+        let limbs: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+        let orders: [[&[u8]; 3]; 3] = [[&public, &limbs, &seed], [&limbs, &public, &seed], [&seed, &limbs, &public]];
+        for parts in orders {
+            let bytes = [vec![0; 256], parts.concat(), vec![0; 64]].concat();
+            let at = bytes.windows(32).position(|bytes| bytes == seed).unwrap();
+            for window in [bytes.len(), 24] {
+                let found = hunt(&clues(&[]), &bytes, window, 0);
+                assert!(found.len() == 1 && found.iter().all(|(range, _)| *range == (at..at + 32)), "{round}");
+            }
+        }
+    }
+}

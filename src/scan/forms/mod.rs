@@ -175,9 +175,10 @@ fn number(bytes: &[u8], big_endian: bool, told: &mut Told<'_, impl FnMut(Spellin
         told.binary(Encoding::Limbs64, number.limbs(8), Grain::FromStart);
         told.binary(Encoding::Limbs32, number.limbs(4), Grain::FromStart);
     }
-    // What Montgomery arithmetic keeps beside a prime is in limbs: text would be the most of its spellings, and to digits
-    // other powers of two belong.
-    if ![Piece::RrP, Piece::RrQ, Piece::QinvMont, Piece::NegP, Piece::NegQ].contains(&told.piece) {
+    // What only Montgomery arithmetic keeps is in limbs: text would be the most of its spellings, and to digits other powers of
+    // two belong.
+    let in_limbs = [Piece::RrP, Piece::RrQ, Piece::QinvMont, Piece::DMont, Piece::NegP, Piece::NegQ];
+    if !in_limbs.contains(&told.piece) {
         for (encoding, digit, size) in
             [(Encoding::Digits30, 30, 4), (Encoding::Digits28, 28, 4), (Encoding::Digits60, 60, 8)]
         {
