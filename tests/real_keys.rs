@@ -166,3 +166,73 @@ fn openssl_keeps_the_secrets_of_tls_connections() {
         assert!(scanned.proven(&format!("TLS 1.3 {kind}")) >= 2, "{kind}");
     }
 }
+
+/// A program in C of this folder, built with a library; `None` where that is not there, which has been told.
+fn built(folder: &Path, name: &str, flags: &[&str], package: &str) -> Option<Victim> {
+    if let Some(tool) = first_missing(&[&["cc", "--version"], &["gdb", "--version"]]) {
+        missing(&format!("{tool} is not there"));
+        return None;
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/real/{name}.c"));
+    let built = command("cc", folder).args(["-w", "-o", name]).arg(source).args(flags).status().unwrap();
+    if !built.success() {
+        missing(&format!("the headers of {name} are not there: they come with {package}"));
+        return None;
+    }
+    Some(Victim::start(&mut command(folder.join(name).to_str().unwrap(), folder)))
+}
+
+const P256: [&str; 4] = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+
+#[test]
+fn gnutls_and_nss_keep_keys_as_limbs_and_as_bytes() {
+    let nss = ["-I/usr/include/nss", "-I/usr/include/nspr", "-lnss3"];
+    for (name, flags, package) in [("gnutls", &["-lgnutls"][..], "libgnutls28-dev"), ("nss", &nss, "libnss3-dev")] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        if first_missing(&[&["openssl", "version"]]).is_some() {
+            return missing("openssl is not there");
+        }
+        let mut numbers = make_key(folder, "rsa", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], &RSA);
+        numbers.extend(make_key(folder, "p256", &P256, &["priv:"]));
+        let seed = make_key(folder, "ed25519", &["-algorithm", "ed25519"], &["priv:"]).remove(0);
+        let Some(victim) = built(folder, name, flags, package) else { return };
+        let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+        let scanned = Scanned::of(&core);
+        // The secret number of a signature is told like a key: with it the key follows from the signature.
+        assert!(scanned.proven("RSA-2048") == 1 && scanned.proven("P-256") > 0, "{name}");
+        for number in &numbers {
+            assert!(scanned.copies_of_number(number) > 0, "{name}");
+        }
+        // NSS of this age has no Ed25519.
+        let found = scanned.proven("Ed25519") > 0 && scanned.copies(&seed) > 0;
+        assert_eq!(found, name == "gnutls");
+    }
+}
+
+#[test]
+fn libgcrypt_keeps_keys_as_s_expressions() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let Some(victim) = built(folder, "gcrypt", &["-lgcrypt"], "libgcrypt20-dev") else { return };
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    for (file, kind, names) in
+        [("rsa", "RSA-2048", &["d", "p", "q", "u"][..]), ("ed25519", "Ed25519", &["d"]), ("p256", "P-256", &["d"])]
+    {
+        assert!(scanned.proven(kind) > 0, "{kind}");
+        let written = fs::read_to_string(folder.join(file)).unwrap();
+        for name in names {
+            let number = number_in(&written, name);
+            assert!(number.len() > 24 && scanned.copies_of_number(&number) > 0, "{kind} {name}");
+        }
+    }
+}
+
+/// The number of a list in an S-expression, without zeros before it.
+fn number_in(written: &str, name: &str) -> Vec<u8> {
+    let digits = written.split(&format!("({name} #")).nth(1).and_then(|rest| rest.split('#').next()).unwrap();
+    let digits: String = digits.split_whitespace().collect();
+    let bytes = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap());
+    bytes.skip_while(|byte| *byte == 0).collect()
+}
