@@ -148,6 +148,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
             "src/keys/point_join.rs",
             "src/keys/fixed_base.rs",
             "src/keys/curve25519_base.rs",
+            "src/keys/mont_scalars.rs",
         ],
     ),
     ("ctr", &["src/keys/shield.rs"]),
