@@ -4,8 +4,8 @@
 //! (what gpg-agent's key files hold); the canonical one, in which a length stands before each atom (`1:d256:..`); and
 //! libgcrypt's own, in which a byte says what follows and two more how long it is. The last one is what memory is full of:
 //! gpg-agent frees the keys that it decrypted without wiping them. An allocator then writes its pointers over the first 16
-//! bytes, which are just those that say `private-key`. So a key is not known by these words but by what stands behind them:
-//! its algorithm, its exponent or its curve.
+//! bytes, which are just those that say `private-key`. So a key is not known by these words alone but by what stands behind
+//! them too: its exponent or its curve.
 //!
 //! Source: `src/sexp.c` of libgcrypt 1.10 for the third spelling, RFC 9804 for the others, `agent/keyformat.txt` of GnuPG for
 //! the names of the numbers.
@@ -29,22 +29,23 @@ use crate::window::Window;
 
 /// The rule of keys under a passphrase, the same as for those in DER.
 const ENCRYPTED: &str = "encrypted-private-key";
-/// What a key is known by, and how it is spelled there. The exponent stands behind the modulus.
-const TRIGGERS: [(&[u8], Spelling); 13] = [
-    (b"\x01\x03\0rsa\x03\x01\x01\0n\x01", Spelling::Libgcrypt),
+/// What a key is known by, and how it is spelled there. The exponent stands behind the modulus. Literals without four letters
+/// of text take time to search for, so there is one only.
+const TRIGGERS: [(&[u8], Spelling); 11] = [
+    (HEADS[0], Spelling::Libgcrypt),
     (b"\x03\x01\x01\0e\x01\x03\0\x01\0\x01\x04", Spelling::Libgcrypt),
     (b"\x03\x01\x05\0curve\x01", Spelling::Libgcrypt),
-    (b"\x01\x03\0dsa\x03\x01\x01\0p\x01", Spelling::Libgcrypt),
-    (b"\x01\x03\0elg\x03\x01\x01\0p\x01", Spelling::Libgcrypt),
     (b"3:rsa(1:n", Spelling::Written),
     (b"(1:e3:\x01\0\x01)", Spelling::Written),
     (b"(5:curve", Spelling::Written),
     (b"3:dsa(1:p", Spelling::Written),
     (b"3:elg(1:p", Spelling::Written),
-    (b"(private-key", Spelling::Text),
+    (HEADS[1], Spelling::Text),
     (b"#010001#", Spelling::Text),
     (b"(curve ", Spelling::Text),
 ];
+/// How keys begin, in the spelling of memory and in text.
+const HEADS: [&[u8]; 2] = [b"\x01\x0b\0private-key", b"(private-key"];
 /// Letters before an exponent: an RSA-16384 modulus in digits.
 const BEFORE: usize = 4_500;
 /// Letters from the trigger on.
@@ -128,8 +129,8 @@ impl Reader<'_> {
     /// The lists of the key that the trigger at the reader's place belongs to.
     fn lists_around(mut self) -> Vec<List> {
         let trigger = self.at;
-        if self.starts_with(b"(private-key") {
-            self.at += b"(private-key".len();
+        if let Some(head) = HEADS.into_iter().find(|head| self.starts_with(head)) {
+            self.at += head.len();
             // The bracket and the name of the algorithm.
             let is_key = matches!(self.token(), Some(Token::Open)) && matches!(self.token(), Some(Token::Atom(_)));
             return if is_key { self.lists() } else { Vec::new() };
