@@ -11,6 +11,10 @@
 //! SQLite's random generator is a ChaCha20 whose key protects nothing: `sqlite3PrngType` in src/random.c (`u32 s[16]; u8 out[64];
 //! u8 n`, since 3.43). It counts before it makes a block, so `out` is the block of the state that stands before it, where ciphers count
 //! afterwards. That is computed and told as [`Severity::Info`].
+//!
+//! So are the two of GnuTLS (lib/nettle/rnd.c: `prng_ctx_st` is nettle's `chacha_ctx`, then `size_t counter; unsigned forkid; time_t
+//! last_reseed`, and `generators_ctx_st` two of them): two states stand 88 bytes apart, with equal numbers of the fork and times behind
+//! them.
 
 use std::ops::Range;
 
@@ -31,6 +35,10 @@ const DIAGONAL: [&[u8]; 2] = [b"2-by", b"6-by"];
 const STATE: usize = chacha::STATE;
 /// Bytes of a generator: its state, the block that it made, how much of it is left, and three bytes of nothing.
 const GENERATOR: usize = 2 * STATE + 4;
+/// From one of GnuTLS's generators to the other: its state, and three words.
+const APART: usize = STATE + 24;
+/// Seconds since 1970 at which a generator may have been seeded: from 2001 to 2106.
+const TIMES: Range<u64> = 1_000_000_000..1 << 32;
 /// Where the third part of Salsa20's constant stands in its state.
 const THIRD: usize = 40;
 
@@ -53,7 +61,7 @@ impl Detector for CipherState {
     }
 
     fn reach(&self) -> Reach {
-        Reach { before: THIRD, after: GENERATOR }
+        Reach { before: APART, after: GENERATOR.max(2 * APART) }
     }
 
     fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
@@ -77,7 +85,25 @@ fn chacha(window: &Window<'_>, start: usize, short: bool) -> Option<Hit> {
         hit.severity = Some(Severity::Info);
         hit.public.add_context(vec!["state of SQLite's random generator".to_owned()]);
     }
+    if is_of_gnutls(window, start) {
+        hit.severity = Some(Severity::Info);
+        hit.public.add_context(vec!["state of GnuTLS's random generator".to_owned()]);
+    }
     Some(hit)
+}
+
+/// Whether the state is one of two that GnuTLS makes random numbers with.
+fn is_of_gnutls(window: &Window<'_>, start: usize) -> bool {
+    let word = |at: usize| window.slice(at..at + 8).first_chunk().map(|word| u64::from_le_bytes(*word));
+    // The number of the fork, where a generator's state, counter and time are there.
+    let fork = |at: usize| {
+        let begins = CONSTANTS.first().is_some_and(|constant| window.slice(at..at + constant.len()) == *constant);
+        let [counter, fork, time] = [0, 8, 16].map(|into| word(at + STATE + into));
+        let fits = begins && counter? < 1 << 32 && TIMES.contains(&time?);
+        fork.filter(|_| fits).map(|fork| fork as u32)
+    };
+    let other = [start.checked_sub(APART), Some(start + APART)].into_iter().flatten();
+    fork(start).is_some_and(|here| other.into_iter().any(|other| fork(other) == Some(here)))
 }
 
 /// Whether what stands behind the state is the block that it makes, and a number of bytes of it.
@@ -173,6 +199,23 @@ mod tests {
             assert_eq!(severity(&*after, [5, 0, 0, 0]), None);
             let cut = hit(&CipherState, &[&state[..], &*block].concat());
             assert_eq!(cut.severity, None, "nothing tells how much is left");
+        }
+    }
+
+    #[test]
+    fn two_states_with_their_counters_and_times_are_generators_of_gnutls() {
+        let generator = |seed, fork: u64, time: u64| {
+            let state = [CONSTANTS[0], &noise(32, seed), &7_u64.to_le_bytes(), &noise(8, seed)].concat();
+            [state, [4096, fork, time].map(u64::to_le_bytes).concat()].concat()
+        };
+        let now = 1_790_000_000;
+        let severities = |second: Vec<u8>| {
+            let bytes = around(&[generator(3, 1, now), second].concat());
+            hits(&CipherState, &bytes).iter().map(|hit| hit.severity).collect::<Vec<_>>()
+        };
+        assert_eq!(severities(generator(4, 1, now + 5)), [Some(Severity::Info); 2]);
+        for other in [generator(4, 2, now), generator(4, 1, 12), [vec![0; 8], generator(4, 1, now)].concat()] {
+            assert_eq!(severities(other), [None; 2]);
         }
     }
 
