@@ -11,8 +11,8 @@ use memchr::memmem::Finder;
 use super::grams::{GRAM, Grams, Scratch, has_gram};
 use super::marks::Marks;
 
-/// Patterns in one packed searcher; above 64 it would fall back to a scalar search.
-const GROUP: usize = 48;
+/// Patterns in one packed searcher; with more it would fall back to a scalar search. A second searcher costs as much as the first.
+const GROUP: usize = 64;
 
 /// Binary patterns in one, by measurement: some more than a searcher has buckets. The bytes of patterns that share a bucket are
 /// mixed, half a byte at a time, and many of these hold zeros: two such in one bucket would let all zeros of a structure pass, to
