@@ -144,7 +144,10 @@ fn secrets_of(log: &str) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn openssl_keeps_the_secrets_of_tls_connections() {
-    if let Some(tool) = first_missing(&[&["python3", "--version"], &["openssl", "version"], &["gdb", "--version"]]) {
+    let python = ["/usr/bin/python3", "python3"];
+    let python = python.into_iter().find(|python| first_missing(&[&[python, "-c", "import ssl"]]).is_none());
+    let Some(python) = python else { return missing("a Python with OpenSSL is not there") };
+    if let Some(tool) = first_missing(&[&["openssl", "version"], &["gdb", "--version"]]) {
         return missing(&format!("{tool} is not there"));
     }
     let folder = tempfile::tempdir().unwrap();
@@ -153,7 +156,7 @@ fn openssl_keeps_the_secrets_of_tls_connections() {
     let certificate = ["-out", "cert.pem", "-days", "1", "-subj", "/CN=localhost"];
     assert!(command("openssl", folder).args(key).args(certificate).status().unwrap().success());
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/tls.py");
-    let victim = Victim::start(command("python3", folder).arg(source));
+    let victim = Victim::start(command(python, folder).arg(source));
     let secrets = secrets_of(&fs::read_to_string(folder.join("keys.log")).unwrap());
     assert_eq!(secrets.len(), 1 + 2 * 3, "{:?}", secrets.iter().map(|(name, _)| name).collect::<Vec<_>>());
     let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
