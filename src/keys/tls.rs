@@ -15,7 +15,7 @@ pub enum Hash {
 }
 
 impl Hash {
-    /// Both, in the order of [`EARLY`].
+    /// Both.
     pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha384];
 
     /// Bytes of a secret.
@@ -30,7 +30,7 @@ impl Hash {
     /// The early secret of a connection that resumes no other: it is made of zeros only, so it is the same for all.
     #[must_use]
     pub fn early(self) -> SecretBytes {
-        self.extract(&[], &[0; 48])
+        self.extract(&[])
     }
 
     /// The master secret that follows from the handshake secret.
@@ -40,10 +40,10 @@ impl Hash {
             Self::Sha256 => Sha256::digest([]).to_vec(),
             Self::Sha384 => Sha384::digest([]).to_vec(),
         };
-        self.extract(self.derived(handshake, b"derived", &nothing, self.size()).expose(), &[0; 48])
+        self.extract(self.derived(handshake, b"derived", &nothing, self.size()).expose())
     }
 
-    /// HKDF-Expand-Label: `len` bytes that follow from a secret, a label and a context. None where the secret is too short.
+    /// HKDF-Expand-Label: `len` bytes that follow from a secret, a label and a context. No bytes where the secret is too short.
     #[must_use]
     pub fn derived(self, secret: &[u8], label: &[u8], context: &[u8], len: usize) -> SecretBytes {
         let mut out = vec![0; len];
@@ -56,9 +56,9 @@ impl Hash {
         SecretBytes::new(if made { out } else { Vec::new() })
     }
 
-    /// HKDF-Extract; of `zeros` as many as the hash has bytes.
-    fn extract(self, salt: &[u8], zeros: &[u8; 48]) -> SecretBytes {
-        let zeros = zeros.get(..self.size()).unwrap_or_default();
+    /// HKDF-Extract of as many zeros as the hash has bytes.
+    fn extract(self, salt: &[u8]) -> SecretBytes {
+        let zeros = &vec![0; self.size()];
         SecretBytes::new(match self {
             Self::Sha256 => Hkdf::<Sha256>::extract(Some(salt), zeros).0.to_vec(),
             Self::Sha384 => Hkdf::<Sha384>::extract(Some(salt), zeros).0.to_vec(),

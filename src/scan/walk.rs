@@ -7,6 +7,7 @@ use crate::image::Image;
 use crate::scan::Progress;
 use crate::scan::parallel::{self, Pool};
 use crate::scan::pieces::{Buffers, Cut, Pieces, owned_gap};
+use crate::scan::prefilter::is_constant;
 use crate::window::Window;
 
 /// An image, how it is cut, and what could not be read of it so far.
@@ -96,7 +97,6 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Whether every byte is zero: equal to itself moved by one, which is one `memcmp` and ends at the first byte that is not.
 fn are_zeros(bytes: &[u8]) -> bool {
-    bytes.split_first().is_none_or(|(first, rest)| *first == 0 && bytes.get(..rest.len()) == Some(rest))
+    bytes.first().is_none_or(|first| *first == 0) && is_constant(bytes)
 }

@@ -131,7 +131,7 @@ impl TextRule {
                 let captures = self.pattern.captures_at(letters, found.start())?;
                 let judged = self.judge(text, &part, part.start, &captures);
                 // In `a=1&b=2` the match of `a` may end with `&b=`: then what stands behind `b=` is in a later match.
-                if self.secrets.iter().find_map(|&i| captures.get(i))?.end() > at {
+                if self.secrets.iter().find_map(|&i| captures.get(i)).is_some_and(|secret| secret.end() > at) {
                     return judged.or(earlier);
                 }
                 earlier = earlier.or(judged);

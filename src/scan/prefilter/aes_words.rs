@@ -31,9 +31,14 @@ pub fn aes_words(bytes: &[u8], run: Range<usize>, mut found: impl FnMut(usize)) 
     for at in (run.start.next_multiple_of(WORD)..run.end).step_by(WORD * BLOCK) {
         let before = at.checked_sub(WORD).and_then(|from| bytes.get(from..));
         let words = before.and_then(|rest| rest.as_chunks().0.first_chunk());
-        let edge = || padded(bytes, at);
-        let (words, edge) = words.map_or_else(|| (None, Some(edge())), |words| (Some(words), None));
-        let Some(words) = words.or(edge.as_ref()) else { continue };
+        let at_edge;
+        let words = match words {
+            Some(words) => words,
+            None => {
+                at_edge = padded(bytes, at);
+                &at_edge
+            }
+        };
         if has_pair(words) {
             // Which of them it is costs more than the first look, and structures that are alike ask for it often.
             let words = words.map(word);

@@ -277,13 +277,7 @@ const fn standard_letters() -> [u8; 256] {
     let mut table = [0; 256];
     let mut byte = 0_u8;
     while byte < 128 {
-        table[byte as usize] = match byte {
-            b'-' => b'+',
-            b'_' => b'/',
-            b'+' | b'/' => byte,
-            _ if byte.is_ascii_alphanumeric() => byte,
-            _ => 0,
-        };
+        table[byte as usize] = standard_of(byte);
         byte += 1;
     }
     table
@@ -291,7 +285,7 @@ const fn standard_letters() -> [u8; 256] {
 
 /// The same without a table, so that it becomes vector code.
 #[inline]
-fn standard_of(byte: u8) -> u8 {
+const fn standard_of(byte: u8) -> u8 {
     let alphabetic = (byte | 0x20).wrapping_sub(b'a') < 26;
     // The digits and the slash before them.
     let same = alphabetic | (byte.wrapping_sub(b'/') < 11) | (byte == b'+');

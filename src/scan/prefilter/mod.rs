@@ -43,7 +43,7 @@ pub use encoded::Code;
 pub use encoded_text::{EncodedText, digits_around};
 pub use integers::der_integers;
 pub use letters::Letters;
-pub use pages::busy_runs;
+pub use pages::{busy_runs, is_constant};
 pub use wide::Narrow;
 
 /// What triggers which detector.

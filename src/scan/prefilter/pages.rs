@@ -44,6 +44,7 @@ fn add(runs: &mut Vec<Range<usize>>, run: Range<usize>) {
 }
 
 /// Whether every byte is the same: equal to itself moved by one, which is one `memcmp`.
-fn is_constant(page: &[u8]) -> bool {
+#[must_use]
+pub fn is_constant(page: &[u8]) -> bool {
     page.split_first().is_none_or(|(_, rest)| page.get(..rest.len()) == Some(rest))
 }
