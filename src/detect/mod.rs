@@ -29,6 +29,7 @@ pub mod structure;
 pub(crate) mod testing;
 pub mod text;
 pub mod tls_secrets;
+mod trigger;
 #[cfg(feature = "yara")]
 pub mod yara;
 
@@ -43,6 +44,8 @@ use crate::hunt::Clue;
 use crate::span::Span;
 use crate::vault::Secret;
 use crate::window::Window;
+
+pub use trigger::{Candidate, Literal, Reach, TEXT, Trigger};
 
 /// Finds one family of secrets.
 pub trait Detector: Sync + Send {
@@ -162,62 +165,6 @@ fn of_yara(file: &Path) -> Result<Vec<Box<dyn Detector>>> {
     let reason = "rules of YARA need a program that was built with the feature `yara` (`cargo install dumpscrub \
                   --features yara`), and this one was not";
     Err(Error::Rules { file: file.display().to_string(), reason: reason.to_owned() })
-}
-
-/// What makes a place worth a look.
-#[derive(Clone, Debug)]
-pub enum Trigger {
-    /// Any of these literals, in ASCII and (where the flag says so) in UTF-16 at either parity. At least 3 bytes each.
-    Literals(Vec<Literal>),
-    /// A place that a DER key structure or one of its INTEGERs may start at: see `scan::prefilter`.
-    DerInteger,
-    /// Every window once, whatever is in it.
-    Window,
-    /// A place where two words in a row are sums as those of AES round keys are: see `scan::prefilter`.
-    AesWords,
-}
-
-/// A literal that triggers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Literal {
-    /// The bytes, compared exactly.
-    pub bytes: Vec<u8>,
-    /// Whether UTF-16 spellings trigger too.
-    pub wide: bool,
-}
-
-impl Literal {
-    /// A literal of text, in ASCII and UTF-16.
-    #[must_use]
-    pub fn text(text: &str) -> Self {
-        Self { bytes: text.as_bytes().to_vec(), wide: true }
-    }
-
-    /// A literal of binary bytes.
-    #[must_use]
-    pub fn binary(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.to_vec(), wide: false }
-    }
-}
-
-/// Bytes that a detector must be able to see around its trigger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reach {
-    /// Before the trigger's first byte.
-    pub before: usize,
-    /// From the trigger's first byte on.
-    pub after: usize,
-}
-
-/// A place worth a look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// Position in the window of the trigger's first byte (of its first letter, in UTF-16).
-    pub at: usize,
-    /// Which of the detector's literals it was; 0 for other triggers.
-    pub literal: usize,
-    /// Whether the letters stand two bytes apart.
-    pub wide: bool,
 }
 
 /// A secret seen at one place.

@@ -30,7 +30,7 @@ impl Detector for OpenSsh {
     }
 
     fn trigger(&self) -> Trigger {
-        Trigger::Literals(vec![Literal::binary(ssh::MAGIC), Literal { bytes: BASE64_MAGIC.to_vec(), wide: true }])
+        Trigger::Literals(vec![Literal::binary(ssh::MAGIC), Literal { wide: true, ..Literal::binary(BASE64_MAGIC) }])
     }
 
     fn reach(&self) -> Reach {

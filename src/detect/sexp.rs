@@ -75,8 +75,8 @@ impl Detector for Sexp {
 
     fn trigger(&self) -> Trigger {
         let literal = |(bytes, spelling): &(&[u8], Spelling)| Literal {
-            bytes: bytes.to_vec(),
             wide: *spelling == Spelling::Text,
+            ..Literal::binary(bytes)
         };
         Trigger::Literals(TRIGGERS.iter().map(literal).collect())
     }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::checks::Checked;
 use super::file::Boundary;
 use super::rule::TextRule;
-use crate::detect::{Candidate, Detector, Hit, Hits, Literal, Reach, TextView, Trigger};
+use crate::detect::{Candidate, Detector, Hit, Hits, Reach, TextView, Trigger};
 use crate::finding::{Encoding, Evidence, Form, Layout, PublicIdentity, Rule};
 use crate::vault::Secret;
 use crate::window::Window;
@@ -44,7 +44,7 @@ impl Detector for TextRule {
     }
 
     fn trigger(&self) -> Trigger {
-        Trigger::Literals(self.text.literals.iter().map(|l| Literal::text(l)).collect())
+        Trigger::Literals(self.literals.clone())
     }
 
     fn reach(&self) -> Reach {

@@ -11,6 +11,7 @@ mod alphabet;
 pub mod checks;
 mod confirm;
 mod file;
+mod followers;
 mod pattern;
 mod proof;
 mod rule;

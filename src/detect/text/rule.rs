@@ -4,10 +4,15 @@ use std::ops::RangeInclusive;
 
 use super::alphabet::Alphabet;
 use super::file::{Decoder, Length, RuleText};
+use super::followers::followers;
 use super::pattern::{Pattern, parse};
+use crate::detect::Literal;
 
 /// Longest reach of a text rule in letters: in UTF-16 it must fit into a window's margin.
 const LONGEST_REACH: usize = 16_000;
+
+/// Letters of the shortest literals.
+const SHORT: usize = 3;
 
 /// A rule, ready to be tried.
 #[derive(Clone, Debug)]
@@ -17,6 +22,8 @@ pub struct TextRule {
     pub(super) pattern: Pattern,
     /// Letters that a match of the pattern takes at most.
     pub(super) longest: usize,
+    /// What triggers it.
+    pub(super) literals: Vec<Literal>,
     /// Letters from the literal on that the match, or the anchor, may take.
     pub(super) after: usize,
     pub(super) anchor: Option<Pattern>,
@@ -78,6 +85,7 @@ impl TextRule {
         let anchor = anchor.map(|anchor| Ok::<_, String>((longest_match(anchor, reach)?, Pattern::new(anchor)?)));
         let (anchor_longest, anchor) = anchor.transpose()?.unzip();
         let starts_at_literal = text.before == 0 && anchor.is_none();
+        let literals = literals(&text.literals, text.anchor.as_ref().unwrap_or(&text.pattern), text.before)?;
         let pattern = if starts_at_literal {
             Pattern::new(&format!(r"\A(?:{})", text.pattern))?
         } else {
@@ -94,6 +102,7 @@ impl TextRule {
         let patterns = |all: &[String]| all.iter().map(|p| Pattern::new(p)).collect::<Result<Vec<_>, _>>();
         let rule = Self {
             longest,
+            literals,
             after: text.after.unwrap_or(anchor_longest.unwrap_or(longest)),
             anchor,
             requires_context: text.requires_context.as_deref().map(Pattern::new).transpose()?,
@@ -170,13 +179,23 @@ fn must_hold(classes: &[String]) -> Result<Vec<(Alphabet, usize)>, String> {
 fn check_literals(literals: &[String]) -> Result<(), String> {
     let bad = |literal: &&String| {
         let bytes = literal.as_bytes();
-        bytes.len() < 3 || !literal.is_ascii() || bytes.iter().all(|b| bytes.first() == Some(b))
+        bytes.len() < SHORT || !literal.is_ascii() || bytes.iter().all(|b| bytes.first() == Some(b))
     };
     match (literals, literals.iter().find(bad)) {
         ([], _) => Err("it has no literal, and would be tried at every byte".to_owned()),
         (_, Some(bad)) => Err(format!("its literal `{bad}` is not 3 different ASCII letters or more")),
         _ => Ok(()),
     }
+}
+
+/// The literals, each of which may stand in a match of `pattern` behind `before` letters or fewer.
+fn literals(literals: &[String], pattern: &str, before: usize) -> Result<Vec<Literal>, String> {
+    let hir = parse(pattern)?;
+    let with_next = |literal: &String| {
+        let next = if literal.len() == SHORT { followers(&hir, literal.as_bytes(), before) } else { None };
+        Literal { next, ..Literal::text(literal) }
+    };
+    Ok(literals.iter().map(with_next).collect())
 }
 
 /// The most letters that a match takes. A pattern that repeats without bound is refused, unless the rule says how far it may

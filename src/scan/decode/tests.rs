@@ -18,7 +18,7 @@ impl Detector for Tokens {
         vec![Rule::new("token", "t", Severity::High, "t", "t")]
     }
     fn trigger(&self) -> Trigger {
-        Trigger::Literals(vec![Literal { bytes: self.0.as_bytes().to_vec(), wide: self.1 }])
+        Trigger::Literals(vec![Literal { wide: self.1, ..Literal::text(self.0) }])
     }
     fn reach(&self) -> Reach {
         Reach { before: 0, after: 80 }

@@ -1,5 +1,5 @@
 //! One pass for any number of literals: every four bytes of the haystack, where there is text, are probed in a bitmap that
-//! holds one gram of each literal, its rarest; what hits is compared in full.
+//! holds one gram of each literal, its rarest, and of one of three bytes each gram that it begins; what hits is compared in full.
 //!
 //! So what a pass costs does not depend on how many literals there are, as long as few slots of the bitmap are taken. A
 //! probe is a multiplication and a load without a branch: groups of places that hit are collected first, and looked at
@@ -11,12 +11,13 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
+use super::literals::Wanted;
 use super::marks::{BLOCK, Marks, RUN, is_text};
 
 /// Bytes of a gram; no literal is shorter. One that is text earns a block its mark.
 pub const GRAM: usize = RUN;
 
-/// Words of the bitmap: 32 KiB, which stays in the first cache. A thousand literals take one slot in 260.
+/// Words of the bitmap: 32 KiB, which stays in the first cache. A thousand literals take one slot in 260, and a literal of three bytes some sixty.
 const WORDS: usize = 1 << 12;
 
 /// Bits of a slot's number.
@@ -31,7 +32,7 @@ const GROUPS: usize = BLOCK / GROUP;
 /// Blocks that are probed before the hits among them are looked at.
 const TILE: usize = 1024;
 
-/// Literals of four bytes or more, by one gram of each.
+/// Literals of text, by their grams.
 pub struct Grams {
     bitmap: Box<[u64; WORDS]>,
     literals: HashMap<u32, Vec<Alike>, BuildHasherDefault<Multiply>>,
@@ -60,10 +61,23 @@ struct Alike {
 }
 
 impl Grams {
-    /// A table of `literals`, which all hold a gram of text, with the numbers that they are told by; `commonness` says which gram of a literal to take.
-    pub fn new(literals: &[(Vec<u8>, u32)], commonness: fn(&[u8]) -> u32) -> Self {
+    /// Whether a literal can be looked for by a gram of text.
+    pub fn takes(literal: &Wanted) -> bool {
+        let is_begun = || literal.bytes.len() == GRAM - 1 && literal.bytes.iter().all(|&b| is_text(b));
+        let known = literal.next.iter().flatten().all(|&b| is_text(b)) && literal.next.is_some();
+        literal.bytes.windows(GRAM).any(is_text_gram) || known && is_begun()
+    }
+
+    /// A table of `literals`, which are all taken; `commonness` says which gram of a literal to take.
+    pub fn new(literals: &[Wanted], commonness: fn(&[u8]) -> u32) -> Self {
         let mut table = Self { bitmap: Box::new([0; WORDS]), literals: HashMap::default(), deepest: 0 };
-        for (bytes, number) in literals {
+        for Wanted { bytes, number, next } in literals {
+            if bytes.len() < GRAM {
+                for &next in next.iter().flatten() {
+                    table.add(0, gram_of(&[bytes.as_slice(), &[next]].concat()), bytes, *number);
+                }
+                continue;
+            }
             let grams = bytes.windows(GRAM).enumerate().filter(|(_, gram)| is_text_gram(gram));
             // A gram that others have already costs more with each of them: they are compared one after the other.
             let price = |gram: &[u8]| commonness(gram) + 8 * table.sharing(gram);
@@ -156,11 +170,6 @@ impl Grams {
             }
         }
     }
-}
-
-/// Whether a literal can be looked for where there is text only.
-pub fn has_gram(literal: &[u8]) -> bool {
-    literal.windows(GRAM).any(is_text_gram)
 }
 
 fn is_text_gram(gram: &[u8]) -> bool {

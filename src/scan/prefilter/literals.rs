@@ -1,5 +1,5 @@
-//! The search for literals: grams for those that hold four bytes of text, packed SIMD searchers for the others, of which
-//! there are few.
+//! The search for literals: grams for those that hold four bytes of text or stand before one more of it, packed SIMD searchers
+//! for the others, of which there are few.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -8,7 +8,7 @@ use aho_corasick::Span;
 use aho_corasick::packed::{Builder, Config, MatchKind, Searcher};
 use memchr::memmem::Finder;
 
-use super::grams::{GRAM, Grams, Scratch, has_gram};
+use super::grams::{Grams, Scratch};
 use super::marks::Marks;
 
 /// Patterns in one packed searcher; with more it would fall back to a scalar search. A second searcher costs as much as the first.
@@ -24,6 +24,16 @@ const HEAD: usize = 3;
 
 /// What it is worth, in the units of commonness, that another literal has the same head.
 const SHARED: i64 = 3;
+
+/// A literal to be searched.
+pub struct Wanted {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What it is told by.
+    pub number: u32,
+    /// The bytes of which one stands behind it wherever it counts, where that is known.
+    pub next: Option<Vec<u8>>,
+}
 
 /// Literals, each with a number, ready to be searched.
 pub struct Literals {
@@ -57,11 +67,11 @@ enum Search {
 
 impl Literals {
     /// A search for `literals`, which are all different and three bytes long at least.
-    pub fn new(literals: Vec<(Vec<u8>, u32)>, commonness: fn(&[u8]) -> u32) -> Self {
-        let longest = literals.iter().map(|(bytes, _)| bytes.len()).max().unwrap_or(0);
-        let (long, short): (Vec<_>, Vec<_>) = literals.into_iter().partition(|(bytes, _)| has_gram(bytes));
+    pub fn new(literals: Vec<Wanted>, commonness: fn(&[u8]) -> u32) -> Self {
+        let longest = literals.iter().map(|literal| literal.bytes.len()).max().unwrap_or(0);
+        let (long, short): (Vec<_>, Vec<_>) = literals.into_iter().partition(Grams::takes);
         // Those of three bytes are text, the others have none: together they would let too much pass.
-        let (short, binary): (Vec<_>, Vec<_>) = short.into_iter().partition(|(bytes, _)| bytes.len() < GRAM);
+        let (short, binary): (Vec<_>, Vec<_>) = short.into_iter().partition(|literal| literal.bytes.len() == HEAD);
         let short = searchers(short, GROUP, commonness);
         let binary = searchers(binary, BINARY_GROUP, commonness);
         Self { grams: Grams::new(&long, commonness), short: short.chain(binary).collect(), longest }
@@ -93,12 +103,12 @@ impl Literals {
 }
 
 /// Packed searchers for `literals` by the rarest bytes of each, `group` of these in each.
-fn searchers(literals: Vec<(Vec<u8>, u32)>, group: usize, commonness: fn(&[u8]) -> u32) -> impl Iterator<Item = Short> {
+fn searchers(literals: Vec<Wanted>, group: usize, commonness: fn(&[u8]) -> u32) -> impl Iterator<Item = Short> {
     let mut shared: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
-    let all_heads = literals.iter().flat_map(|(literal, _)| BTreeSet::from_iter(literal.windows(HEAD)));
+    let all_heads = literals.iter().flat_map(|literal| BTreeSet::from_iter(literal.bytes.windows(HEAD)));
     all_heads.for_each(|head| *shared.entry(head.to_vec()).or_default() += 1);
     let mut heads: BTreeMap<Vec<u8>, Vec<Tail>> = BTreeMap::new();
-    for (literal, number) in literals {
+    for Wanted { bytes: literal, number, .. } in literals {
         // A head that others have too makes fewer of them.
         let price = |head: &[u8]| i64::from(commonness(head)) - SHARED * shared.get(head).copied().unwrap_or_default();
         let all = literal.windows(HEAD).enumerate();

@@ -5,18 +5,13 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
+use crate::detect::TEXT;
+
 /// Bytes that one mark stands for.
 pub const BLOCK: usize = 32;
 
 /// Bytes of text in a row that earn a mark: the shortest gram that is looked for in marked blocks only.
 pub const RUN: usize = 4;
-
-/// First of the bytes that text is made of: the tab. What lies between it and the blank is let in, because one comparison is
-/// cheaper than two and hardly any memory is made of it.
-const FIRST: u8 = b'\t';
-
-/// Last of the bytes that text is made of.
-const LAST: u8 = b'~';
 
 /// A mark for every block in which [`RUN`] bytes of text or more begin; none where none begins, or nobody has looked.
 #[derive(Default)]
@@ -43,15 +38,16 @@ impl Marks {
 }
 
 /// Whether a byte may be part of text.
+#[inline]
 pub fn is_text(byte: u8) -> bool {
-    byte.wrapping_sub(FIRST) <= LAST - FIRST
+    byte.wrapping_sub(*TEXT.start()) <= *TEXT.end() - *TEXT.start()
 }
 
 /// Writes the mark of each block of `bytes`: without branches inside a block, so that it becomes vector code. The last block,
 /// behind which nothing is seen, is marked.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.2"))]
 fn mark(bytes: &[u8], marks: &mut [u8]) {
-    let text = |byte: u8| u8::from(byte.wrapping_sub(FIRST) <= LAST - FIRST);
+    let text = |byte: u8| u8::from(is_text(byte));
     let whole = bytes.len().saturating_sub(RUN - 1) / BLOCK;
     let blocks = bytes.windows(BLOCK + RUN - 1).step_by(BLOCK);
     for (mark, block) in marks.iter_mut().zip(blocks) {

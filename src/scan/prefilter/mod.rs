@@ -30,13 +30,13 @@ mod wide;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 
-use crate::detect::{Candidate, Detector, Literal, Trigger};
+use crate::detect::{Candidate, Detector, Literal, TEXT, Trigger};
 
 use aes_words::aes_words;
 use encoded::{DER_HEADS, Encoded};
 use encoded_text::encoded_texts;
 use grams::Scratch;
-use literals::Literals;
+use literals::{Literals, Wanted};
 use marks::Marks;
 
 pub use encoded::Code;
@@ -83,6 +83,28 @@ enum Spelling {
     Part(usize, usize),
     /// The literal is the UTF-16 of another one whose parts between zeros are all too short to be narrowed.
     Wide,
+}
+
+/// The bytes that may stand behind a literal, of all who look for it.
+#[derive(Default)]
+struct Next {
+    bytes: BTreeSet<u8>,
+    /// Whether somebody does not know.
+    any: bool,
+}
+
+impl Next {
+    /// What an escape begins with: behind a literal there may be an escaped letter.
+    const ESCAPES: [u8; 2] = *b"%\\";
+
+    fn add(&mut self, next: Option<&[u8]>) {
+        self.any |= next.is_none();
+        self.bytes.extend(next.into_iter().flatten().copied().chain(Self::ESCAPES));
+    }
+
+    fn known(self) -> Option<Vec<u8>> {
+        (!self.any).then(|| self.bytes.into_iter().collect())
+    }
 }
 
 /// A candidate, and the index of the detector that is to look at it.
@@ -142,7 +164,7 @@ impl Prefilter {
     /// # Errors
     /// The id of the first rule of a detector whose literal is too short or made of one repeated byte.
     pub fn new(detectors: &[Box<dyn Detector>]) -> Result<Self, String> {
-        let mut by_bytes: BTreeMap<Vec<u8>, Vec<Target>> = BTreeMap::new();
+        let mut by_bytes: BTreeMap<Vec<u8>, (Vec<Target>, Next)> = BTreeMap::new();
         let (mut der, mut aes, mut whole) = (Vec::new(), Vec::new(), Vec::new());
         let (mut alphabet, mut parted) = (NONE, Vec::new());
         let mut spelled = BTreeSet::new();
@@ -162,23 +184,25 @@ impl Prefilter {
                             spelled.extend(encoded::spellings(literal));
                         }
                         for (bytes, spelling) in spellings(literal, &mut parted) {
-                            by_bytes.entry(bytes).or_default().push(Target {
-                                detector: Some(index),
-                                literal: i,
-                                spelling,
-                            });
+                            let (targets, next) = by_bytes.entry(bytes).or_default();
+                            next.add(literal.next.as_deref().filter(|_| spelling == Spelling::Both));
+                            targets.push(Target { detector: Some(index), literal: i, spelling });
                         }
                         let escaped = if literal.wide { escaped::spellings(&literal.bytes) } else { BTreeSet::new() };
                         for bytes in escaped {
-                            let targets = by_bytes.entry(bytes).or_default();
+                            let (targets, next) = by_bytes.entry(bytes).or_default();
+                            next.add(None);
                             targets.push(Target { detector: None, literal: 0, spelling: Spelling::Both });
                         }
                     }
                 }
             }
         }
-        let (bytes, targets): (Vec<_>, Vec<_>) = by_bytes.into_iter().unzip();
-        let literals = Literals::new(bytes.into_iter().zip(0..).collect(), rarity::of_text);
+        let (bytes, wanted): (Vec<_>, Vec<_>) = by_bytes.into_iter().unzip();
+        let (targets, next): (Vec<Vec<Target>>, Vec<_>) = wanted.into_iter().unzip();
+        let wanted = bytes.into_iter().zip(next).zip(0..);
+        let wanted = wanted.map(|((bytes, next), number)| Wanted { bytes, number, next: next.known() });
+        let literals = Literals::new(wanted.collect(), rarity::of_text);
         let (encoded, codes) = search_of(spelled);
         Ok(Self { literals, targets, parted, alphabet, der, aes, whole, encoded, codes })
     }
@@ -320,7 +344,8 @@ fn search_of(spelled: BTreeSet<Encoded>) -> (Literals, Vec<Vec<(Code, usize)>>) 
         by_letters.entry(letters).or_default().push((code, into));
     }
     let (letters, codes): (Vec<_>, Vec<_>) = by_letters.into_iter().unzip();
-    (Literals::new(letters.into_iter().zip(0..).collect(), rarity::of_letters), codes)
+    let wanted = letters.into_iter().zip(0..).map(|(bytes, number)| Wanted { bytes, number, next: None });
+    (Literals::new(wanted.collect(), rarity::of_letters), codes)
 }
 
 /// Bytes that all tests look at before the next ones: as many as stay in the first cache.
@@ -382,9 +407,6 @@ fn longest_part(literal: &[u8]) -> Option<(usize, Vec<u8>)> {
 /// No byte at all.
 #[expect(clippy::reversed_empty_ranges, reason = "the empty range that any letter widens")]
 const NONE: RangeInclusive<u8> = u8::MAX..=1;
-
-/// What all text may be made of: from the tab to the tilde.
-const TEXT: RangeInclusive<u8> = b'\t'..=b'~';
 
 /// `alphabet` and the letters of the literal, if it is one of text; and with them what text around it is made of, because
 /// that may be encoded.

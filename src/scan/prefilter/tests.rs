@@ -104,7 +104,7 @@ proptest! {
     fn equals_the_scalar_reference_on_hostile_bytes(bytes in hostile(), cut in 0..100_usize, lead in 0..40_usize) {
         let mut all = text(&["abc", "abcd", "abcde", "bcde", "cdefghabcd", "://", "zzza", "h:/", "\u{7f}ab", "éa"]);
         all.push(Literal::binary(b"\0a\0b"));
-        all.push(Literal { bytes: b"a\0bc".to_vec(), wide: true });
+        all.push(Literal { wide: true, ..Literal::binary(b"a\0bc") });
         all.extend(["abc\0", "\0abc", "a\0abc\0bcde"].map(Literal::text));
         all.push(Literal::binary(b"abcd"));
         let bytes = [vec![b'a'; lead], bytes].concat();
@@ -112,6 +112,30 @@ proptest! {
         let owned = bytes.len() * cut / 300..bytes.len() - bytes.len() * cut / 300;
         prop_assert_eq!(told(&filter, &bytes, owned.clone()), naive(&bytes, owned, &all));
     }
+}
+
+proptest! {
+    #[test]
+    fn a_literal_of_known_followers_is_found_before_them_and_before_escapes(bytes in hostile(), lead in 0..40_usize) {
+        let known = |text: &str, next: &[u8]| Literal { next: Some(next.to_vec()), ..Literal::text(text) };
+        let all = vec![known("abc", b"dz"), known("://", b"a:"), known("bcd", b"%"), Literal::text("cde")];
+        let bytes = [vec![b'%'; lead], bytes].concat();
+        let filter = of(all.clone());
+        let mut want = naive(&bytes, 0..bytes.len(), &all);
+        want.retain(|&(at, literal, wide)| {
+            let behind = bytes.get(at + if wide { 6 } else { 3 });
+            let goes_on = |next: &[u8]| behind.is_some_and(|b| next.contains(b) || b"%\\".contains(b));
+            all[literal].next.as_deref().is_none_or(goes_on)
+        });
+        let got = told(&filter, &bytes, 0..bytes.len());
+        prop_assert!(want.iter().filter(|(.., wide)| !wide).eq(got.iter().filter(|(.., wide)| !wide)));
+        prop_assert!(want.iter().filter(|place| place.2 && is_wide_behind(&bytes, place.0)).all(|place| got.contains(place)));
+    }
+}
+
+/// Whether a fourth letter of UTF-16 stands behind three.
+fn is_wide_behind(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at + 5) == Some(&0)
 }
 
 #[test]
