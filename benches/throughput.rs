@@ -63,22 +63,22 @@ fn candidates(filter: &Prefilter, bytes: &[u8]) -> usize {
 /// time, in the median of some rounds: on a machine with nothing else to do.
 fn two_threads(bytes: &[u8]) -> f64 {
     let engines = [engine(0), engine(0)];
+    let [shared, _] = &engines;
     let alone = |engine: &Engine| windows(bytes, |w| drop(engine.places(w)));
-    let beside = wall(|| {
-        std::thread::scope(|scope| engines.iter().for_each(|engine| drop(scope.spawn(|| alone(engine)))));
+    let together =
+        || parallel::map_in_order(cuts(bytes), |cut| cut.show(bytes, |w| shared.places(w)), |_| Ok::<(), ()>(()));
+    let times = ((0.2 / wall(1, || alone(shared))) as usize).max(1);
+    let beside = wall(ROUNDS, || {
+        let again = |engine: &Engine| (0..times).for_each(|_| alone(engine));
+        std::thread::scope(|scope| engines.iter().for_each(|engine| drop(scope.spawn(|| again(engine)))));
     });
-    let [engine, _] = &engines;
-    let together = wall(|| {
-        let pass =
-            || parallel::map_in_order(cuts(bytes), |cut| cut.show(bytes, |w| engine.places(w)), |_| Ok::<(), ()>(()));
-        parallel::with_threads(2, pass).unwrap().unwrap();
-    });
+    let together = parallel::with_threads(2, || wall(ROUNDS, || (0..times).for_each(|_| together().unwrap()))).unwrap();
     beside / 2.0 / together
 }
 
-/// Seconds of wall time that the work takes, in the median of some rounds.
-fn wall(mut work: impl FnMut()) -> f64 {
-    let mut times: Vec<f64> = (0..ROUNDS)
+/// Seconds of wall time that the work takes, in the median of so many rounds.
+fn wall(rounds: usize, mut work: impl FnMut()) -> f64 {
+    let mut times: Vec<f64> = (0..rounds)
         .map(|_| {
             let start = std::time::Instant::now();
             work();
@@ -86,7 +86,7 @@ fn wall(mut work: impl FnMut()) -> f64 {
         })
         .collect();
     times.sort_by(f64::total_cmp);
-    times[ROUNDS / 2]
+    times[rounds / 2]
 }
 
 /// The detectors of the program and `more` made-up rules: a vendor's prefix of 4 to 12 letters, and a token.

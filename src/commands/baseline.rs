@@ -47,12 +47,13 @@ fn write(args: &BaselineWriteArgs, manner: &Manner) -> Result<u8> {
         true => Baseline::read(&args.output, &key, false)?,
         false => Baseline::empty(&key),
     };
-    let engine = engine_with(&args.user_rules, &KnownFiles::default())?;
-    let inputs = inputs::collect(&args.paths);
-    let output = Output::prepare(Some(&args.output), &inputs)?;
+    // Before the rules are read, which all threads do.
     if let Some(threads) = args.threads {
         parallel::set_threads(threads.into())?;
     }
+    let engine = engine_with(&args.user_rules, &KnownFiles::default())?;
+    let inputs = inputs::collect(&args.paths);
+    let output = Output::prepare(Some(&args.output), &inputs)?;
     let bar = Bar::new(!args.no_progress && !manner.quiet);
     let sweep =
         Sweep { engine: &engine, settings: args.unpacking.settings(args.threads), show_secrets: false, bar: &bar };

@@ -22,13 +22,14 @@ pub fn run(args: &GateArgs, manner: &Manner) -> Result<u8> {
         None => Policy::preset(args.preset.unwrap_or_default()),
     };
     let rules = UserRules { rules: policy.rules.clone(), profile: policy.profile };
+    // Before the rules are read, which all threads do.
+    if let Some(threads) = args.threads {
+        parallel::set_threads(threads.into())?;
+    }
     let engine = engine_with(&rules, &args.known)?;
     let (fingerprints, baseline) = accepted(args, &policy)?;
     let inputs = inputs::collect(&args.paths);
     let outputs = Outputs::prepare(&args.reports, &inputs)?;
-    if let Some(threads) = args.threads {
-        parallel::set_threads(threads.into())?;
-    }
     let bar = Bar::new(!args.no_progress && !manner.quiet);
     let mut settings = args.unpacking.settings(args.threads);
     if let Some(bytes) = policy.limits.spool.filter(|_| args.unpacking.unpack_limit.is_none()) {

@@ -15,6 +15,10 @@ use crate::scan::parallel;
 /// # Errors
 /// When the report cannot be written. What goes wrong with an input is told in the report.
 pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
+    // Before the rules are read, which all threads do.
+    if let Some(threads) = args.threads {
+        parallel::set_threads(threads.into())?;
+    }
     let engine = engine_with(&args.user_rules, &args.known)?;
     let fingerprints = paper::fingerprint_key(&args.fingerprints)?;
     let baseline = baseline::read(&args.baseline, fingerprints.as_ref())?;
@@ -22,9 +26,6 @@ pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
     let outputs = Outputs::prepare(&args.reports, &inputs)?;
     if args.show_secrets && !manner.quiet {
         complain("warning", "--show-secrets: the report holds the secrets themselves; it is as sensitive as the dump");
-    }
-    if let Some(threads) = args.threads {
-        parallel::set_threads(threads.into())?;
     }
     let bar = Bar::new(!args.no_progress && !manner.quiet);
     let settings = args.unpacking.settings(args.threads);

@@ -50,7 +50,7 @@ use collapse::{Collector, RuleIndex};
 use local::Pass;
 use look::Look;
 use parallel::Pool;
-use pieces::{Buffers, Cut, Pieces};
+use pieces::{Buffers, Cut, MARGIN, Pieces};
 use prefilter::{Found, Prefilter};
 use sites::Sites;
 use walk::Walk;
@@ -61,7 +61,7 @@ pub use local::Ahead;
 /// How to scan. The result does not depend on any of it but `limits`.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Bytes that one window owns.
+    /// Bytes that one window owns at most.
     pub window: usize,
     /// Budgets.
     pub limits: Limits,
@@ -70,6 +70,16 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self { window: 1 << 20, limits: Limits::default() }
+    }
+}
+
+impl Options {
+    /// Bytes that a window of an image of `len` bytes owns: of a small one so few that no thread waits long for the last.
+    fn window_of(&self, len: u64) -> usize {
+        const WINDOWS: u64 = 64;
+        const LEAST: usize = 8 * MARGIN;
+        usize::try_from(len / WINDOWS)
+            .map_or(self.window, |part| part.next_multiple_of(MARGIN).max(LEAST).min(self.window))
     }
 }
 
@@ -237,7 +247,9 @@ pub fn scan_on(
     progress: &dyn Progress,
     ahead: Option<Ahead>,
 ) -> Result<Outcome> {
-    let pieces = Pieces::new(image.len(), map, options.window, &options.limits);
+    // What was looked at ahead was cut before the length was known.
+    let window = ahead.as_ref().map_or_else(|| options.window_of(image.len()), |_| options.window);
+    let pieces = Pieces::new(image.len(), map, window, &options.limits);
     let mut walk = Walk::new(image, &pieces, &engine.buffers, progress);
     walk.gaps.extend(map.gaps.iter().chain(&pieces.gaps).cloned());
     let ahead = ahead.and_then(|ahead| ahead.fit(&pieces, image.len()));

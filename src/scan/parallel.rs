@@ -64,6 +64,11 @@ pub fn map_in_order<T: Send, R: Send, E>(
     }
 }
 
+/// Applies `f` to every item on all threads; the results are in the order of the items.
+pub fn map<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    items.par_iter().with_max_len(1).map(&f).collect()
+}
+
 /// Buffers that are lent to whoever works on an item, so that none is allocated for each.
 #[derive(Debug)]
 pub struct Pool<T> {

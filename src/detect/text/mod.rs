@@ -28,6 +28,7 @@ pub use proof::Proof;
 pub use rule::TextRule;
 
 use crate::error::{Error, Result};
+use crate::scan::parallel;
 
 /// The rule files that are part of the program: name and content. Where two rules find the same secret and are as sure of
 /// it, the one that stands first names it: issuers before the places that any secret may stand in.
@@ -94,8 +95,8 @@ pub const BUILT_IN: &[(&str, &str)] = &[
 /// # Errors
 /// [`Error::Rules`] naming the rule that is wrong.
 pub fn built_in() -> Result<Vec<TextRule>> {
-    let files = BUILT_IN.iter().map(|(name, text)| read(name, text));
-    files.collect::<Result<Vec<_>>>().map(|rules| rules.into_iter().flatten().collect())
+    let files = parallel::map(BUILT_IN, |(name, text)| read(name, text));
+    files.into_iter().collect::<Result<Vec<_>>>().map(|rules| rules.into_iter().flatten().collect())
 }
 
 /// The rules of a file of the user's.

@@ -23,10 +23,14 @@ impl Pattern {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn new(text: &str) -> Result<Self, String> {
-        let hir = parse(text)?;
+        Ok(Self::of(text.to_owned(), &parse(text)?))
+    }
+
+    /// The pattern of this text, of which `hir` is the parsed form, as far as groups go.
+    pub fn of(text: String, hir: &Hir) -> Self {
         let mut names = vec![None];
-        gather(&hir, &mut names);
-        Ok(Self { text: text.to_owned(), names, built: OnceLock::new() })
+        gather(hir, &mut names);
+        Self { text, names, built: OnceLock::new() }
     }
 
     /// Compiles it, for a rule that nobody has tested yet.

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use regex_syntax::hir::Hir;
+
 use super::alphabet::Alphabet;
 use super::file::{Decoder, Length, RuleText};
 use super::followers::followers;
@@ -80,17 +82,17 @@ impl TextRule {
     fn compile(text: RuleText) -> Result<Self, String> {
         check_literals(&text.literals)?;
         let reach = text.after.map(|after| after.saturating_add(text.before));
-        let longest = longest_match(&text.pattern, text.around.or(reach))?;
-        let anchor = text.anchor.as_deref();
-        let anchor = anchor.map(|anchor| Ok::<_, String>((longest_match(anchor, reach)?, Pattern::new(anchor)?)));
+        let parsed = parse(&text.pattern)?;
+        let longest = longest_match(&text.pattern, &parsed, text.around.or(reach))?;
+        let anchor = text.anchor.as_deref().map(|anchor| Ok::<_, String>((anchor, parse(anchor)?))).transpose()?;
+        let literals = literals(&text.literals, anchor.as_ref().map_or(&parsed, |(_, hir)| hir), text.before);
+        let anchor = anchor.map(|(anchor, hir)| {
+            Ok::<_, String>((longest_match(anchor, &hir, reach)?, Pattern::of(anchor.to_owned(), &hir)))
+        });
         let (anchor_longest, anchor) = anchor.transpose()?.unzip();
         let starts_at_literal = text.before == 0 && anchor.is_none();
-        let literals = literals(&text.literals, text.anchor.as_ref().unwrap_or(&text.pattern), text.before)?;
-        let pattern = if starts_at_literal {
-            Pattern::new(&format!(r"\A(?:{})", text.pattern))?
-        } else {
-            Pattern::new(&text.pattern)?
-        };
+        let begun = || format!(r"\A(?:{})", text.pattern);
+        let pattern = Pattern::of(if starts_at_literal { begun() } else { text.pattern.clone() }, &parsed);
         let named = |prefix: &str| {
             pattern.names().filter(|(_, name)| name.starts_with(prefix)).map(|(i, _)| i).collect::<Vec<usize>>()
         };
@@ -189,19 +191,17 @@ fn check_literals(literals: &[String]) -> Result<(), String> {
 }
 
 /// The literals, each of which may stand in a match of `pattern` behind `before` letters or fewer.
-fn literals(literals: &[String], pattern: &str, before: usize) -> Result<Vec<Literal>, String> {
-    let hir = parse(pattern)?;
+fn literals(literals: &[String], pattern: &Hir, before: usize) -> Vec<Literal> {
     let with_next = |literal: &String| {
-        let next = if literal.len() == SHORT { followers(&hir, literal.as_bytes(), before) } else { None };
+        let next = if literal.len() == SHORT { followers(pattern, literal.as_bytes(), before) } else { None };
         Literal { next, ..Literal::text(literal) }
     };
-    Ok(literals.iter().map(with_next).collect())
+    literals.iter().map(with_next).collect()
 }
 
 /// The most letters that a match takes. A pattern that repeats without bound is refused, unless the rule says how far it may
 /// go from its literal: then nothing longer is looked at.
-fn longest_match(pattern: &str, reach: Option<usize>) -> Result<usize, String> {
-    let hir = parse(pattern)?;
+fn longest_match(pattern: &str, hir: &Hir, reach: Option<usize>) -> Result<usize, String> {
     hir.properties().maximum_len().or(reach).ok_or_else(|| {
         format!("its pattern `{pattern}` repeats without bound: write `{{1,20}}` for `+`, or say `after` and `before`")
     })
