@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::{Candidate, Detector, Hit, Hits, Reach, Trigger};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
+use crate::keys::mac;
 use crate::vault::Secret;
 use crate::window::Window;
 
@@ -77,10 +78,12 @@ impl Detector for HmacPads {
 /// The two blocks of which the outer one has its padding at `run`.
 fn blocks(window: &Window<'_>, run: usize) -> Option<[Hit; 2]> {
     let len = window.slice(run..run + LONGEST).iter().take_while(|byte| **byte == OUTER).count();
-    let heads = BLOCKS.into_iter().filter_map(|block| Some(block.checked_sub(len)?).filter(|head| *head >= SHORTEST));
-    let (inner, outer) = heads.into_iter().find_map(|head| {
+    let mut heads =
+        BLOCKS.into_iter().filter_map(|block| Some(block.checked_sub(len)?).filter(|head| *head >= SHORTEST));
+    let (inner, outer) = heads.find_map(|head| {
         let outer = run.checked_sub(head)?..run;
-        Some((inner(window, &outer, len)?, outer))
+        let inner = inner(window, &outer, len).filter(|_| !holds_padding(window.slice(outer.clone())))?;
+        Some((inner, outer))
     })?;
     let secret = key(window.slice(outer.clone()))?;
     Some([hit(secret.clone(), outer, Encoding::HmacOuter), hit(secret, inner, Encoding::HmacInner)])
@@ -92,10 +95,16 @@ fn inner(window: &Window<'_>, outer: &Range<usize>, len: usize) -> Option<Range<
     let other: Zeroizing<Vec<u8>> = Zeroizing::new(head.iter().map(|byte| byte ^ OUTER ^ INNER).collect());
     let from = outer.start.saturating_sub(APART);
     let around = window.slice(from..outer.start + APART + LONGEST);
-    let places = memmem::find_iter(around, &other[..]).map(|at| from + at..from + at + head.len());
+    let mut places = memmem::find_iter(around, &other[..]).map(|at| from + at..from + at + head.len());
     // Both blocks end together: what follows is not padding in both.
     let padding = |at: usize| window.slice(at..at + len).iter().take_while(|byte| **byte == INNER).count();
-    places.into_iter().find(|range| padding(range.end) == len)
+    places.find(|range| padding(range.end) == len)
+}
+
+/// Whether a head goes back into the padding of other blocks: where many lie side by side, what stands before two blocks may differ as
+/// they do.
+fn holds_padding(head: &[u8]) -> bool {
+    head.windows(PADDING).any(|bytes| bytes == [OUTER; PADDING] || bytes == [INNER; PADDING])
 }
 
 /// The key of an outer block; `None` for one of few different bytes, which keeps no secret.
@@ -103,7 +112,8 @@ fn key(head: &[u8]) -> Option<Secret> {
     let key: Zeroizing<Vec<u8>> = Zeroizing::new(head.iter().map(|byte| byte ^ OUTER).collect());
     let different = key.iter().collect::<std::collections::BTreeSet<_>>().len();
     let is_text = key.iter().all(|byte| (0x20..0x7f).contains(byte));
-    (different >= VARIETY).then(|| if is_text { Secret::text(&key) } else { Secret::bytes(&key) })
+    (different >= VARIETY && !mac::is_of_every_handshake(&key))
+        .then(|| if is_text { Secret::text(&key) } else { Secret::bytes(&key) })
 }
 
 fn hit(secret: Secret, range: Range<usize>, encoding: Encoding) -> Hit {
@@ -150,6 +160,18 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn blocks_side_by_side_give_their_own_keys() {
+        for len in [64, 128] {
+            let keys = [noise(32, 1), noise(32, 2), noise(32, 1)];
+            let pair = |key: &Vec<u8>| [block(key, OUTER, len), block(key, INNER, len)].concat();
+            let bytes = [noise(50, 9), keys.iter().flat_map(pair).collect(), noise(70, 7)].concat();
+            let found = hits(&HmacPads, &bytes);
+            assert_eq!(found.len(), 6);
+            assert!(found.iter().all(|hit| hit.range.len() == 32 && (hit.range.start - 50).is_multiple_of(len)));
         }
     }
 

@@ -352,7 +352,7 @@ mod tests {
             let key = |has: u8, tail: &[u8]| [&[0; 61][..], &[has], &public, &[0; 27], tail, &[0; 32]].concat();
             let want = Clue::CurvePoint { group, public: public.clone() };
             for window in [300, 40] {
-                assert_eq!(points_in(&key(1, &tail), window), [want.clone()]);
+                assert_eq!(points_in(&key(1, &tail), window), std::slice::from_ref(&want));
             }
             assert!(points_in(&key(0, &tail), 300).is_empty() && points_in(&key(1, &[0; 16]), 300).is_empty());
         }

@@ -302,7 +302,7 @@ mod tests {
             let key = noise(len, 6);
             let pool = [&[0; 800][..], &noise(24, 7), &key, &noise(40, 8), &[0; 800]].concat();
             let found = hunt(&key, &pool, 4096);
-            assert_eq!(found.iter().map(|hit| hit.range.clone()).collect::<Vec<_>>(), [824..824 + len]);
+            assert!(found.len() == 1 && found[0].range == (824..824 + len));
         }
     }
 

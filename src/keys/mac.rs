@@ -1,7 +1,7 @@
 //! HMAC with the hashes of SHA-2, as JSON Web Tokens are signed with it (RFC 7518, section 3.2).
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Sha256, Sha384, Sha512};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 /// The hash that a code is made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,9 +53,37 @@ impl Hash {
     }
 }
 
+/// Whether a key is one that every handshake of TLS 1.3 without a pre-shared key begins with (RFC 8446, section 7.1): the secret of
+/// nothing, and what is derived from it. Both are public.
+#[must_use]
+pub fn is_of_every_handshake(key: &[u8]) -> bool {
+    let (hash, nothing) = match key.len() {
+        32 => (Hash::Sha256, Sha256::digest([]).to_vec()),
+        48 => (Hash::Sha384, Sha384::digest([]).to_vec()),
+        _ => return false,
+    };
+    let zeros = vec![0; hash.size()];
+    let early = hash.code(&zeros, &zeros);
+    let size = hash.size() as u8;
+    let label = [&[0, size, 13][..], b"tls13 derived", &[size], &nothing, &[1]].concat();
+    key == early || key == hash.code(&early, &label)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_public_secrets_of_rfc_8448_are_known() {
+        let hex = |text: &str| -> Vec<u8> {
+            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+        };
+        // Section 3, "extract secret early" and "derive secret for handshake".
+        let early = hex("33ad0a1c607ec03b09e6cd9893680ce210adf300aa1f2660e1b22e10f170f92a");
+        let derived = hex("6f2615a108c702c5678f54fc9dbab69716c076189c48250cebeac3576c3611ba");
+        assert!(is_of_every_handshake(&early) && is_of_every_handshake(&derived));
+        assert!(!is_of_every_handshake(&[7; 32]) && !is_of_every_handshake(&early[1..]));
+    }
 
     #[test]
     fn the_code_of_rfc_4231_holds_and_no_other() {
