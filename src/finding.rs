@@ -185,6 +185,10 @@ pub enum Encoding {
     Percent,
     /// Backslash escapes of JSON or C, or the entities of XML.
     Escaped,
+    /// Every byte exclusive-or 0x36: the key in the block that the inner hash of HMAC begins with.
+    HmacInner,
+    /// Every byte exclusive-or 0x5c: the key in the block that the outer hash of HMAC begins with.
+    HmacOuter,
 }
 
 /// Which part of the secret stands at a site.
@@ -284,6 +288,8 @@ const ENCODINGS: &[Encoding] = &[
     Encoding::Base64,
     Encoding::Percent,
     Encoding::Escaped,
+    Encoding::HmacInner,
+    Encoding::HmacOuter,
 ];
 const PIECES: &[Piece] = &[
     Piece::Whole,

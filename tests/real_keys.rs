@@ -7,6 +7,7 @@ mod real;
 use std::fs;
 use std::path::Path;
 
+use base64ct::{Base64, Encoding as _};
 use real::aes::{mixed, round_keys, swapped};
 use real::{RSA, Scanned, Victim, command, digits30, first_missing, make_key, missing, words32};
 
@@ -35,7 +36,7 @@ fn round_keys_of(scanned: &Scanned, key: &[u8]) -> [usize; 4] {
 }
 
 #[test]
-fn openjdk_keeps_rsa_as_integers_and_two_schedules_of_a_cipher() {
+fn openjdk_keeps_rsa_as_integers_two_schedules_of_a_cipher_and_two_blocks_of_a_mac() {
     let tools: [&[&str]; 4] =
         [&["java", "-version"], &["javac", "-version"], &["openssl", "version"], &["gdb", "--version"]];
     if let Some(tool) = first_missing(&tools) {
@@ -45,6 +46,8 @@ fn openjdk_keeps_rsa_as_integers_and_two_schedules_of_a_cipher() {
     let folder = folder.path();
     let numbers = make_key(folder, "rsa", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], &RSA);
     let keys = [16, 24, 32].map(|len| secret(folder, &format!("aes{}", 8 * len), len));
+    let hmac = secret(folder, "hmac", 32);
+    let seed = make_key(folder, "ed25519", &["-algorithm", "ed25519"], &["priv:"]).remove(0);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/Keys.java");
     assert!(command("javac", folder).args(["-d", "."]).arg(source).status().unwrap().success());
     // What is set aside and not used is in the dump too, so little is.
@@ -63,6 +66,13 @@ fn openjdk_keeps_rsa_as_integers_and_two_schedules_of_a_cipher() {
         assert_eq!(round_keys_of(&scanned, key)[2..], [rounds + 1, rounds - 1]);
         scanned.copies(key);
     }
+    assert!(scanned.proven("HMAC") > 0);
+    for pad in [0x36, 0x5c] {
+        let kept: Vec<u8> = hmac.iter().map(|byte| byte ^ pad).collect();
+        assert!(scanned.copies(&kept) > 0, "{pad:#x}");
+    }
+    scanned.copies(&hmac);
+    assert!(scanned.copies(&seed) > 0, "an array of its own");
 }
 
 #[test]
@@ -238,4 +248,29 @@ fn number_in(written: &str, name: &str) -> Vec<u8> {
     let digits: String = digits.split_whitespace().collect();
     let bytes = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap());
     bytes.skip_while(|byte| *byte == 0).collect()
+}
+
+#[test]
+fn python_keeps_keys_that_sign_tokens_as_texts_and_as_bytes() {
+    let python = ["/usr/bin/python3", "python3"].into_iter().find(|python| first_missing(&[&[python, "-V"]]).is_none());
+    let Some(python) = python else { return missing("Python is not there") };
+    if let Some(tool) = first_missing(&[&["gdb", "--version"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let decoded = secret(folder, "decoded", 48);
+    let bytes = secret(folder, "bytes", 64);
+    let text: String = (0..24).map(|_| char::from(rand::random_range(b'a'..=b'z'))).chain(['7', 'K']).collect();
+    fs::write(folder.join("text"), &text).unwrap();
+    let letters = Base64::encode_string(&decoded);
+    fs::write(folder.join("base64"), &letters).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/tokens.py");
+    let victim = Victim::start(command(python, folder).arg(source));
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    assert_eq!(scanned.proven("HMAC"), 3);
+    for key in [text.as_bytes(), letters.as_bytes(), &decoded, &bytes] {
+        assert!(scanned.copies(key) > 0);
+    }
 }

@@ -12,9 +12,11 @@ pub mod cng;
 pub mod curve_points;
 pub mod der;
 pub mod dpapi;
+pub mod hmac_pads;
 pub mod jwk;
 pub mod kerberos;
 pub mod key_xml;
+pub mod managed_octets;
 pub mod ntlm;
 pub mod openssh;
 pub mod pem;
@@ -24,6 +26,7 @@ pub mod public_keys;
 pub mod putty;
 pub mod sexp;
 pub mod shielded;
+pub mod signed_tokens;
 pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -93,6 +96,8 @@ fn knowing(texts: Vec<TextRule>) -> Vec<Box<dyn Detector>> {
         Box::new(shielded::Shielded),
         Box::new(cipher_state::CipherState),
         Box::new(tls_secrets::TlsSecrets),
+        Box::new(hmac_pads::HmacPads),
+        Box::new(signed_tokens::SignedTokens),
         Box::new(capi::Capi),
         Box::new(cng::Cng),
         Box::new(dpapi::Dpapi),
@@ -103,6 +108,7 @@ fn knowing(texts: Vec<TextRule>) -> Vec<Box<dyn Detector>> {
         Box::new(pgp::Pgp),
         Box::new(kerberos::Kerberos),
         Box::new(sexp::Sexp),
+        Box::new(managed_octets::ManagedOctets),
     ];
     all.extend(boxed(texts));
     all
@@ -342,7 +348,6 @@ fn is_text(byte: &u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::span::Span;
 
     const TEXT: &str = "say KEY=abc;";
 
@@ -403,8 +408,7 @@ mod tests {
     }
 
     fn view(bytes: &[u8], at: usize) -> (Vec<u8>, Encoding, Range<usize>) {
-        let pieces = [Span::new(0, bytes.len() as u64)];
-        let window = Window::new(bytes, 0..bytes.len(), &pieces, &[]);
+        let window = Window::new(bytes, 0..bytes.len(), &[], &[]);
         let view = TextView::around(&window, Candidate { at, literal: 0, wide: true }, 100, 100);
         (view.letters().to_vec(), view.encoding(), view.bytes_of(0..view.letters().len()))
     }
@@ -419,11 +423,8 @@ mod tests {
                     let text: Vec<u8> = "secret".encode_utf16().flat_map(unit).collect();
                     let bytes = [vec![before; pad], text, vec![behind; 4]].concat();
                     let got = view(&bytes, pad + 4 + usize::from(big));
-                    assert_eq!(
-                        got,
-                        (b"secret".to_vec(), order, pad..pad + 12),
-                        "{before:#x} {behind:#x} {pad} {order:?}"
-                    );
+                    let want = (b"secret".to_vec(), order, pad..pad + 12);
+                    assert_eq!(got, want, "{before:#x} {behind:#x} {pad} {order:?}");
                 }
             }
         }
@@ -433,8 +434,7 @@ mod tests {
     fn where_neither_end_tells_no_letter_is_lost() {
         for order in [u16::to_le_bytes, u16::to_be_bytes] {
             let bytes = [vec![b'x'; 4], "secret".encode_utf16().flat_map(order).collect(), vec![b'y'; 4]].concat();
-            let letters = view(&bytes, 9 - usize::from(bytes[4] != 0)).0;
-            assert!(letters.windows(6).any(|w| w == b"secret"), "{letters:?}");
+            assert!(view(&bytes, 9 - usize::from(bytes[4] != 0)).0.windows(6).any(|w| w == b"secret"));
         }
     }
 

@@ -17,9 +17,16 @@ use crate::window::Window;
 
 /// What `detector` finds in `bytes`, every place of every literal tried, as the scan would.
 pub fn scan(detector: &dyn Detector, bytes: &[u8]) -> Hits {
-    let Trigger::Literals(literals) = detector.trigger() else { return Hits::default() };
     let window = Window::new(bytes, 0..bytes.len(), &[], &[]);
     let mut out = Hits::default();
+    let literals = match detector.trigger() {
+        Trigger::Literals(literals) => literals,
+        Trigger::Window => {
+            detector.confirm(Candidate { at: 0, literal: 0, wide: false }, &window, &mut out);
+            return out;
+        }
+        Trigger::DerInteger | Trigger::AesWords => return out,
+    };
     for (index, literal) in literals.iter().enumerate() {
         for candidate in candidates(bytes, index, literal) {
             detector.confirm(candidate, &window, &mut out);

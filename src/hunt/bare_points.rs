@@ -6,7 +6,8 @@
 //! accident. For Curve25519 there is no such test, so its public keys are told by what stands around them alone:
 //!
 //! OpenSSL 3's `ECX_KEY` (crypto/include: `libctx, propq, haspubkey:1, pubkey[57], *privkey, keylen, type`) holds the public
-//! key behind a byte of 1, then zeros up to a pointer, the length 32, and the type: 0 for X25519, 2 for Ed25519.
+//! key behind a byte of 1, then zeros up to a pointer, the length 32, and the type: 0 for X25519, 2 for Ed25519. In processes of 32 bits
+//! the last three are words of four bytes.
 
 use zeroize::Zeroizing;
 
@@ -30,6 +31,9 @@ const EXPANDED: usize = 64;
 const LIMBS: usize = 20;
 /// Bits of these limbs, and what they may have more before they are reduced.
 const LIMB_BITS: u32 = 54;
+/// Bytes of an `ECX_KEY` of 32 bits from the byte that says that there is a public key to the length: it, 57 bytes of room and two of
+/// nothing, a pointer.
+const ECX_32: usize = 64;
 /// Runs behind the first coordinate among which the others are looked for.
 const NEAR: usize = 4;
 /// Bytes that they may be away.
@@ -48,6 +52,7 @@ pub fn points(window: &Window<'_>, grids: &[Grid]) -> Vec<Clue> {
             found.extend(look.ecx_key(run));
         }
     }
+    found.extend(ecx_keys_of_32_bits(window));
     found
 }
 
@@ -233,6 +238,24 @@ impl Look<'_> {
     }
 }
 
+/// Public keys of Curve25519 as OpenSSL keeps them in processes of 32 bits, which align nothing to eight bytes.
+fn ecx_keys_of_32_bits(window: &Window<'_>) -> Vec<Clue> {
+    let owned = window.owned();
+    let bytes = window.slice(owned.start..owned.end + ECX_32 + 8);
+    let length_and_type = |(kind, group): (u8, Group)| {
+        let places = memchr::memmem::find_iter(bytes, &[32, 0, 0, 0, kind, 0, 0, 0]).collect::<Vec<_>>();
+        places.into_iter().filter_map(move |at| {
+            let whole = bytes.get(at.checked_sub(ECX_32)?..at)?;
+            let (key, behind) = whole.split_first().filter(|(has, _)| **has == 1)?.1.split_at_checked(KEY)?;
+            let (zeros, pointer) = behind.split_last_chunk::<4>()?;
+            let fits =
+                zeros.iter().all(|byte| *byte == 0) && u32::from_le_bytes(*pointer) >= 0x1000 && looks_random(key);
+            fits.then(|| Clue::CurvePoint { group, public: key.to_vec() })
+        })
+    };
+    [(0, Group::X25519), (2, Group::Ed25519)].into_iter().flat_map(length_and_type).collect()
+}
+
 /// The point of coordinates that are least significant byte first; the third one may belong to something else.
 fn little(curve: Curve, x: &[u8], y: &[u8], z: Option<&[u8]>) -> Option<Vec<u8>> {
     let forms = Kept::ALL.into_iter();
@@ -318,6 +341,20 @@ mod tests {
             let want = Clue::CurvePoint { group, public: public.clone() };
             assert_eq!(points_in(&key(&words), 200), [want]);
             assert!(points_in(&key(&[0; 24]), 200).is_empty());
+        }
+    }
+
+    #[test]
+    fn keys_of_openssl_in_processes_of_32_bits_are_told_at_any_place_of_the_file() {
+        for (kind, group) in [(0, Group::X25519), (2, Group::Ed25519)] {
+            let public = noise(32, 3);
+            let tail = [0x0a52_2930_u32, 32, kind, 2].map(u32::to_le_bytes).concat();
+            let key = |has: u8, tail: &[u8]| [&[0; 61][..], &[has], &public, &[0; 27], tail, &[0; 32]].concat();
+            let want = Clue::CurvePoint { group, public: public.clone() };
+            for window in [300, 40] {
+                assert_eq!(points_in(&key(1, &tail), window), std::slice::from_ref(&want));
+            }
+            assert!(points_in(&key(0, &tail), 300).is_empty() && points_in(&key(1, &[0; 16]), 300).is_empty());
         }
     }
 

@@ -17,6 +17,7 @@ mod number_words;
 pub mod rsa_integers;
 pub mod rsa_windows;
 pub mod shielded;
+pub mod signing_keys;
 mod variety;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ use crate::detect::Hits;
 use crate::finding::{Certificate, Rule};
 use crate::image::Image;
 use crate::keys::base_points::Group;
+use crate::keys::mac::Hash;
 use crate::keys::{authorities, rsa};
 use crate::memory::AddressSpace;
 use crate::span::Address;
@@ -79,6 +81,15 @@ pub enum Clue {
         sha256: [u8; 32],
         /// Bytes of the key.
         len: usize,
+    },
+    /// What a key of HMAC signed, and how its signature begins: not the token, which would be a secret.
+    SignedToken {
+        /// The hash that it is signed with.
+        hash: Hash,
+        /// What was signed.
+        message: Vec<u8>,
+        /// The first bytes of the signature.
+        code: Vec<u8>,
     },
 }
 
@@ -143,8 +154,8 @@ impl Clues {
         }
         self.known.insert(clue, ());
         if self.known.len() > self.most {
-            self.known.pop_last();
-            self.dropped = true;
+            // Of tokens a few are enough, and they come last.
+            self.dropped |= !matches!(self.known.pop_last(), Some((Clue::SignedToken { .. }, ())));
         }
     }
 
@@ -196,8 +207,13 @@ pub trait Hunt: Sync + Send {
 }
 
 /// Every hunter.
-pub const HUNTERS: &[&dyn Hunter] =
-    &[&rsa_integers::RsaIntegers, &rsa_windows::RsaWindows, &shielded::Shielded, &generators::Generators];
+pub const HUNTERS: &[&dyn Hunter] = &[
+    &rsa_integers::RsaIntegers,
+    &rsa_windows::RsaWindows,
+    &shielded::Shielded,
+    &generators::Generators,
+    &signing_keys::SigningKeys,
+];
 
 #[cfg(test)]
 mod tests {

@@ -19,6 +19,7 @@ pub mod exponent;
 mod fixed_base;
 pub mod fragment;
 pub mod limbs;
+pub mod mac;
 pub mod mont_scalars;
 pub mod number;
 pub mod point_join;

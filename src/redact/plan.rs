@@ -275,7 +275,7 @@ impl Draft<'_> {
             Encoding::Utf32Le | Encoding::Decimal | Encoding::Percent | Encoding::Escaped => true,
             Encoding::Plain => false,
             Encoding::LittleEndian | Encoding::Words32 | Encoding::Swapped32 => return false,
-            Encoding::Limbs64 | Encoding::Limbs32 => return false,
+            Encoding::Limbs64 | Encoding::Limbs32 | Encoding::HmacInner | Encoding::HmacOuter => return false,
             Encoding::Digits28 | Encoding::Digits30 | Encoding::Digits60 => return false,
         };
         let wrapped = matches!(

@@ -81,6 +81,8 @@ fn encoding(encoding: Encoding) -> Option<&'static str> {
         Encoding::Base64 => Some("in base64"),
         Encoding::Percent => Some("percent-encoded"),
         Encoding::Escaped => Some("escaped"),
+        Encoding::HmacInner => Some("exclusive-or 0x36, as HMAC keeps it"),
+        Encoding::HmacOuter => Some("exclusive-or 0x5c, as HMAC keeps it"),
     }
 }
 

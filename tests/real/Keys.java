@@ -6,10 +6,11 @@ import java.security.Signature;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.Arrays;
 import javax.crypto.Cipher;
+import javax.crypto.Mac;
 import javax.crypto.spec.IvParameterSpec;
 import javax.crypto.spec.SecretKeySpec;
 
-/** Signs with the key of a file and encrypts with those of others, and waits. */
+/** Signs with the keys of files and encrypts with those of others, and waits. */
 public class Keys {
     static byte[] take(String name) throws Exception {
         byte[] bytes = Files.readAllBytes(Path.of(name));
@@ -33,8 +34,16 @@ public class Keys {
             ciphers[i].update(new byte[32]);
             Arrays.fill(secret, (byte) 0);
         }
+        byte[] secret = take("hmac");
+        Mac mac = Mac.getInstance("HmacSHA256");
+        mac.init(new SecretKeySpec(secret, "HmacSHA256"));
+        mac.doFinal(new byte[9]);
+        Arrays.fill(secret, (byte) 0);
+        byte[] curve = take("ed25519");
+        PrivateKey edwards = KeyFactory.getInstance("Ed25519").generatePrivate(new PKCS8EncodedKeySpec(curve));
+        Arrays.fill(curve, (byte) 0);
         System.out.println("READY");
         System.in.read();
-        System.out.println(ciphers.length + key.getAlgorithm());
+        System.out.println(ciphers.length + key.getAlgorithm() + mac.getAlgorithm() + edwards.getAlgorithm());
     }
 }

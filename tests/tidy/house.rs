@@ -119,6 +119,8 @@ pub const HOMES: &[(&str, &[&str])] = &[
         &[
             "src/container/apport.rs",
             "src/detect",
+            // Keys of HMAC are written so.
+            "src/hunt/signing_keys.rs",
             // SSH's fingerprints are base64.
             "src/keys/public.rs",
             "src/scan/forms",
@@ -171,7 +173,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
         ],
     ),
     ("hkdf", &["src/keys/tls.rs"]),
-    ("hmac", &["src/vault"]),
+    ("hmac", &["src/keys/mac.rs", "src/vault"]),
     ("humantime", &["src/policy", "src/redact/receipt", "src/report/gitlab.rs"]),
     ("indicatif", &["src/report", "src/commands"]),
     ("k256", &["src/keys"]),

@@ -32,6 +32,9 @@ const WORD: usize = 8;
 /// Bytes of a part without structure that are taken as secret throughout: the seed, scalar or key of anything that is known.
 const KEY: usize = 66;
 
+/// Bytes of the shortest and of the longest key that are searched as HMAC keeps them: it hashes longer ones.
+const HMAC: (usize, usize) = (WORD, 144);
+
 /// The longest number that is written in decimal.
 const DECIMAL: usize = 2048;
 
@@ -113,6 +116,14 @@ impl<T: FnMut(Spelling)> Told<'_, T> {
         (self.tell)(Spelling { word, ..letters });
     }
 
+    /// As HMAC keeps its key, which any text and any short key may be.
+    fn hmac(&mut self, written: &Written) {
+        if (HMAC.0..=HMAC.1).contains(&written.bytes.len()) {
+            self.binary(Encoding::HmacInner, written.xored(0x36), Grain::FromStart);
+            self.binary(Encoding::HmacOuter, written.xored(0x5c), Grain::FromStart);
+        }
+    }
+
     fn hex(&mut self, written: &Written) {
         for digits in [b"0123456789abcdef", b"0123456789ABCDEF"] {
             self.letters(Encoding::Hex, written.hex(digits), false);
@@ -141,6 +152,7 @@ fn text(text: &[u8], told: &mut Told<'_, impl FnMut(Spelling)>) {
     told.need = need;
     let plain = Written::plain(text, &bits);
     let word = text.len() < WORD;
+    told.hmac(&plain);
     told.hex(&plain);
     told.base64(&plain);
     told.base64(&plain.wide());
@@ -209,6 +221,9 @@ fn bytes(part: &Part, alone: bool, told: &mut Told<'_, impl FnMut(Spelling)>) {
     }
     if key && bytes.len().is_multiple_of(4) {
         told.binary(Encoding::Swapped32, plain.words(), Grain::FromStart);
+    }
+    if key {
+        told.hmac(&plain);
     }
     told.hex(&plain);
     told.base64(&plain);

@@ -114,6 +114,13 @@ impl Written {
         Self { bytes: back(&self.bytes), bits: back(&self.bits) }
     }
 
+    /// Every byte exclusive-or `pad`.
+    #[must_use]
+    pub fn xored(&self, pad: u8) -> Self {
+        let bytes = Zeroizing::new(self.bytes.iter().map(|byte| byte ^ pad).collect());
+        Self { bytes, bits: self.bits.clone() }
+    }
+
     /// The bytes reversed in every word of four, zeros put before the first one to fill its word.
     #[must_use]
     pub fn words(&self) -> Self {
