@@ -19,6 +19,7 @@ pub mod prefilter;
 mod propagate;
 pub mod rule_check;
 pub mod sites;
+mod unnamed;
 mod walk;
 
 use std::collections::{BTreeSet, HashSet};
@@ -253,6 +254,7 @@ pub fn scan_on(
         walk.gaps.insert(Gap { span: Span::new(0, image.len()), reason: reason.to_owned() });
     }
     let mut run = Run { engine, walk, coverage: Coverage { constant, ..Coverage::default() }, wanted: wanted.folded() };
+    let named = unnamed::named(&clues);
     let gathered = run.join(&mut clues)?;
     run.hunt(&mut collector, &clues)?;
     run.divide(&mut collector, &clues, &gathered.digits)?;
@@ -263,6 +265,7 @@ pub fn scan_on(
     let Run { mut coverage, walk, .. } = run;
     coverage.gaps.extend(walk.gaps);
     let (mut findings, sites, vault) = collector.finish(&clues, &mut coverage.gaps, image.len())?;
+    unnamed::tell(&mut findings, &sites, &named)?;
     for finding in &mut findings {
         let sources = vault.get(finding.secret).map(|secret| engine.known.sources(secret.identity()));
         finding.public.add_context(sources.unwrap_or_default());
