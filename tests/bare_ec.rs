@@ -55,6 +55,7 @@ fn a_scalar_is_proven_by_the_public_key_of_the_dump_wherever_both_stand() {
             let [finding] = &outcome.findings[..] else { panic!("{:?}", outcome.findings) };
             assert_eq!((finding.evidence, finding.severity), (Evidence::Proven, Severity::Critical));
             assert_eq!(finding.public.kind, "P-256");
+            assert!(finding.public.context.is_empty(), "a public key names it");
             let (at, len) = dump.planted("d").pieces[0];
             let mut sites = outcome.sites.of(0).map(Result::unwrap);
             assert!(sites.any(|site| site.spans[0].from() == at as u64 && site.len() == len as u64));
@@ -62,6 +63,24 @@ fn a_scalar_is_proven_by_the_public_key_of_the_dump_wherever_both_stand() {
             let [note] = &outcome.coverage.notes[..] else { panic!("{:?}", outcome.coverage) };
             assert!(note.contains("were tried") && outcome.coverage.gaps.is_empty());
         }
+    }
+}
+
+#[test]
+fn a_scalar_whose_point_only_arithmetic_has_may_be_the_secret_number_of_a_signature() {
+    let (scalar, spki) = p256_key();
+    let limbs = |coordinate: &[u8]| coordinate.iter().rev().copied().collect::<Vec<u8>>();
+    let (x, y) = (limbs(&spki[spki.len() - 64..spki.len() - 32]), limbs(&spki[spki.len() - 32..]));
+    let heap = Memory::zeros(0x10_0000, 0x4000).with(0x800, &scalar).with(0x1000, &x).with(0x1100, &y);
+    let named = heap.clone().with(0x2001, &spki);
+    for (heap, is_told) in [(heap, true), (named, false)] {
+        let memory64 = vec![heap];
+        let dump = MinidumpBuilder { memory64, ..MinidumpBuilder::new(Cpu::Amd64, System::Windows) }.build();
+        let outcome = scanned(&Image::from_bytes("scanned", dump.bytes.clone()), 1 << 20);
+        let [finding] = &outcome.findings[..] else { panic!("{:?}", outcome.findings) };
+        assert_eq!((finding.evidence, finding.public.kind.as_str()), (Evidence::Proven, "P-256"));
+        let told = finding.public.context.iter().any(|context| context.contains("secret number of one signature"));
+        assert_eq!(told, is_told, "{:?}", finding.public.context);
     }
 }
 

@@ -214,12 +214,77 @@ fn gnutls_and_nss_keep_keys_as_limbs_and_as_bytes() {
         let scanned = Scanned::of(&core);
         // The secret number of a signature is told like a key: with it the key follows from the signature.
         assert!(scanned.proven("RSA-2048") == 1 && scanned.proven("P-256") > 0, "{name}");
+        let is_unnamed = |context: &String| context.contains("secret number of one signature");
+        let unnamed = scanned.outcome.findings.iter().filter(|f| f.public.kind == "P-256");
+        let unnamed = unnamed.filter(|f| f.public.context.iter().any(is_unnamed)).count();
+        assert!(unnamed + 1 >= scanned.proven("P-256"), "{name}: only of one of them there can be a public key");
         for number in &numbers {
             assert!(scanned.copies_of_number(number) > 0, "{name}");
         }
         // NSS of this age has no Ed25519.
         let found = scanned.proven("Ed25519") > 0 && scanned.copies(&seed) > 0;
         assert_eq!(found, name == "gnutls");
+    }
+}
+
+#[test]
+fn openssl_keeps_numbers_of_dsa_and_diffie_hellman() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    if first_missing(&[&["openssl", "version"]]).is_some() {
+        return missing("openssl is not there");
+    }
+    for (file, algorithm, bits) in
+        [("p.dsa", "DSA", "dsa_paramgen_bits:2048"), ("p.own", "DH", "dh_paramgen_prime_len:1024")]
+    {
+        let how = ["genpkey", "-genparam", "-algorithm", algorithm, "-pkeyopt", bits, "-out", file];
+        assert!(command("openssl", folder).args(how).status().unwrap().success());
+    }
+    // The last one with a prime that nobody else has.
+    let ways: [(&str, &str, &[&str], &str); 3] = [
+        ("dsa", "DSA-2048", &["-paramfile", "p.dsa"], "priv:"),
+        ("dh", "DH-3072", &["-algorithm", "DH", "-pkeyopt", "group:ffdhe3072"], "private-key:"),
+        ("own", "DH-1024", &["-paramfile", "p.own"], "private-key:"),
+    ];
+    let numbers = ways.map(|(file, _, how, name)| make_key(folder, file, how, &[name]).remove(0));
+    let Some(victim) = built(folder, "fields", &["-lcrypto"], "libssl-dev") else { return };
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    for ((_, kind, ..), number) in ways.iter().zip(&numbers) {
+        // Who makes a key pair to agree with leaves its private number too, or not.
+        assert!(scanned.proven(kind) > 0, "{kind}");
+        assert!(scanned.copies_of_number(number) > 0, "{kind}");
+    }
+}
+
+/// The digits of libtommath on machines with 64 bits, from the lowest.
+fn digits60(number: &[u8]) -> Vec<u8> {
+    let bit = |at: usize| u64::from(number[number.len() - 1 - at / 8] >> (at % 8) & 1);
+    let digit =
+        |from: usize| (from..(from + 60).min(8 * number.len())).fold(0, |digit, at| digit | bit(at) << (at - from));
+    let digits = (0..8 * number.len()).step_by(60).map(digit);
+    digits.flat_map(u64::to_le_bytes).collect()
+}
+
+#[test]
+fn libtomcrypt_keeps_rsa_in_digits_of_60_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    if first_missing(&[&["openssl", "version"]]).is_some() {
+        return missing("openssl is not there");
+    }
+    let numbers = make_key(folder, "rsa", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], &RSA);
+    let libraries = ["-ltomcrypt", "-ltommath"];
+    let Some(victim) = built(folder, "tomcrypt", &libraries, "libtomcrypt-dev and libtommath-dev") else { return };
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    assert_eq!(scanned.proven("RSA-2048"), 1);
+    for number in &numbers {
+        let digits = digits60(number);
+        // The last digit is filled up with zeros, which are not part of it.
+        let len = digits.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        assert!(scanned.copies(&digits[..len]) > 0, "each number is in such digits");
+        scanned.copies_of_number(number);
     }
 }
 

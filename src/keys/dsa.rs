@@ -72,6 +72,16 @@ pub fn dh_key(numbers: &Numbers) -> Option<FoundKey> {
     found(numbers, "DH", proven, None)
 }
 
+/// The key of numbers of which somebody has already computed that y = g^x: with q one of DSA, without of Diffie-Hellman.
+#[must_use]
+pub fn proven_key(numbers: &Numbers) -> Option<FoundKey> {
+    let Numbers { p, q, g, y, .. } = numbers;
+    match q {
+        Some(q) => found(numbers, "DSA", true, spki_sha256(p, q, g, y.as_ref()?)),
+        None => found(numbers, "DH", true, None),
+    }
+}
+
 impl Numbers {
     /// Whether the numbers have the sizes of a key's; costs nothing.
     fn are_sane(&self) -> bool {

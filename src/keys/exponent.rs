@@ -103,6 +103,16 @@ pub fn is_probable_prime(p: &Number) -> bool {
     power.is_some_and(|power| power.is_one())
 }
 
+/// Whether an odd prime below 65537 divides the number: nine of ten odd ones have such a divisor.
+#[must_use]
+pub fn has_divisor(number: &Number) -> bool {
+    let divides = |batch: &Batch| {
+        let rest = number.rem_small(batch.product);
+        rest.is_some_and(|rest| batch.primes.iter().any(|prime| rest.is_multiple_of(*prime)))
+    };
+    batches().iter().any(divides)
+}
+
 /// The divisors of `number` below `bound`, at most some thousands.
 fn divisors(number: &Number, bound: u64) -> Vec<u64> {
     let mut divisors = vec![1_u64];

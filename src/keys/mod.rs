@@ -27,6 +27,7 @@ pub mod public;
 pub mod rsa;
 pub mod rsa_derived;
 pub mod rsa_parts;
+pub mod safe_primes;
 pub mod selftest;
 pub mod shield;
 pub mod ssh;

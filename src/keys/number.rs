@@ -216,6 +216,52 @@ impl Modulus {
     }
 }
 
+/// Bits of one digit of an exponent in [`FixedBase`].
+const DIGIT: usize = 6;
+
+/// A number whose powers by many exponents are wanted: each digit of an exponent has a table of its own, so that a power is one
+/// multiplication for each of them.
+pub struct FixedBase {
+    /// For each digit the powers by its values above zero, times the digit's place.
+    rows: Vec<Vec<BoxedMontyForm>>,
+}
+
+impl FixedBase {
+    /// For exponents of at most so many bits.
+    #[must_use]
+    pub fn new(base: &Number, modulus: &Modulus, bits: u32) -> Option<Self> {
+        let base = base.rem(&modulus.number)?.widened(modulus.params.bits_precision());
+        let mut first = BoxedMontyForm::new(base, &modulus.params);
+        let row = |_| {
+            let powers = std::iter::successors(Some(first.clone()), |power| Some(power * &first));
+            let row: Vec<BoxedMontyForm> = powers.take((1 << DIGIT) - 1).collect();
+            row.last().into_iter().for_each(|last| first = last * &first);
+            row
+        };
+        Some(Self { rows: (0..(bits as usize).div_ceil(DIGIT)).map(row).collect() })
+    }
+
+    /// The power by an exponent; `None` for zero and for one that is too long.
+    #[must_use]
+    pub fn pow(&self, exponent: &Number) -> Option<Number> {
+        let mut bytes = exponent.to_be();
+        bytes.reverse();
+        let bit = |at: usize| bytes.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1);
+        let mut power: Option<BoxedMontyForm> = None;
+        for (row, place) in self.rows.iter().zip((0..).step_by(DIGIT)) {
+            let digit = (0..DIGIT).fold(0, |digit, at| digit | usize::from(bit(place + at)) << at);
+            let factor = digit.checked_sub(1).and_then(|at| row.get(at));
+            power = match (power, factor) {
+                (Some(power), Some(factor)) => Some(power * factor),
+                (power, factor) => power.or_else(|| factor.cloned()),
+            };
+        }
+        let fits = exponent.bits() as usize <= DIGIT * self.rows.len();
+        bytes.zeroize();
+        power.filter(|_| fits).map(|power| Number::narrow(power.retrieve()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,6 +292,18 @@ mod tests {
         assert_eq!(Number::from_be(&[0, 0, 1, 0]).to_be(), [1, 0]);
         assert!(Number::from_be(&[]).is_zero() && n(0).to_be().is_empty());
         assert_eq!(format!("{:?}", n(77)), "[number of 7 bits]");
+    }
+
+    #[test]
+    fn powers_of_a_fixed_base_are_those_of_any_base() {
+        let modulus = Number::power_of_two(127).minus_one().unwrap();
+        let base = Number::from(0x1234_5678_9abc_def1);
+        let fixed = FixedBase::new(&base, &Modulus::new(&modulus).unwrap(), 130).unwrap();
+        let dense = Number::power_of_two(130).minus_one().unwrap();
+        for exponent in [n(1), n(2), n(63), n(64), n(0xdead_beef_0000), Number::power_of_two(129), dense] {
+            assert_eq!(fixed.pow(&exponent), base.pow_mod(&exponent, &modulus));
+        }
+        assert!(fixed.pow(&n(0)).is_none() && fixed.pow(&Number::power_of_two(133)).is_none());
     }
 
     proptest! {

@@ -19,6 +19,7 @@ pub mod prefilter;
 mod propagate;
 pub mod rule_check;
 pub mod sites;
+mod unnamed;
 mod walk;
 
 use std::collections::{BTreeSet, HashSet};
@@ -36,7 +37,10 @@ use crate::hunt::bare_points;
 use crate::hunt::coordinates::Coordinates;
 use crate::hunt::ec_places::{self, Places};
 use crate::hunt::ec_scalars::{Scalars, Targets};
+use crate::hunt::field_keys::FieldKeys;
+use crate::hunt::field_primes::{self, FieldPrimes};
 use crate::hunt::islands::Islands;
+use crate::hunt::long_digits::{self, LongDigits, Written};
 use crate::hunt::montgomery::{self, Filter, Join};
 use crate::hunt::{Clue, Clues, HUNTERS, Hunt};
 use crate::image::Image;
@@ -262,14 +266,18 @@ pub fn scan_on(
         walk.gaps.insert(Gap { span: Span::new(0, image.len()), reason: reason.to_owned() });
     }
     let mut run = Run { engine, walk, coverage: Coverage { constant, ..Coverage::default() }, wanted: wanted.folded() };
-    let scalars = run.join(&mut clues)?;
+    let named = unnamed::named(&clues);
+    let gathered = run.join(&mut clues)?;
     run.hunt(&mut collector, &clues)?;
-    run.multiply(&mut collector, &clues, scalars)?;
+    run.divide(&mut collector, &clues, &gathered.digits)?;
+    run.multiply(&mut collector, &clues, gathered.scalars)?;
+    run.raise(&mut collector, &clues, &gathered.primes)?;
     collector.sweep()?;
     run.propagate(&mut collector)?;
     let Run { mut coverage, walk, .. } = run;
     coverage.gaps.extend(walk.gaps);
     let (mut findings, sites, vault) = collector.finish(&clues, &mut coverage.gaps, image.len())?;
+    unnamed::tell(&mut findings, &sites, &named)?;
     for finding in &mut findings {
         let sources = vault.get(finding.secret).map(|secret| engine.known.sources(secret.identity()));
         finding.public.add_context(sources.unwrap_or_default());
@@ -296,10 +304,11 @@ struct Run<'a> {
 impl Run<'_> {
     /// Looks for public keys that no structure tells of: moduli, by the constants that arithmetic keeps of them or because they
     /// stand alone, and points, by the equation of their curve. Gathers the places that may hold the private key of a point.
-    fn join(&mut self, clues: &mut Clues) -> Result<Scalars> {
+    fn join(&mut self, clues: &mut Clues) -> Result<Gathered> {
         let (memory, wanted) = (self.walk.pieces.memory(), &self.wanted);
         let (mut join, mut islands, mut at_ends) = (Join::default(), Islands::default(), BTreeSet::new());
         let mut scalars = Scalars::new(self.walk.image.len(), clues.ask_for_points());
+        let (mut primes, mut digits) = (FieldPrimes::default(), LongDigits::default());
         let look = |window: &Window<'_>| {
             let grids = ec_places::grids(window, memory);
             let (mut places, mut points) = (ec_places::places(window, &grids), bare_points::points(window, &grids));
@@ -307,7 +316,8 @@ impl Run<'_> {
                 places.add(seed);
                 points.push(point);
             }
-            Bare { candidates: montgomery::seen(wanted, window, memory), points, places }
+            let (primes, digits) = (field_primes::seen(window, &grids, memory), long_digits::seen(window, &grids));
+            Bare { candidates: montgomery::seen(wanted, window, memory), points, places, primes, digits }
         };
         let add = |_: &Cut, seen: Bare| {
             seen.candidates.known.into_iter().for_each(|candidate| join.add(candidate));
@@ -315,6 +325,8 @@ impl Run<'_> {
             at_ends.extend(seen.candidates.moduli);
             seen.points.into_iter().for_each(|point| clues.add(point));
             scalars.add(seen.places);
+            primes.add(seen.primes);
+            seen.digits.into_iter().for_each(|written| digits.add(written));
             Ok(())
         };
         self.walk.windows("join", look, add)?;
@@ -340,7 +352,17 @@ impl Run<'_> {
             Ok::<(), Error>(())
         };
         parallel::map_in_order(work, |work| work.points(), joined)?;
-        Ok(scalars)
+        Ok(Gathered { scalars, primes, digits })
+    }
+
+    /// Divides moduli by numbers in long digits.
+    fn divide(&mut self, collector: &mut Collector, clues: &Clues, digits: &LongDigits) -> Result<()> {
+        if digits.dropped() {
+            let note = "more numbers in digits of 28 or 60 bits than are divided by each other; RSA keys may be missed";
+            self.coverage.notes.push(note.to_owned());
+        }
+        let nowhere = Window::new(&[], 0..0, &[], &[]);
+        collector.add(self.engine.rules.seen(digits.hits(clues), &nowhere).sightings)
     }
 
     /// Multiplies what may be the private key of a point that is known.
@@ -358,6 +380,29 @@ impl Run<'_> {
                  likely first"
             ));
         }
+        Ok(())
+    }
+
+    /// Raises the generators of finite fields that are in use to what may be private keys there.
+    fn raise(&mut self, collector: &mut Collector, clues: &Clues, primes: &FieldPrimes) -> Result<()> {
+        let (primes, note) = primes.primes(clues);
+        self.coverage.notes.extend(note);
+        if primes.is_empty() {
+            return Ok(());
+        }
+        let mut keys = FieldKeys::new(primes, self.walk.image.len());
+        let (wanted, memory) = (keys.wanted(), self.walk.pieces.memory());
+        let add = |_: &Cut, places| {
+            keys.add(places);
+            Ok(())
+        };
+        self.walk.windows("fields", |window| wanted.places(window, memory), add)?;
+        let rules = &self.engine.rules;
+        let nowhere = Window::new(&[], 0..0, &[], &[]);
+        let work = keys.work(clues);
+        let merge = |hits: Hits| collector.add(rules.seen(hits, &nowhere).sightings);
+        parallel::map_in_order(work.batches(), |(work, places)| work.hits(places), merge)?;
+        self.coverage.notes.extend(work.note());
         Ok(())
     }
 
@@ -393,6 +438,17 @@ struct Bare {
     points: Vec<Clue>,
     /// What may be a private one.
     places: Places,
+    /// What other keys may be computed with.
+    primes: field_primes::Seen,
+    /// Numbers in digits that nobody but libtommath has.
+    digits: Vec<Written>,
+}
+
+/// What the second walk leaves to be tried.
+struct Gathered {
+    scalars: Scalars,
+    primes: FieldPrimes,
+    digits: LongDigits,
 }
 
 /// Bytes of the image that gaps with a place of their own cover.
