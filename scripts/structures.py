@@ -157,8 +157,8 @@ def case(item, **texts):
         CASES[f"{item}/{name}"] = text
 
 
-CASES_FILE = pathlib.Path(__file__).parent / "structures" / "cases.py"
-exec(compile(CASES_FILE.read_text(), str(CASES_FILE), "exec"))
+for file in sorted((pathlib.Path(__file__).parent / "structures").glob("*.py")):
+    exec(compile(file.read_text(), str(file), "exec"))
 
 MARK = re.compile(r"\{\{(!?)([a-z0-9-]+)\}\}")
 

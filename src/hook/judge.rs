@@ -12,7 +12,8 @@ use crate::image::Image;
 use crate::limits::Limits;
 use crate::policy::{Baseline, Policy};
 use crate::redact::plan::{Options, plan_sparing};
-use crate::redact::prove::{Case, Manner};
+use crate::redact::prove::{Case, Manner, Tried};
+use crate::redact::rounds;
 use crate::redact::wrapped::{self, Part, Question};
 use crate::redact::{self, Plan};
 use crate::report::{Action, Decision, Ruling};
@@ -107,11 +108,8 @@ impl Judge<'_> {
             verdict.reasons.insert(0, text);
             return Ok(());
         }
+        let failures = self.carry_out(tree, &mut parts, &options, out)?;
         verdict.edited = parts.iter().map(|part| part.plan.bytes()).sum();
-        let failures = match (tree.leaves.as_slice(), parts.as_slice()) {
-            ([leaf], [part]) if leaf.containers.is_empty() => self.write(leaf, part, &options, out()?)?,
-            _ => self.write_wrapped(tree, &parts, &options, out()?)?,
-        };
         if failures.is_empty() {
             verdict.choice = Choice::Redacted;
         } else {
@@ -121,21 +119,66 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Writes and proves a dump; what failed, if anything did.
-    fn write(&self, leaf: &Peeled, part: &Part, options: &Options, mut out: File) -> Result<Vec<String>> {
+    /// Writes and proves, as often as covering brings more to light; what failed, if anything did.
+    fn carry_out(
+        &self,
+        tree: &Tree,
+        parts: &mut [Part],
+        options: &Options,
+        out: &mut dyn FnMut() -> Result<File>,
+    ) -> Result<Vec<String>> {
+        for round in 1..=rounds::ROUNDS {
+            let is_last = round == rounds::ROUNDS;
+            let failures = match (tree.leaves.as_slice(), &mut *parts) {
+                ([leaf], [part]) if leaf.containers.is_empty() => self.write(leaf, part, options, out()?, is_last)?,
+                (_, parts) => self.write_wrapped(tree, parts, options, out()?, is_last)?,
+            };
+            if let Some(failures) = failures {
+                return Ok(failures);
+            }
+            if parts.iter().any(|part| !part.plan.refusals().is_empty()) {
+                return Ok(vec!["covering brings a secret to light that cannot be redacted".to_owned()]);
+            }
+        }
+        Err(Error::Internal("counting the rounds of a redaction"))
+    }
+
+    /// Writes and proves a dump; what failed, if anything did, or none where it was planned once more.
+    fn write(
+        &self,
+        leaf: &Peeled,
+        part: &mut Part,
+        options: &Options,
+        mut out: File,
+        is_last: bool,
+    ) -> Result<Option<Vec<String>>> {
         let Part { map, outcome, plan, .. } = part;
         let written = redact::write(&leaf.image, plan, &mut out, &Quiet)?;
         let new = Image::from_file("redacted".to_owned(), out, written.bytes);
         let case = Case { old: &leaf.image, map, outcome, plan, options, written: &written };
-        let proof = redact::prove(&case, &new, self.fresh, &Manner::default(), &Quiet)?;
-        Ok(proof.failures().map(|check| format!("{}: {}", check.name, check.detail)).collect())
+        let Tried { proof, shown } = redact::attempt(&case, &new, self.fresh, &Manner::default(), &Quiet)?;
+        if let Some(shown) = shown.filter(|_| !is_last)
+            && let Some(lacking) = rounds::lacking(&shown, plan, options)?
+        {
+            rounds::add(&mut part.outcome, lacking)?;
+            part.plan = plan_sparing(&leaf.image, &part.map, &part.outcome, options, &part.spared)?;
+            return Ok(None);
+        }
+        Ok(Some(proof.failures().map(|check| format!("{}: {}", check.name, check.detail)).collect()))
     }
 
-    /// Writes and proves a container; what failed, if anything did.
-    fn write_wrapped(&self, tree: &Tree, parts: &[Part], options: &Options, mut out: File) -> Result<Vec<String>> {
+    /// Writes and proves a container; what failed, if anything did, or none where a part was planned once more.
+    fn write_wrapped(
+        &self,
+        tree: &Tree,
+        parts: &mut [Part],
+        options: &Options,
+        mut out: File,
+        is_last: bool,
+    ) -> Result<Option<Vec<String>>> {
         let (new, written) = wrapped::write_all(tree, parts, &self.settings, &Quiet)?;
         let whole = match wrapped::pack(tree, &new, &mut out, &self.settings) {
-            Err(Error::Refused(reason)) => return Ok(vec![reason]),
+            Err(Error::Refused(reason)) => return Ok(Some(vec![reason])),
             packed => packed?,
         };
         drop(new);
@@ -143,8 +186,11 @@ impl Judge<'_> {
         let (manner, settings, fresh) = (&Manner::default(), &self.settings, self.fresh);
         let question = Question { tree, parts, written: &written, options, fresh, manner, settings };
         let proven = wrapped::prove_all(&question, image, &Quiet)?;
+        if !is_last && wrapped::add_round(tree, parts, &proven, options)? {
+            return Ok(None);
+        }
         let told = proven.failures(parts).map(|(name, check)| format!("{name} {}: {}", check.name, check.detail));
-        Ok(told.collect())
+        Ok(Some(told.collect()))
     }
 }
 

@@ -125,27 +125,46 @@ impl Default for Manner {
     }
 }
 
+/// A proof, and what stands in its way.
+pub struct Tried {
+    /// The proof.
+    pub proof: Proof,
+    /// A scan of the written file, where nothing is wrong with it but what that scan finds: see [`super::rounds`].
+    pub shown: Option<Outcome>,
+}
+
 /// Checks the written file `new` against `case`. `fresh` is an engine that was not used for the scan.
 ///
 /// # Errors
 /// When a file cannot be read; a check that fails is no error, it is told in the proof.
 pub fn prove(case: &Case<'_>, new: &Image, fresh: &Engine, manner: &Manner, progress: &dyn Progress) -> Result<Proof> {
+    attempt(case, new, fresh, manner, progress).map(|tried| tried.proof)
+}
+
+/// As [`prove`]; also tells what covering has brought to light.
+///
+/// # Errors
+/// As there.
+pub fn attempt(
+    case: &Case<'_>,
+    new: &Image,
+    fresh: &Engine,
+    manner: &Manner,
+    progress: &dyn Progress,
+) -> Result<Tried> {
     let mut checks = vec![bytes::same_size(case.old, new)];
     checks.push(bytes::planned_only(case, new, progress)?);
     let map = dump::map(new, &manner.limits)?;
     checks.push(same_map(case.map, &map));
-    checks.push(secrets::rescan(
-        (case.plan, case.options, &case.outcome.coverage.gaps),
-        new,
-        &map,
-        fresh,
-        &manner.limits,
-        progress,
-    )?);
+    let counting = (case.plan, case.options, case.outcome.coverage.gaps.as_slice());
+    let (rescan, found) = secrets::rescan(counting, new, &map, fresh, &manner.limits, progress)?;
+    checks.push(rescan);
     checks.push(secrets::leftovers(case, new, &map, &manner.limits, progress)?);
     let (check, stacks) = stacks::same(case, new, &map, manner)?;
     checks.push(check);
-    Ok(Proof { checks, stacks })
+    let proof = Proof { checks, stacks };
+    let shown = found.filter(|_| proof.failures().count() == 1);
+    Ok(Tried { proof, shown })
 }
 
 /// Whether both files are described alike.

@@ -18,8 +18,9 @@ use crate::container::{self, Peeled, Settings, Tree};
 use crate::dump::DumpMap;
 use crate::error::{Error, Gap, Result};
 use crate::image::Image;
-use crate::redact::plan::{Options, Plan, plan};
-use crate::redact::prove::{Case, Check, Manner, Proof, Verdict, prove, secrets};
+use crate::redact::plan::{Options, Plan, plan, plan_sparing};
+use crate::redact::prove::{Case, Check, Manner, Proof, Tried, Verdict, attempt, secrets};
+use crate::redact::rounds;
 use crate::redact::write::{Written, read, write};
 use crate::scan::{self, Engine, Outcome, Progress};
 
@@ -113,6 +114,8 @@ pub struct Proven {
     pub checks: Vec<Check>,
     /// For each leaf what its own proof came to; none for what is left of a container.
     pub parts: Vec<Option<Proof>>,
+    /// What covering has brought to light, with the number of the leaf.
+    shown: Vec<(usize, Outcome)>,
 }
 
 impl Proven {
@@ -153,9 +156,11 @@ pub fn prove_all(question: &Question<'_>, new: Image, progress: &dyn Progress) -
     let again = container::tree(new, question.settings)?;
     let mut checks = vec![same_members(question, &again, &outer)];
     let mut parts: Vec<Option<Proof>> = question.parts.iter().map(|_| None).collect();
+    let mut all_shown = Vec::new();
     if checks.iter().all(|check| check.verdict == Verdict::Holds) {
         for ((number, _), (_, new)) in dumps(question.tree).zip(dumps(&again)) {
-            let proof = prove_leaf(question, number, new, progress)?;
+            let Tried { proof, shown } = prove_leaf(question, number, new, progress)?;
+            all_shown.extend(shown.map(|shown| (number, shown)));
             if let Some(place) = parts.get_mut(number) {
                 *place = Some(proof);
             }
@@ -163,7 +168,28 @@ pub fn prove_all(question: &Question<'_>, new: Image, progress: &dyn Progress) -
         checks.push(around(question, &again, &outer, progress)?);
         checks.push(elsewhere(question, &again, progress)?);
     }
-    Ok(Proven { checks, parts })
+    Ok(Proven { checks, parts, shown: all_shown })
+}
+
+/// Adds what the proof has brought to light to the parts, and plans these again, where nothing else is wrong: see
+/// [`rounds`]. Whether anything changed.
+///
+/// # Errors
+/// As those of [`plan_all`].
+pub fn add_round(tree: &Tree, parts: &mut [Part], proven: &Proven, options: &Options) -> Result<bool> {
+    let is_all = proven.failures(parts).count() == proven.shown.len();
+    let mut changed = false;
+    for (number, shown) in proven.shown.iter().filter(|_| is_all) {
+        let (Some(leaf), Some(part)) = (tree.leaves.get(*number), parts.get_mut(*number)) else {
+            return Err(Error::Internal("planning a member once more"));
+        };
+        if let Some(lacking) = rounds::lacking(shown, &part.plan, options)? {
+            rounds::add(&mut part.outcome, lacking)?;
+            part.plan = plan_sparing(&leaf.image, &part.map, &part.outcome, options, &part.spared)?;
+            changed = true;
+        }
+    }
+    Ok(changed)
 }
 
 /// The leaves that are no shells, with their numbers.
@@ -186,7 +212,7 @@ fn same_members(question: &Question<'_>, again: &Tree, outer: &str) -> Check {
     Check::fails(NAME, format!("other members come out of the written container: {}", wrong.unwrap_or("their number")))
 }
 
-fn prove_leaf(question: &Question<'_>, number: usize, new: &Peeled, progress: &dyn Progress) -> Result<Proof> {
+fn prove_leaf(question: &Question<'_>, number: usize, new: &Peeled, progress: &dyn Progress) -> Result<Tried> {
     let Question { tree, parts, written, options, fresh, manner, .. } = question;
     let (Some(old), Some(part), Some(written)) = (tree.leaves.get(number), parts.get(number), written.get(number))
     else {
@@ -194,7 +220,7 @@ fn prove_leaf(question: &Question<'_>, number: usize, new: &Peeled, progress: &d
     };
     let Part { map, outcome, plan, .. } = part;
     let case = Case { old: &old.image, map, outcome, plan, options, written };
-    prove(&case, &new.image, fresh, manner, progress)
+    attempt(&case, &new.image, fresh, manner, progress)
 }
 
 /// Whether nothing that counts is in what is left of the written containers without their members.
@@ -206,7 +232,7 @@ fn around(question: &Question<'_>, again: &Tree, outer: &str, progress: &dyn Pro
     for shell in again.leaves.iter().filter(|leaf| leaf.shell.is_some()) {
         let map = shell.map(&manner.limits)?;
         let counting = (&Plan::default(), *options, known.as_slice());
-        let check = secrets::rescan(counting, &shell.image, &map, fresh, &manner.limits, progress)?;
+        let (check, _) = secrets::rescan(counting, &shell.image, &map, fresh, &manner.limits, progress)?;
         if check.verdict == Verdict::Fails {
             return Ok(Check::fails(NAME, format!("{}: {}", name_in(outer, shell), check.detail)));
         }

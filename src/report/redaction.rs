@@ -136,11 +136,23 @@ fn head(told: &Redaction<'_>, out: &mut dyn Write) -> io::Result<()> {
     if others > 0 {
         writeln!(out, "{} that do not count stay", count(others, "finding"))?;
     }
+    later(told, out)?;
     told.outcome
         .coverage
         .gaps
         .iter()
         .try_for_each(|gap| writeln!(out, "gap: {} bytes at {}: {}", gap.span.len, gap.span.start, Inert(&gap.reason)))
+}
+
+/// What came to light only once something else was covered, round by round.
+fn later(told: &Redaction<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let outcome = told.outcome;
+    let ends = outcome.later.iter().skip(1).copied().chain([outcome.findings.len()]);
+    for (round, (from, to)) in (2..).zip(outcome.later.iter().copied().zip(ends)) {
+        let found = count(to - from, "finding");
+        writeln!(out, "{found} of these came to light in round {round}, when what was found before was covered")?;
+    }
+    Ok(())
 }
 
 fn edits(told: &Redaction<'_>, detail: Detail, out: &mut dyn Write) -> io::Result<()> {

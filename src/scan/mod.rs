@@ -135,6 +135,8 @@ pub struct Outcome {
     pub coverage: Coverage,
     /// The secrets themselves, zeroed on drop.
     pub vault: Vault,
+    /// Where the findings begin that each further round of a redaction has brought to light; none after a scan.
+    pub later: Vec<usize>,
 }
 
 impl Outcome {
@@ -142,6 +144,12 @@ impl Outcome {
     pub fn secrets(&self) -> impl Iterator<Item = (usize, &Secret)> {
         let secret = |(i, finding): (usize, &Finding)| Some((i, self.vault.get(finding.secret)?));
         self.findings.iter().enumerate().filter_map(secret)
+    }
+
+    /// The round of a redaction in which a finding came to light: 1 for what a scan of the original finds.
+    #[must_use]
+    pub fn round_of(&self, finding: usize) -> usize {
+        1 + self.later.iter().filter(|start| **start <= finding).count()
     }
 }
 
@@ -289,7 +297,7 @@ pub fn scan_on(
     }
     (coverage.bytes, coverage.seams) = (image.len(), pieces.seams());
     coverage.scanned = coverage.bytes - unread(&coverage.gaps, image.len());
-    Ok(Outcome { rules: engine.rules().clone(), findings, sites, coverage, vault })
+    Ok(Outcome { rules: engine.rules().clone(), findings, sites, coverage, vault, later: Vec::new() })
 }
 
 /// One scan under way.

@@ -13,17 +13,18 @@ use crate::commands::paper::{self, Paper, Published};
 use crate::commands::progress::Bar;
 use crate::commands::{complain, engine_with, exit};
 use crate::container;
-use crate::dump;
+use crate::dump::{self, DumpMap};
 use crate::error::{Error, Result};
 use crate::finding::Rule;
 use crate::image::Image;
 use crate::redact::draft::{self, Draft};
 use crate::redact::plan::Options;
-use crate::redact::prove::{Case, Manner as ProofManner};
+use crate::redact::prove::{Case, Manner as ProofManner, Tried};
 use crate::redact::receipt::{self, About, Facts};
+use crate::redact::rounds::{self, Shown};
 use crate::redact::{self, Proof};
 use crate::report::redaction::{self, Redaction};
-use crate::scan;
+use crate::scan::{self, Outcome};
 
 /// Where the redacted dump goes.
 #[derive(Debug)]
@@ -62,39 +63,83 @@ fn redact(args: &RedactArgs, goal: &Goal, paper: Option<&Paper>, bar: &Bar, mann
         return wrapped::redact(args, image, goal, paper, bar, manner);
     }
     let map = dump::map(&image, &scan_options.limits)?;
-    let outcome = scan::scan(&image, &map, &engine_with(&args.user_rules, &args.known)?, &scan_options, bar)?;
-    let plan = redact::plan(&image, &map, &outcome, &options)?;
-    let mut told = Redaction::new(&origin, &map, &outcome, &plan, &options);
-    let tell = |told: &Redaction<'_>| bar_free(bar, || print(told, goal, manner));
-    if !outcome.coverage.gaps.is_empty() && !args.allow_gaps {
-        tell(&told.refused("not everything could be scanned, and what was not scanned cannot be redacted"))?;
-        return Ok(exit::GAP);
+    let mut outcome = scan::scan(&image, &map, &engine_with(&args.user_rules, &args.known)?, &scan_options, bar)?;
+    let job = Job { args, goal, paper, bar, manner, origin: &origin, image: &image, map: &map, options };
+    for round in 1..=rounds::ROUNDS {
+        match job.round(&outcome, round)? {
+            Step::Ends(code) => return Ok(code),
+            Step::GoesOn(shown) => rounds::add(&mut outcome, shown)?,
+        }
     }
-    if !plan.refusals().is_empty() {
-        tell(&told.refused("a secret lies in bytes that a debugger cannot do without"))?;
-        return Ok(exit::FINDINGS);
+    Err(Error::Internal("counting the rounds of a redaction"))
+}
+
+/// What stays the same from round to round.
+struct Job<'a> {
+    args: &'a RedactArgs,
+    goal: &'a Goal,
+    paper: Option<&'a Paper>,
+    bar: &'a Bar,
+    manner: &'a Manner,
+    origin: &'a str,
+    image: &'a Image,
+    map: &'a DumpMap,
+    options: Options,
+}
+
+/// What a round came to.
+enum Step {
+    /// The redaction is over, with this exit code.
+    Ends(u8),
+    /// Covering has brought this to light.
+    GoesOn(Shown),
+}
+
+impl Job<'_> {
+    fn round(&self, outcome: &Outcome, round: usize) -> Result<Step> {
+        let Self { args, goal, bar, image, map, options, .. } = self;
+        let plan = redact::plan(image, map, outcome, options)?;
+        let mut told = Redaction::new(self.origin, map, outcome, &plan, options);
+        if !outcome.coverage.gaps.is_empty() && !args.allow_gaps {
+            self.tell(&told.refused("not everything could be scanned, and what was not scanned cannot be redacted"))?;
+            return Ok(Step::Ends(exit::GAP));
+        }
+        if !plan.refusals().is_empty() {
+            self.tell(&told.refused("a secret lies in bytes that a debugger cannot do without"))?;
+            return Ok(Step::Ends(exit::FINDINGS));
+        }
+        let (Some(draft), Some(paper)) = (goal.draft()?, self.paper) else {
+            self.tell(&told)?;
+            return Ok(Step::Ends(exit::CLEAN));
+        };
+        let mut file = draft.file().try_clone().map_err(|source| goal.failed(source))?;
+        let written = redact::write(image, &plan, &mut file, *bar)?;
+        let new = Image::from_file(goal.name(), file, written.bytes);
+        let case = Case { old: image, map, outcome, plan: &plan, options, written: &written };
+        let how = ProofManner { stacks: !args.no_unwind, limits: scan::Options::default().limits };
+        let fresh = engine_with(&args.user_rules, &args.known)?;
+        let Tried { proof, shown } = redact::attempt(&case, &new, &fresh, &how, *bar)?;
+        if let Some(shown) = shown.filter(|_| round < rounds::ROUNDS)
+            && let Some(lacking) = rounds::lacking(&shown, &plan, options)?
+        {
+            return Ok(Step::GoesOn(lacking));
+        }
+        told.prove(&proof, &written);
+        if !proof.holds() {
+            self.tell(&told)?;
+            failures(&proof);
+            return Ok(Step::Ends(exit::FINDINGS));
+        }
+        let about = about(args, goal, paper, &outcome.rules, image.len())?;
+        let receipt = paper.draft(|key, out| receipt::write(&Facts { about, case: &case, proof: &proof }, key, out))?;
+        told.file(publish(goal, draft, paper, receipt)?.words());
+        self.tell(&told)?;
+        Ok(Step::Ends(exit::CLEAN))
     }
-    let (Some(draft), Some(paper)) = (goal.draft()?, paper) else {
-        tell(&told)?;
-        return Ok(exit::CLEAN);
-    };
-    let mut file = draft.file().try_clone().map_err(|source| goal.failed(source))?;
-    let written = redact::write(&image, &plan, &mut file, bar)?;
-    let new = Image::from_file(goal.name(), file, written.bytes);
-    let case = Case { old: &image, map: &map, outcome: &outcome, plan: &plan, options: &options, written: &written };
-    let manner_of_proof = ProofManner { stacks: !args.no_unwind, limits: scan_options.limits };
-    let proof = redact::prove(&case, &new, &engine_with(&args.user_rules, &args.known)?, &manner_of_proof, bar)?;
-    told.prove(&proof, &written);
-    if !proof.holds() {
-        tell(&told)?;
-        failures(&proof);
-        return Ok(exit::FINDINGS);
+
+    fn tell(&self, told: &Redaction<'_>) -> Result<()> {
+        bar_free(self.bar, || print(told, self.goal, self.manner))
     }
-    let about = about(args, goal, paper, &outcome.rules, image.len())?;
-    let receipt = paper.draft(|key, out| receipt::write(&Facts { about, case: &case, proof: &proof }, key, out))?;
-    told.file(publish(goal, draft, paper, receipt)?.words());
-    tell(&told)?;
-    Ok(exit::CLEAN)
 }
 
 /// What the receipt tells of every redaction; `rules` are those of the scan.

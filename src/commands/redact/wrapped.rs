@@ -6,12 +6,13 @@ use crate::commands::paper::Paper;
 use crate::commands::progress::Bar;
 use crate::commands::{complain, engine_with, exit};
 use crate::container::{self, Settings, Tree};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::redact::Written;
 use crate::redact::plan::Options;
 use crate::redact::prove::{Case, Manner as ProofManner};
 use crate::redact::receipt::{self, Inside, Whole};
+use crate::redact::rounds;
 use crate::redact::wrapped::{self, Part, Proven, Question};
 use crate::report::redaction::{Bundle, Redaction, print_bundle};
 use crate::scan;
@@ -30,21 +31,26 @@ pub fn redact(
     let job = Job { args, goal, bar, manner, options: options(args), settings: args.unpacking.settings(args.threads) };
     let scan_options = scan::Options::default();
     let tree = container::tree(image, &job.settings)?;
-    let parts =
+    let mut parts =
         wrapped::plan_all(&tree, &engine_with(&args.user_rules, &args.known)?, &scan_options, &job.options, bar)?;
     let has_gaps = parts.iter().any(|part| !part.outcome.coverage.gaps.is_empty());
     if has_gaps && !args.allow_gaps {
         job.refuse(&tree, &parts, "not everything could be scanned, and what was not scanned cannot be redacted")?;
         return Ok(exit::GAP);
     }
-    if parts.iter().any(|part| !part.plan.refusals().is_empty()) {
-        job.refuse(&tree, &parts, "a secret lies in bytes that cannot be edited")?;
-        return Ok(exit::FINDINGS);
+    for round in 1..=rounds::ROUNDS {
+        if parts.iter().any(|part| !part.plan.refusals().is_empty()) {
+            job.refuse(&tree, &parts, "a secret lies in bytes that cannot be edited")?;
+            return Ok(exit::FINDINGS);
+        }
+        let Some(paper) = paper else {
+            return job.tell(&mut job.bundle(&tree, &parts)).map(|()| exit::CLEAN);
+        };
+        if let Some(code) = job.carry_out(&tree, &mut parts, paper, round)? {
+            return Ok(code);
+        }
     }
-    match paper {
-        Some(paper) => job.carry_out(&tree, &parts, paper),
-        None => job.tell(&mut job.bundle(&tree, &parts)).map(|()| exit::CLEAN),
-    }
+    Err(Error::Internal("counting the rounds of a redaction"))
 }
 
 /// What stays the same while a container is redacted.
@@ -58,8 +64,9 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn carry_out(&self, tree: &Tree, parts: &[Part], paper: &Paper) -> Result<u8> {
-        let Some(draft) = self.goal.draft()? else { return Ok(exit::CLEAN) };
+    /// Writes and proves; the exit code, or none where the parts were planned once more.
+    fn carry_out(&self, tree: &Tree, parts: &mut [Part], paper: &Paper, round: usize) -> Result<Option<u8>> {
+        let Some(draft) = self.goal.draft()? else { return Ok(Some(exit::CLEAN)) };
         let (new, written) = wrapped::write_all(tree, parts, &self.settings, self.bar)?;
         let mut file = draft.file().try_clone().map_err(|source| self.goal.failed(source))?;
         let whole = wrapped::pack(tree, &new, &mut file, &self.settings)?;
@@ -67,6 +74,9 @@ impl Job<'_> {
         drop(new);
         let image = Image::from_file(self.goal.name(), file, whole.bytes);
         let proven = self.prove(tree, parts, &written, image)?;
+        if round < rounds::ROUNDS && wrapped::add_round(tree, parts, &proven, &self.options)? {
+            return Ok(None);
+        }
         let mut told = self.bundle(tree, parts);
         told.checks = &proven.checks;
         for (part, (proof, written)) in told.parts.iter_mut().zip(proven.parts.iter().zip(&written)) {
@@ -75,12 +85,12 @@ impl Job<'_> {
         if proven.failures(parts).next().is_some() {
             self.tell(&mut told)?;
             failures(&proven, parts);
-            return Ok(exit::FINDINGS);
+            return Ok(Some(exit::FINDINGS));
         }
         let receipt = self.receipt(paper, tree, parts, (&whole, &written, &proven))?;
         told.receipt = Some(publish(self.goal, draft, paper, receipt)?.words());
         self.tell(&mut told)?;
-        Ok(exit::CLEAN)
+        Ok(Some(exit::CLEAN))
     }
 
     fn prove(&self, tree: &Tree, parts: &[Part], written: &[Written], image: Image) -> Result<Proven> {

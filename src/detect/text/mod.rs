@@ -82,6 +82,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("http.toml", include_str!("../rules/http.toml")),
     ("environment.toml", include_str!("../rules/environment.toml")),
     ("argv.toml", include_str!("../rules/argv.toml")),
+    ("more-argv.toml", include_str!("../rules/more-argv.toml")),
     ("config-files.toml", include_str!("../rules/config-files.toml")),
     ("web.toml", include_str!("../rules/web.toml")),
     ("members.toml", include_str!("../rules/members.toml")),

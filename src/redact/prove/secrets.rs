@@ -8,14 +8,15 @@ use crate::image::Image;
 use crate::limits::Limits;
 use crate::redact::plan::{self, Left, Plan};
 use crate::redact::prove::{Case, Check};
-use crate::scan::{self, Engine, Options, Progress};
+use crate::scan::{self, Engine, Options, Outcome, Progress};
 use crate::span::Span;
 
 /// Findings that an explanation names; all are counted.
 const NAMED: usize = 3;
 
 /// Whether a scan of the written file finds nothing that counts by the options, except what the plan leaves. `known` are the
-/// gaps that the user allowed when the original was scanned.
+/// gaps that the user allowed when the original was scanned. Where the check fails because something is found, and for
+/// nothing else, the scan comes with it.
 ///
 /// # Errors
 /// When the file cannot be read or sites cannot be spilled.
@@ -26,12 +27,12 @@ pub fn rescan(
     fresh: &Engine,
     limits: &Limits,
     progress: &dyn Progress,
-) -> Result<Check> {
+) -> Result<(Check, Option<Outcome>)> {
     const NAME: &str = "rescan";
     let options = Options { limits: *limits, ..Options::default() };
     let outcome = scan::scan(new, map, fresh, &options, progress)?;
     if let Some(gap) = first_new(&outcome.coverage.gaps, known) {
-        return Ok(Check::fails(NAME, format!("not everything could be scanned: {}", gap.reason)));
+        return Ok((Check::fails(NAME, format!("not everything could be scanned: {}", gap.reason)), None));
     }
     let (mut count, mut named) = (0, Vec::new());
     for (index, finding) in outcome.findings.iter().enumerate().filter(|(_, f)| counting.counts(f)) {
@@ -49,9 +50,10 @@ pub fn rescan(
     }
     if count == 0 {
         let told = format!("{} bytes by a fresh engine of {} rules", outcome.coverage.scanned, outcome.rules.len());
-        return Ok(Check::holds(NAME, told + &except(&outcome.coverage.gaps)));
+        return Ok((Check::holds(NAME, told + &except(&outcome.coverage.gaps)), None));
     }
-    Ok(Check::fails(NAME, format!("{count} sites are found in the written file: {}", named.join("; "))))
+    let failed = Check::fails(NAME, format!("{count} sites are found in the written file: {}", named.join("; ")));
+    Ok((failed, Some(outcome)))
 }
 
 /// Whether every form of every secret of the plan is gone from the written file.
@@ -107,6 +109,6 @@ fn except(gaps: &[Gap]) -> String {
 }
 
 /// Whether a site touches bytes that the user allowed to stay.
-fn is_allowed(spans: &[Span], left: &[Left]) -> bool {
+pub(crate) fn is_allowed(spans: &[Span], left: &[Left]) -> bool {
     spans.iter().any(|span| left.iter().any(|l| l.span.overlaps(span)))
 }

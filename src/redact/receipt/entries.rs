@@ -70,6 +70,7 @@ impl<'a> Entries<'a> {
             fate,
             public: finding.public.clone(),
             site_count: finding.sites,
+            round: self.outcome.round_of(number - 1),
             fingerprint: key.zip(identity).map(|(key, identity)| key.of(&identity)),
         }
     }

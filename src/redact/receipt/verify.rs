@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::container::{self, Settings, Tree};
 use crate::dump::{self, Class, DumpMap};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::redact::plan::{Plan, plan};
 use crate::redact::prove::{self, Case, Check, Manner, Proof, secrets};
@@ -15,8 +15,9 @@ use crate::redact::receipt::keys::{hex, id};
 use crate::redact::receipt::read::{Receipt, Sealed};
 use crate::redact::receipt::wire::{RuleSet, Secret};
 use crate::redact::receipt::write::{covered, tool};
+use crate::redact::rounds;
 use crate::redact::wrapped::{name_in, sha256};
-use crate::redact::write::{Written, read};
+use crate::redact::write::{Written, read, write};
 use crate::scan::{self, Engine, Outcome, Progress};
 use crate::span::Span;
 
@@ -138,7 +139,7 @@ impl Unpacked {
             let map = shell.map(&limits)?;
             let known = receipt.allowed_gaps();
             let counting = (&Plan::default(), &options, &known[..]);
-            let check = secrets::rescan(counting, &shell.image, &map, question.engine, &limits, progress)?;
+            let (check, _) = secrets::rescan(counting, &shell.image, &map, question.engine, &limits, progress)?;
             if check.verdict == prove::Verdict::Fails {
                 return Ok(Check { name: NAME, ..check });
             }
@@ -268,7 +269,7 @@ fn without_original(
     checks.extend(left(receipt, &map));
     let known = receipt.allowed_gaps();
     let counting = (plan, &options, &known[..]);
-    checks.push(secrets::rescan(counting, question.output, &map, question.engine, &manner.limits, progress)?);
+    checks.push(secrets::rescan(counting, question.output, &map, question.engine, &manner.limits, progress)?.0);
     checks.extend(NEED_ORIGINAL.map(|(name, what)| Check::not_shown(name, format!("that {what}: needs --original"))));
     Ok(Proof { checks, stacks: None })
 }
@@ -286,7 +287,8 @@ fn with_original(
     let (before, covered) = digests(original, &plan)?;
     let map = dump::map(original, &manner.limits)?;
     let scan_options = scan::Options { limits: manner.limits, ..scan::Options::default() };
-    let outcome = scan::scan(original, &map, question.engine, &scan_options, progress)?;
+    let mut outcome = scan::scan(original, &map, question.engine, &scan_options, progress)?;
+    replay(question, receipt, (original, &map), &mut outcome, progress)?;
     checks.push(original_digest(receipt, &hex(&before)));
     checks.push(same_plan(question, receipt, original, &map, &outcome)?);
     checks.extend(left(receipt, &map));
@@ -296,6 +298,36 @@ fn with_original(
     let proof = prove::prove(&case, question.output, question.engine, &manner, progress)?;
     checks.extend(proof.checks.into_iter().filter(|check| check.name != "same-size"));
     Ok(Proof { checks, stacks: proof.stacks })
+}
+
+/// Goes through the rounds again that the receipt tells of: what came to light only once something else was covered is not
+/// to be found in the original.
+fn replay(
+    question: &Question<'_>,
+    receipt: &Receipt,
+    (original, map): (&Image, &DumpMap),
+    outcome: &mut Outcome,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let (options, limits) = (receipt.options(), Manner::default().limits);
+    let told = receipt.told().findings.iter().map(|finding| finding.round).max().unwrap_or(1);
+    let folder = &question.unpacking.folder;
+    for _ in 1..told.min(rounds::ROUNDS) {
+        let plan = plan(original, map, outcome, &options)?;
+        if !plan.refusals().is_empty() {
+            break;
+        }
+        let failed = |source| Error::Spool { folder: folder.clone(), source };
+        let mut file = container::create(folder).map_err(failed)?;
+        let written = write(original, &plan, &mut file, progress)?;
+        let new = Image::from_file(question.output.origin().to_owned(), file, written.bytes);
+        let counting = (&plan, &options, outcome.coverage.gaps.as_slice());
+        let (_, shown) = secrets::rescan(counting, &new, map, question.engine, &limits, progress)?;
+        let lacking = shown.map(|shown| rounds::lacking(&shown, &plan, &options)).transpose()?.flatten();
+        let Some(lacking) = lacking else { break };
+        rounds::add(outcome, lacking)?;
+    }
+    Ok(())
 }
 
 /// SHA-256 of the image, and of what the plan overwrites.

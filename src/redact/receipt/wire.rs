@@ -259,6 +259,9 @@ pub struct Secret {
     pub public: PublicIdentity,
     /// In how many places it was.
     pub site_count: u64,
+    /// In which round it came to light: 1 where a scan of the original finds it, more where something had to be covered first.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub round: usize,
     /// Its keyed fingerprint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
@@ -295,6 +298,15 @@ pub struct Overwritten {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_one(number: &usize) -> bool {
+    *number == 1
 }
 
 /// An address, written as `0x7ffc12345678`.

@@ -303,8 +303,10 @@ fn tells_original(case: &Case<'_>) -> bool {
     !case.outcome.findings.iter().any(|finding| case.options.counts(finding)) || has_long_secret(case)
 }
 
+/// What came to light in a later round holds filler, which is no secret, so it is not asked.
 fn has_long_secret(case: &Case<'_>) -> bool {
-    let redacted = case.outcome.findings.iter().filter(|finding| case.options.counts(finding));
+    let first = case.outcome.later.first().copied().unwrap_or(usize::MAX);
+    let redacted = case.outcome.findings.iter().take(first).filter(|finding| case.options.counts(finding));
     redacted.filter_map(|finding| case.outcome.vault.get(finding.secret)).any(is_beyond_guessing)
 }
 
