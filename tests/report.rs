@@ -64,7 +64,7 @@ fn outcome(planted: &[Planted<'_>]) -> Outcome {
     }
     let sites = Sites::grouped(log, findings.len(), 1000).unwrap();
     let coverage = Coverage { bytes: 10_000, scanned: 10_000, ..Coverage::default() };
-    Outcome { rules, findings, sites, coverage, vault }
+    Outcome { rules, findings, sites, coverage, vault, later: Vec::new() }
 }
 
 fn report(dumps: &[(&str, &[Planted<'_>])], policy: Policy, show_secrets: bool) -> Report {

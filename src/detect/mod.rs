@@ -16,7 +16,7 @@ pub mod hmac_pads;
 pub mod jwk;
 pub mod kerberos;
 pub mod key_xml;
-pub mod managed_octets;
+pub mod managed_heap;
 pub mod ntlm;
 pub mod openssh;
 pub mod pem;
@@ -108,7 +108,7 @@ fn knowing(texts: Vec<TextRule>) -> Vec<Box<dyn Detector>> {
         Box::new(pgp::Pgp),
         Box::new(kerberos::Kerberos),
         Box::new(sexp::Sexp),
-        Box::new(managed_octets::ManagedOctets),
+        Box::new(managed_heap::ManagedHeap),
     ];
     all.extend(boxed(texts));
     all

@@ -158,7 +158,7 @@ impl Grid {
     }
 
     /// Whether the word that stands at `at` and the `words` behind it are dense.
-    fn is_dense(&self, at: usize, words: usize) -> bool {
+    pub fn is_dense(&self, at: usize, words: usize) -> bool {
         let first = (at - self.start) / WORD;
         (first..first + words).all(|index| self.kinds.dense.has(index))
     }

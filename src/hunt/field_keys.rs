@@ -23,8 +23,11 @@ use crate::span::Span;
 const KEPT: (usize, u64) = (4096, 256 << 10);
 /// Numbers that may be public that are kept of one image.
 const WIDE: usize = 4096;
-/// Products of limbs that the powers of one scan may cost: a third of a second.
-const WORK: u64 = 1 << 29;
+/// Products of limbs that the powers of one scan may cost, of any image, for each byte of it, and at most: a seventh of a second and
+/// half of what a scan takes for the byte.
+const WORK: (u64, u64, u64) = (1 << 26, 1, 1 << 29);
+/// Numbers in a table for six bits of exponents.
+const TABLE: u64 = 64;
 /// Bits of the shortest private number: less than this would be found by counting.
 const LEAST: u32 = 129;
 /// Leading zeros that a number below q has by chance, at most.
@@ -44,6 +47,7 @@ pub struct FieldKeys {
     wide: BTreeMap<u64, Vec<u8>>,
     short: [BTreeMap<(Rank, u64), Kept>; CLASSES.len()],
     most: usize,
+    work: u64,
     /// Places by their words.
     all: BTreeMap<usize, u64>,
     dropped: bool,
@@ -89,6 +93,7 @@ impl FieldKeys {
             wide: BTreeMap::new(),
             short,
             most,
+            work: len.saturating_mul(WORK.1).saturating_add(WORK.0).min(WORK.2),
             all: BTreeMap::new(),
             dropped: false,
         }
@@ -135,13 +140,17 @@ impl FieldKeys {
         let mut kept: Vec<&Kept> = kept.collect();
         // Of equals those of four words come first, then the longer ones: below 193 bits only q of 160 bits has private numbers.
         kept.sort_by_key(|kept| (kept.place.rank, kept.place.words() < 4));
-        let mut work = WORK;
+        let (mut work, mut tables) = (self.work, vec![0; targets.len()]);
         kept.retain(|kept| {
             let words = kept.place.words();
-            let cost = targets.iter().filter(|target| target.fits(words)).map(|target| target.work(words)).sum();
-            let rest = work.checked_sub(cost);
-            work = rest.unwrap_or(work);
-            rest.is_some()
+            let fitting = || targets.iter().zip(&tables).filter(|(target, _)| target.fits(words));
+            let cost = fitting().map(|(target, table)| target.work(words) + target.table(*table, words)).sum();
+            let Some(rest) = work.checked_sub(cost) else { return false };
+            work = rest;
+            let longer =
+                targets.iter().zip(&mut tables).filter(|(target, table)| target.fits(words) && **table < words);
+            longer.for_each(|(_, table)| *table = words);
+            true
         });
         let all = self.all.iter().filter(|(words, _)| fits(**words)).map(|(_, all)| all).sum();
         let tried = (kept.iter().map(|kept| kept.places).sum(), all);
@@ -204,10 +213,21 @@ impl Target {
         }
     }
 
-    /// About how many products of limbs it takes to try so many words: two readings, a multiplication for every six bits.
+    /// About how many products of limbs it takes to try so many words: two readings, a multiplication for every six bits, or, where
+    /// no table is that long, five for every four bits.
     fn work(&self, words: usize) -> u64 {
-        let each = 2 * (words_of(&self.prime) as u64).pow(2);
-        2 * (64 * words as u64).div_ceil(6) * each
+        let bits = 64 * words as u64;
+        let times = if bits > u64::from(TABLES) { bits + bits / 4 } else { sixes(words) };
+        2 * times * self.product()
+    }
+
+    /// The same to make a table longer.
+    fn table(&self, from: usize, to: usize) -> u64 {
+        TABLE * sixes(to).saturating_sub(sixes(from)) * self.product()
+    }
+
+    fn product(&self) -> u64 {
+        2 * (words_of(&self.prime) as u64).pow(2)
     }
 
     fn key(&self, x: &Number) -> Option<Numbers> {
@@ -260,6 +280,11 @@ impl Work<'_> {
         }
         hits
     }
+}
+
+/// How often there are six bits in so many words, as far as tables go.
+fn sixes(words: usize) -> u64 {
+    u64::from(TABLES).min(64 * words as u64).div_ceil(6)
 }
 
 fn words_of(number: &Number) -> usize {

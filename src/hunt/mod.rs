@@ -15,6 +15,7 @@ pub mod field_primes;
 pub mod generators;
 pub mod islands;
 pub mod long_digits;
+pub mod managed_octets;
 pub mod montgomery;
 pub mod noise;
 mod number_words;
@@ -39,6 +40,8 @@ use crate::window::Window;
 /// Something learned that is no secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Clue {
+    /// That a runtime with a heap of objects, OpenJDK or .NET, is in memory.
+    ManagedHeap,
     /// An RSA public key: modulus and exponent, most significant byte first, without leading zeros.
     RsaPublicKey {
         /// n
@@ -217,6 +220,7 @@ pub const HUNTERS: &[&dyn Hunter] = &[
     &shielded::Shielded,
     &generators::Generators,
     &signing_keys::SigningKeys,
+    &managed_octets::ManagedOctets,
 ];
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
 
 use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding as _};
+use multiversion::multiversion;
 use zeroize::Zeroizing;
 
-use super::ec_places;
 use super::{Clue, Clues, Hunt, Hunter};
+use super::{dense, ec_places};
 use crate::detect::hmac_pads::{self, HmacPads};
 use crate::detect::{Detector as _, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule};
@@ -34,6 +35,10 @@ const LONG: usize = 16;
 const SIZES: [usize; 3] = [64, 48, 32];
 /// Tokens of each hash that are tried.
 const TOKENS: usize = 4;
+/// Bytes that are looked at together.
+const BLOCK: usize = 48;
+/// As many and those behind them that the shortest wide text reaches to.
+const SEEN: usize = BLOCK + 2 * TEXT.0;
 
 /// Hunts for keys that sign tokens.
 pub struct SigningKeys;
@@ -98,17 +103,8 @@ impl Hunt for Prepared {
                 out.hits.push(hit(Secret::bytes(&bytes), text.range.clone(), Encoding::Base64));
             }
         }
-        let owned = window.owned();
-        for run in ec_places::grids(window, memory).iter().flat_map(|grid| &grid.runs).filter(|run| !run.is_long()) {
-            for at in run.range.clone().step_by(8).filter(|at| owned.contains(at)) {
-                let key = |len: &usize| {
-                    let bytes = window.slice(at..at + len);
-                    at + len <= run.range.end && looks_random(bytes) && self.is_key(bytes)
-                };
-                if let Some(len) = SIZES.iter().find(|len| key(len)) {
-                    out.hits.push(hit(Secret::bytes(window.slice(at..at + len)), at..at + len, Encoding::Plain));
-                }
-            }
+        for grid in &ec_places::grids(window, memory) {
+            grid.runs.iter().filter(|run| !run.is_long()).for_each(|run| self.hunt_run(window, grid, &run.range, out));
         }
     }
 
@@ -119,6 +115,24 @@ impl Hunt for Prepared {
 }
 
 impl Prepared {
+    /// Tries the bytes of a run as keys: those that begin or end it, and inside of it those of dense words, as random bytes are.
+    fn hunt_run(&self, window: &Window<'_>, grid: &ec_places::Grid, run: &Range<usize>, out: &mut Hits) {
+        let owned = window.owned();
+        for at in run.clone().step_by(dense::WORD).filter(|at| owned.contains(at)) {
+            let key = |len: &usize| {
+                let bytes = window.slice(at..at + len);
+                let is_edge = || at == run.start || at + len == run.end;
+                at + len <= run.end
+                    && (grid.is_dense(at, len / dense::WORD) || is_edge())
+                    && looks_random(bytes)
+                    && self.is_key(bytes)
+            };
+            if let Some(len) = SIZES.iter().find(|len| key(len)) {
+                out.hits.push(hit(Secret::bytes(window.slice(at..at + len)), at..at + len, Encoding::Plain));
+            }
+        }
+    }
+
     fn is_key(&self, key: &[u8]) -> bool {
         self.tokens.iter().any(|token| token.hash.signs(key, &token.message, &token.code))
     }
@@ -142,7 +156,7 @@ impl Text {
 }
 
 fn is_print(byte: u8) -> bool {
-    (0x20..0x7f).contains(&byte)
+    byte.wrapping_sub(0x20) < 0x5f
 }
 
 /// What stands between values and is seldom part of one.
@@ -162,6 +176,13 @@ fn texts(window: &Window<'_>) -> Vec<Text> {
     let bytes = window.slice(from..owned.end + 2 * TEXT.1);
     let mut at = 0;
     while at < bytes.len() {
+        // Most memory is no text at all, which a block of bytes tells at once.
+        let block = bytes.get(at..).and_then(|rest| rest.first_chunk());
+        let begins = block.map_or(0, |block| begins_text(block).unwrap_or(BLOCK));
+        if begins > 0 {
+            at += begins;
+            continue;
+        }
         let narrow = bytes.iter().skip(at).take_while(|byte| is_print(**byte)).count();
         if narrow >= TEXT.0 {
             pieces(bytes, at, narrow, 1, &mut found);
@@ -177,6 +198,31 @@ fn texts(window: &Window<'_>) -> Vec<Text> {
     }
     let place = |text: Text| Text { range: text.range.start + from..text.range.end + from, wide: text.wide };
     found.into_iter().map(place).filter(|text| owned.contains(&text.range.start)).collect()
+}
+
+/// Where in the first [`BLOCK`] bytes a text of [`TEXT`] letters or more begins, of either width: without branches up to there, so
+/// that it becomes vector code.
+#[multiversion(targets("x86_64+avx2"))]
+fn begins_text(seen: &[u8; SEEN]) -> Option<usize> {
+    let (mut narrow, mut wide) = ([0_u8; SEEN], [0_u8; SEEN]);
+    narrow.iter_mut().zip(seen).for_each(|(letter, byte)| *letter = u8::from(is_print(*byte)));
+    wide.copy_from_slice(&narrow);
+    wide.iter_mut().zip(seen.iter().skip(1)).for_each(|(letter, behind)| *letter &= u8::from(*behind == 0));
+    let narrow = and_behind::<4>(&and_behind::<2>(&and_behind::<1>(&narrow)));
+    let wide = and_behind::<8>(&and_behind::<4>(&and_behind::<2>(&wide)));
+    let mut any = narrow;
+    any.iter_mut().zip(&wide).for_each(|(any, wide)| *any |= wide);
+    any.iter().take(BLOCK).fold(0, |all, any| all | any).checked_sub(1)?;
+    any.iter().take(BLOCK).position(|any| *any != 0)
+}
+
+/// Each bit and the one so far behind it; the last ones are zeros.
+#[inline(always)]
+fn and_behind<const BY: usize>(bits: &[u8; SEEN]) -> [u8; SEEN] {
+    let mut both = [0; SEEN];
+    let behind = bits.iter().skip(BY);
+    both.iter_mut().zip(bits).zip(behind).for_each(|((both, bit), behind)| *both = bit & behind);
+    both
 }
 
 /// Of a text of `len` letters at `start`, one every `step` bytes, itself and the values in it.
@@ -303,6 +349,24 @@ mod tests {
             let pool = [&[0; 800][..], &noise(24, 7), &key, &noise(40, 8), &[0; 800]].concat();
             let found = hunt(&key, &pool, 4096);
             assert!(found.len() == 1 && found[0].range == (824..824 + len));
+        }
+    }
+
+    #[test]
+    fn blocks_in_which_a_text_begins_equal_the_scalar_reference() {
+        let mut random = noise(200_000, 21).into_iter();
+        let mut next = || random.next().unwrap();
+        for round in 0..2000 {
+            let mut seen: [u8; SEEN] = std::array::from_fn(|_| if next() < 200 { b'a' } else { 0 });
+            if round % 2 == 0 {
+                let parity = usize::from(next() & 1);
+                seen.iter_mut().enumerate().filter(|(i, _)| i % 2 == parity).for_each(|(_, b)| *b &= next() >> 7);
+            }
+            let is_text = |at: usize, step: usize| {
+                (0..TEXT.0).all(|i| is_print(seen[at + step * i]) && (step == 1 || seen[at + step * i + 1] == 0))
+            };
+            let want = (0..BLOCK).find(|&at| is_text(at, 1) || is_text(at, 2));
+            assert_eq!(begins_text(&seen), want, "{seen:?}");
         }
     }
 
