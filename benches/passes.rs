@@ -26,7 +26,8 @@ use dumpscrub::keys::ec::Curve;
 use dumpscrub::keys::number::Number;
 use dumpscrub::limits::Limits;
 use dumpscrub::memory::AddressSpace;
-use dumpscrub::scan::{self, Engine, Options, Progress, Quiet, parallel};
+use dumpscrub::parallel;
+use dumpscrub::scan::{self, Engine, Options, Progress, Quiet};
 use dumpscrub::vault::{Part, PartKind, Secret, SecretBytes};
 
 use common::{Table, median, random, seconds, windows};

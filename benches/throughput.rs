@@ -19,8 +19,9 @@ mod common;
 use std::fmt::Write as _;
 
 use dumpscrub::detect::{self, Detector, text};
+use dumpscrub::parallel;
+use dumpscrub::scan::Engine;
 use dumpscrub::scan::prefilter::{Found, Prefilter};
-use dumpscrub::scan::{Engine, parallel};
 
 use common::{ROUNDS, Table, cuts, median, random, windows};
 

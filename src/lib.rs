@@ -20,6 +20,7 @@ pub mod keys;
 pub mod known;
 pub mod limits;
 pub mod memory;
+pub mod parallel;
 pub mod policy;
 pub mod redact;
 pub mod report;

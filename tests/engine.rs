@@ -9,7 +9,8 @@ use dumpscrub::dump;
 use dumpscrub::finding::{Encoding, Evidence, Finding, Layout, Severity, Site};
 use dumpscrub::image::Image;
 use dumpscrub::limits::Limits;
-use dumpscrub::scan::{self, Engine, Options, Outcome, Quiet, parallel};
+use dumpscrub::parallel;
+use dumpscrub::scan::{self, Engine, Options, Outcome, Quiet};
 use synth::forms::{self, Lines};
 use synth::{Cpu, Dump, Memory, MinidumpBuilder, System, der, keys};
 

@@ -6,12 +6,12 @@ use crate::commands::progress::Bar;
 use crate::commands::sweep::Sweep;
 use crate::commands::{engine_with, exit, inputs};
 use crate::error::{Error, Result};
+use crate::parallel;
 use crate::policy::Baseline;
 use crate::policy::baseline::Change;
 use crate::redact::receipt::keys;
 use crate::report::units::count;
 use crate::report::{Inert, Policy, Report};
-use crate::scan::parallel;
 use crate::vault::FingerprintKey;
 
 /// Does what is asked, and says with which code to exit.

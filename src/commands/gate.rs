@@ -7,9 +7,9 @@ use crate::commands::progress::Bar;
 use crate::commands::sweep::Sweep;
 use crate::commands::{baseline, engine_with, exit, paper};
 use crate::error::{Error, Result};
+use crate::parallel;
 use crate::policy::{Baseline, Policy};
 use crate::report;
-use crate::scan::parallel;
 use crate::vault::FingerprintKey;
 
 /// Decides, prints, and says with which code to exit.
@@ -17,15 +17,15 @@ use crate::vault::FingerprintKey;
 /// # Errors
 /// When the policy or the baseline is wrong, or the report cannot be written. What goes wrong with an input is told in the report.
 pub fn run(args: &GateArgs, manner: &Manner) -> Result<u8> {
+    // Before the rules are read, which all threads do.
+    if let Some(threads) = args.threads {
+        parallel::set_threads(threads.into())?;
+    }
     let policy = match &args.policy {
         Some(path) => Policy::read(path)?,
         None => Policy::preset(args.preset.unwrap_or_default()),
     };
     let rules = UserRules { rules: policy.rules.clone(), profile: policy.profile };
-    // Before the rules are read, which all threads do.
-    if let Some(threads) = args.threads {
-        parallel::set_threads(threads.into())?;
-    }
     let engine = engine_with(&rules, &args.known)?;
     let (fingerprints, baseline) = accepted(args, &policy)?;
     let inputs = inputs::collect(&args.paths);

@@ -21,8 +21,9 @@ use crate::hook::verdict::{Done, Fate, Verdict};
 use crate::hook::worker::{self, Request};
 use crate::hook::{copy, core_pattern, crashpad, file, told};
 use crate::image::Image;
+use crate::parallel;
 use crate::policy::Policy;
-use crate::scan::{Engine, parallel};
+use crate::scan::Engine;
 
 /// The hook that the kernel calls.
 const CORE_PATTERN: &str = "core-pattern";
@@ -166,9 +167,10 @@ fn to_kernel(text: &str) {
 /// The worker: looks at one dump after the other.
 fn work(common: &Common, threads: u16) -> Result<u8> {
     let failed = |source| Error::Write { what: "the worker's answers".to_owned(), source };
+    // Before the policy, of which all threads read the rules.
+    parallel::set_threads(threads.into())?;
     let policy = policy(&common.policy)?;
     worker::confine(policy.limits.memory).map_err(failed)?;
-    parallel::set_threads(threads.into())?;
     let engine = || Engine::new(detect::detectors_with(&policy.rules, policy.profile)?);
     let folder = policy.folders.spool.clone().unwrap_or_else(|| policy.folders.state.clone());
     let mut settings = Settings { folder, ..Settings::default() };

@@ -7,8 +7,8 @@ use crate::commands::progress::Bar;
 use crate::commands::sweep::Sweep;
 use crate::commands::{baseline, complain, engine_with, exit, paper};
 use crate::error::Result;
+use crate::parallel;
 use crate::report::Policy;
-use crate::scan::parallel;
 
 /// Scans, prints, and says with which code to exit.
 ///

@@ -9,9 +9,10 @@ use crate::commands::{complain, crash, paper};
 use crate::container::{self, Onlooker, Peeled, Settings};
 use crate::error::Result;
 use crate::image::Growing;
+use crate::parallel;
 use crate::policy::Baseline;
 use crate::report::{Builder, Policy, Report, Scanned};
-use crate::scan::{self, Ahead, Engine, Options, parallel};
+use crate::scan::{self, Ahead, Engine, Options};
 use crate::vault::FingerprintKey;
 
 /// How every input is scanned.

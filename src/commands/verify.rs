@@ -10,12 +10,12 @@ use crate::commands::output::{Plain, to_stdout};
 use crate::commands::progress::Bar;
 use crate::commands::{engine_with, exit, paper};
 use crate::error::{Error, Result};
+use crate::parallel;
 use crate::redact::prove::{Check, StackCounts};
 use crate::redact::receipt::{self, Question, keys};
 use crate::redact::{Proof, Verdict};
 use crate::report::redaction::print_check;
 use crate::report::{Detail, Inert, write_document};
-use crate::scan::parallel;
 
 /// Verifies, and says with which code to exit.
 ///

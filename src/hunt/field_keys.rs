@@ -23,17 +23,19 @@ use crate::span::Span;
 const KEPT: (usize, u64) = (4096, 256 << 10);
 /// Numbers that may be public that are kept of one image.
 const WIDE: usize = 4096;
-/// Products of limbs that the powers of one scan may cost, of any image, for each byte of it, and at most: a seventh of a second and
+/// Products of limbs that the powers of one scan may cost, of any image, for each byte of it, and at most: a third of a second and
 /// half of what a scan takes for the byte.
-const WORK: (u64, u64, u64) = (1 << 26, 1, 1 << 29);
+const WORK: (u64, u64, u64) = (1 << 27, 1, 1 << 29);
 /// Numbers in a table for six bits of exponents.
 const TABLE: u64 = 64;
 /// Bits of the shortest private number: less than this would be found by counting.
 const LEAST: u32 = 129;
 /// Leading zeros that a number below q has by chance, at most.
 const ZEROS: u32 = 40;
-/// Bits of the longest exponent that tables are made for.
-const TABLES: u32 = 2048;
+/// Bits of the longest exponent that tables are made for: for longer ones a table costs more than it saves, since there are few.
+const TABLES: u32 = 320;
+/// Words by which places are told apart where the cheaper ones come first.
+const LONG: usize = 16;
 /// Places that are tried together.
 const BATCH: usize = 64;
 /// Generators of groups in which nothing else is said.
@@ -138,8 +140,9 @@ impl FieldKeys {
         let fits = |words: usize| targets.iter().any(|target| target.fits(words));
         let kept = self.short.iter().flat_map(BTreeMap::values).filter(|kept| fits(kept.place.words()));
         let mut kept: Vec<&Kept> = kept.collect();
-        // Of equals those of four words come first, then the longer ones: below 193 bits only q of 160 bits has private numbers.
-        kept.sort_by_key(|kept| (kept.place.rank, kept.place.words() < 4));
+        // Of equals the long ones, which cost most, come last; and those of three words behind those of four: below 193 bits only q
+        // of 160 bits has private numbers.
+        kept.sort_by_key(|kept| (kept.place.rank, kept.place.words().div_ceil(LONG), kept.place.words() < 4));
         let (mut work, mut tables) = (self.work, vec![0; targets.len()]);
         kept.retain(|kept| {
             let words = kept.place.words();

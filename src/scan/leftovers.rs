@@ -8,7 +8,7 @@ use crate::dump::DumpMap;
 use crate::error::{Gap, Result};
 use crate::finding::Site;
 use crate::image::Image;
-use crate::scan::parallel::Pool;
+use crate::parallel::Pool;
 use crate::scan::pieces::Pieces;
 use crate::scan::walk::Walk;
 use crate::scan::{Options, Progress, propagate};

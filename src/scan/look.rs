@@ -10,9 +10,9 @@ use std::ops::Range;
 use crate::detect::{Candidate, Detector, Hit, Hits, TextView};
 use crate::finding::{Encoding, Evidence, Form};
 use crate::limits::Budget;
+use crate::parallel::Pool;
 use crate::scan::decode::escapes::Escapes;
 use crate::scan::decode::{OfEscapes, OfLetters, Source, whole_run};
-use crate::scan::parallel::Pool;
 use crate::scan::prefilter::{Code, EncodedText, Found, Layer, Narrow, Prefilter, Triggered};
 use crate::window::Window;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::error::{Gap, Result};
 use crate::image::Image;
+use crate::parallel::{self, Pool};
 use crate::scan::Progress;
-use crate::scan::parallel::{self, Pool};
 use crate::scan::pieces::{Buffers, Cut, Pieces, owned_gap};
 use crate::scan::prefilter::is_constant;
 use crate::window::Window;

@@ -11,6 +11,7 @@ pub const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("image", &["error"]),
     // A finding refers to the vault by number, and the vault names parts of secrets in a finding's words.
+    ("parallel", &["error"]),
     ("vault", &["limits", "finding"]),
     ("finding", &["vault"]),
     ("window", &["image"]),
@@ -20,7 +21,10 @@ pub const MAY_IMPORT: &[(&str, &[&str])] = &[
     // What is peeled is described; a container knows nothing of what is in it.
     ("container", &["error", "limits", "image", "dump"]),
     // Detectors, hunters and keys know nothing of formats, and are each other's neighbours.
-    ("detect", &["fill", "error", "limits", "image", "vault", "finding", "window", "memory", "hunt", "keys"]),
+    (
+        "detect",
+        &["parallel", "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "hunt", "keys"],
+    ),
     ("hunt", &["error", "limits", "image", "vault", "finding", "window", "memory", "detect", "keys"]),
     ("keys", &["error", "limits", "image", "vault", "finding", "window", "memory", "detect", "hunt"]),
     // What the user knows is read by the detectors that read it in dumps.
@@ -41,8 +45,8 @@ pub const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 const BELOW_SCAN: &[&str] = &[
-    "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt", "keys",
-    "known",
+    "parallel", "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
+    "keys", "known",
 ];
 const BELOW_REDACT: &[&str] = &[
     "container",
@@ -82,6 +86,7 @@ const BELOW_HOOK: &[&str] = &[
     "report",
 ];
 const BELOW_COMMANDS: &[&str] = &[
+    "parallel",
     "container",
     "fill",
     "inert",
@@ -185,7 +190,17 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("minidump_common", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_unwind", &["src/redact/unwind"]),
     ("miniz_oxide", &["src/container/cab"]),
-    ("multiversion", &["src/scan", "src/detect", "src/hunt/dense.rs", "src/hunt/variety.rs", "src/keys/limbs.rs"]),
+    (
+        "multiversion",
+        &[
+            "src/scan",
+            "src/detect",
+            "src/hunt/dense.rs",
+            "src/hunt/signing_keys.rs",
+            "src/hunt/variety.rs",
+            "src/keys/limbs.rs",
+        ],
+    ),
     ("p256", &["src/keys"]),
     ("p384", &["src/keys"]),
     ("p521", &["src/keys"]),
@@ -195,7 +210,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("prometheus_client", &["src/hook/told.rs"]),
     ("rawzip", &["src/container/zip"]),
     ("quick_junit", &["src/report/junit.rs"]),
-    ("rayon", &["src/scan/parallel.rs"]),
+    ("rayon", &["src/parallel.rs"]),
     ("regex", &["src/detect/text", "src/rules_import/sample.rs"]),
     (
         "rustix",

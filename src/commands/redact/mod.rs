@@ -47,7 +47,7 @@ pub fn run(args: &RedactArgs, manner: &Manner) -> Result<u8> {
     let goal = Goal::of(args)?;
     let paper = if args.dry_run { None } else { Some(Paper::of(args, goal.path())?) };
     if let Some(threads) = args.threads {
-        scan::parallel::set_threads(threads.into())?;
+        crate::parallel::set_threads(threads.into())?;
     }
     let bar = Bar::new(!args.no_progress && !manner.quiet);
     let done = redact(args, &goal, paper.as_ref(), &bar, manner);

@@ -28,7 +28,7 @@ pub use proof::Proof;
 pub use rule::TextRule;
 
 use crate::error::{Error, Result};
-use crate::scan::parallel;
+use crate::parallel;
 
 /// The rule files that are part of the program: name and content. Where two rules find the same secret and are as sure of
 /// it, the one that stands first names it: issuers before the places that any secret may stand in.
