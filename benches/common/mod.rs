@@ -6,13 +6,13 @@
     reason = "a benchmark prints and may fail loudly"
 )]
 
+use dumpscrub::scan::Options;
 use dumpscrub::scan::pieces::MARGIN;
 use dumpscrub::span::Span;
 use dumpscrub::window::Window;
 
 /// Rounds of which the median is told.
 pub const ROUNDS: usize = 5;
-const WINDOW: usize = 1 << 20;
 
 /// Calls `measure` with the name and the bytes of each dump that `DUMPSCRUB_BENCH_DUMPS` names, or with bytes made here.
 pub fn dumps(mut measure: impl FnMut(&str, Vec<u8>)) {
@@ -38,10 +38,11 @@ impl Owned {
     }
 }
 
-/// The windows of a dump, in order.
+/// The windows of a dump, in order, as a scan cuts it.
 pub fn cuts(bytes: &[u8]) -> impl Iterator<Item = Owned> {
     let len = bytes.len();
-    (0..len).step_by(WINDOW).map(move |from| Owned(from..(from + WINDOW).min(len)))
+    let window = Options::default().window_of(len as u64);
+    (0..len).step_by(window).map(move |from| Owned(from..(from + window).min(len)))
 }
 
 /// Shows every window of `bytes` to `look`, as a scan does.

@@ -78,7 +78,8 @@ impl Default for Options {
 
 impl Options {
     /// Bytes that a window of an image of `len` bytes owns: of a small one so few that no thread waits long for the last.
-    fn window_of(&self, len: u64) -> usize {
+    #[must_use]
+    pub fn window_of(&self, len: u64) -> usize {
         const WINDOWS: u64 = 64;
         const LEAST: usize = 8 * MARGIN;
         usize::try_from(len / WINDOWS)
