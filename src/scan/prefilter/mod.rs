@@ -5,8 +5,8 @@
 //!
 //! - pages of one repeated byte are passed over, because no literal is made of one byte only (`pages`);
 //! - parts that hold no text are told by a test that the compiler vectorises (`marks`), and no text is looked for there;
-//! - literals are found by one gram of each (`grams`), those of three bytes and those that hold no text by packed SIMD
-//!   searchers (`literals`);
+//! - literals are found by one gram of each, those of three bytes by the grams that they begin (`grams`); those that hold no text,
+//!   and those of three bytes behind which anything may stand, by packed SIMD searchers (`literals`);
 //! - runs of UTF-16 are narrowed into a side buffer, which the same search goes through (`wide`);
 //! - long runs of base64 and hexadecimal digits are joined in another side buffer (`letters`), in which text is told by what
 //!   the letters decode to (`encoded_text`), and literals that are no text by their encoded spellings (`encoded`);
