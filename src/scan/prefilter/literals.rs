@@ -8,16 +8,12 @@ use aho_corasick::Span;
 use aho_corasick::packed::{Builder, Config, MatchKind, Searcher};
 use memchr::memmem::Finder;
 
+use super::buckets;
 use super::grams::{Grams, Scratch};
 use super::marks::Marks;
 
-/// Patterns in one packed searcher; with more it would fall back to a scalar search. A second searcher costs as much as the first.
-const GROUP: usize = 64;
-
-/// Binary patterns in one, by measurement: some more than a searcher has buckets. The bytes of patterns that share a bucket are
-/// mixed, half a byte at a time, and many of these hold zeros: two such in one bucket would let all zeros of a structure pass, to
-/// be compared one by one. So the zeros are dealt out, and each searcher has fewer patterns with zeros than buckets.
-const BINARY_GROUP: usize = 15;
+/// Patterns in one packed searcher; with more it would work half as fast, as with a second one.
+const GROUP: usize = 32;
 
 /// Bytes of a head: with four the searchers are slower, and three that are rare let hardly more pass.
 const HEAD: usize = 3;
@@ -70,11 +66,7 @@ impl Literals {
     pub fn new(literals: Vec<Wanted>, commonness: fn(&[u8]) -> u32) -> Self {
         let longest = literals.iter().map(|literal| literal.bytes.len()).max().unwrap_or(0);
         let (long, short): (Vec<_>, Vec<_>) = literals.into_iter().partition(Grams::takes);
-        // Those of three bytes are text, the others have none: together they would let too much pass.
-        let (short, binary): (Vec<_>, Vec<_>) = short.into_iter().partition(|literal| literal.bytes.len() == HEAD);
-        let short = searchers(short, GROUP, commonness);
-        let binary = searchers(binary, BINARY_GROUP, commonness);
-        Self { grams: Grams::new(&long, commonness), short: short.chain(binary).collect(), longest }
+        Self { grams: Grams::new(&long, commonness), short: searchers(short, commonness).collect(), longest }
     }
 
     /// Length of the longest literal.
@@ -102,39 +94,32 @@ impl Literals {
     }
 }
 
-/// Packed searchers for `literals` by the rarest bytes of each, `group` of these in each.
-fn searchers(literals: Vec<Wanted>, group: usize, commonness: fn(&[u8]) -> u32) -> impl Iterator<Item = Short> {
-    let mut shared: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
-    let all_heads = literals.iter().flat_map(|literal| BTreeSet::from_iter(literal.bytes.windows(HEAD)));
-    all_heads.for_each(|head| *shared.entry(head.to_vec()).or_default() += 1);
-    let mut heads: BTreeMap<Vec<u8>, Vec<Tail>> = BTreeMap::new();
+/// Packed searchers for `literals` by the rarest bytes of each.
+fn searchers(literals: Vec<Wanted>, commonness: fn(&[u8]) -> u32) -> impl Iterator<Item = Short> {
+    let mut shared: BTreeMap<[u8; HEAD], i64> = BTreeMap::new();
+    let all_heads = literals.iter().flat_map(|literal| BTreeSet::from_iter(literal.bytes.array_windows()));
+    all_heads.for_each(|head| *shared.entry(*head).or_default() += 1);
+    let mut heads: BTreeMap<[u8; HEAD], Vec<Tail>> = BTreeMap::new();
     for Wanted { bytes: literal, number, .. } in literals {
         // A head that others have too makes fewer of them.
-        let price = |head: &[u8]| i64::from(commonness(head)) - SHARED * shared.get(head).copied().unwrap_or_default();
-        let all = literal.windows(HEAD).enumerate();
-        if let Some((into, head)) = all.min_by_key(|(_, head)| price(head)) {
-            let (head, literal) = (head.to_vec(), literal.as_slice().into());
+        let price =
+            |head: &[u8; HEAD]| i64::from(commonness(head)) - SHARED * shared.get(head).copied().unwrap_or_default();
+        let all = literal.array_windows().enumerate();
+        if let Some((into, &head)) = all.min_by_key(|(_, head)| price(head)) {
+            let literal = literal.as_slice().into();
             heads.entry(head).or_default().push(Tail { into, literal, number });
         }
     }
-    // The zeros are dealt out evenly, and what is alike in the lower half of each byte shares a bucket.
-    let mut heads: Vec<_> = heads.into_iter().collect();
-    heads.sort_by_key(|(head, _)| {
-        let zeros = head.iter().filter(|byte| **byte == 0).count();
-        (HEAD - zeros, head.iter().map(|byte| byte & 15).collect::<Vec<_>>())
-    });
-    let all = heads.len().div_ceil(group);
-    let mut groups = Vec::from_iter(std::iter::repeat_with(Vec::new).take(all));
-    for (i, head) in heads.into_iter().enumerate() {
-        if let Some(group) = groups.get_mut(i % all) {
-            group.push(head);
-        }
-    }
-    groups.into_iter().map(Short::new)
+    let (heads, mut tails): (Vec<_>, Vec<_>) = heads.into_iter().unzip();
+    let order = buckets::order(&heads);
+    let ordered = order.into_iter().filter_map(|i| heads.get(i).copied().zip(tails.get_mut(i).map(std::mem::take)));
+    let ordered: Vec<_> = ordered.collect();
+    let mut ordered = ordered.into_iter().peekable();
+    std::iter::from_fn(move || ordered.peek().is_some().then(|| Short::new(ordered.by_ref().take(GROUP).collect())))
 }
 
 impl Short {
-    fn new(heads: Vec<(Vec<u8>, Vec<Tail>)>) -> Self {
+    fn new(heads: Vec<([u8; HEAD], Vec<Tail>)>) -> Self {
         let (heads, by_head): (Vec<_>, Vec<_>) = heads.into_iter().unzip();
         let mut builder: Builder = Config::new().match_kind(MatchKind::LeftmostFirst).builder();
         builder.extend(&heads);

@@ -13,6 +13,7 @@
 //! - DER headers are found by a test that the compiler vectorises (`integers`), and so are AES round keys (`aes_words`).
 
 mod aes_words;
+mod buckets;
 mod encoded;
 mod encoded_text;
 mod escaped;
