@@ -20,6 +20,9 @@ pub const GRAM: usize = RUN;
 /// Words of the bitmap: 32 KiB, which stays in the first cache. A thousand literals take one slot in 260, and a literal of three bytes some sixty.
 const WORDS: usize = 1 << 12;
 
+/// Words of the second bitmap, 8 KiB.
+const SECOND: usize = 1 << 10;
+
 /// Bits of a slot's number.
 const SLOT: u32 = WORDS.trailing_zeros() + u64::BITS.trailing_zeros();
 
@@ -35,6 +38,8 @@ const TILE: usize = 1024;
 /// Literals of text, by their grams.
 pub struct Grams {
     bitmap: Box<[u64; WORDS]>,
+    /// A smaller one by another hash, which is asked only where the first one says yes.
+    second: Box<[u64; SECOND]>,
     literals: HashMap<u32, Vec<Alike>, BuildHasherDefault<Multiply>>,
     /// The furthest that a gram stands behind the first byte of its literal.
     deepest: usize,
@@ -70,7 +75,12 @@ impl Grams {
 
     /// A table of `literals`, which are all taken; `commonness` says which gram of a literal to take.
     pub fn new(literals: &[Wanted], commonness: fn(&[u8]) -> u32) -> Self {
-        let mut table = Self { bitmap: Box::new([0; WORDS]), literals: HashMap::default(), deepest: 0 };
+        let mut table = Self {
+            bitmap: Box::new([0; WORDS]),
+            second: Box::new([0; SECOND]),
+            literals: HashMap::default(),
+            deepest: 0,
+        };
         for Wanted { bytes, number, next } in literals {
             if bytes.len() < GRAM {
                 for &next in next.iter().flatten() {
@@ -101,6 +111,10 @@ impl Grams {
     fn add(&mut self, into: usize, gram: u32, bytes: &[u8], number: u32) {
         let slot = slot(gram);
         if let Some(word) = self.bitmap.get_mut(slot / 64) {
+            *word |= 1 << (slot % 64);
+        }
+        let slot = second_slot(gram);
+        if let Some(word) = self.second.get_mut(slot / 64) {
             *word |= 1 << (slot % 64);
         }
         self.deepest = self.deepest.max(into);
@@ -136,6 +150,7 @@ impl Grams {
             };
             let here = bytes.get(tile * BLOCK..).unwrap_or_default();
             let count = probe(here, blocks.get(..count).unwrap_or_default(), &self.bitmap, hits);
+            let count = probe_again(here, hits.get_mut(..count).unwrap_or_default(), &self.bitmap, &self.second);
             for &hit in hits.iter().take(count) {
                 self.look(bytes, tile * BLOCK + usize::from(hit) * GROUP, &range, &mut found);
             }
@@ -148,7 +163,7 @@ impl Grams {
         // Bytes shifted out of one word: reading each gram by itself would wait for the word to be written.
         let gram_at = |place: usize| (seen >> (8 * place)) as u32;
         // Mostly it is one of them: which one is worked out without guessing.
-        let mut hits = (0..GROUP).fold(0, |hits, place| hits | bit(&self.bitmap, gram_at(place)) << place);
+        let mut hits = (0..GROUP).fold(0, |hits, place| hits | self.may_have(gram_at(place)) << place);
         while hits != 0 {
             let place = hits.trailing_zeros() as usize;
             hits &= hits - 1;
@@ -157,6 +172,12 @@ impl Grams {
                 self.compare(bytes, group + place, gram, range, found);
             }
         }
+    }
+
+    /// 1 where both bitmaps may have the gram.
+    #[inline]
+    fn may_have(&self, gram: u32) -> u64 {
+        word(&self.bitmap, gram) & second(&self.second, gram) & 1
     }
 
     fn compare(&self, bytes: &[u8], at: usize, gram: u32, range: &Range<usize>, found: &mut impl FnMut(u32, usize)) {
@@ -205,9 +226,16 @@ fn word(bitmap: &[u64; WORDS], gram: u32) -> u64 {
     bitmap.get(slot / 64).map_or(0, |word| word >> (slot % 64))
 }
 
+/// The same for the second bitmap, by another hash.
 #[inline]
-fn bit(bitmap: &[u64; WORDS], gram: u32) -> u64 {
-    word(bitmap, gram) & 1
+fn second_slot(gram: u32) -> usize {
+    (gram.wrapping_mul(0x85eb_ca6b) >> (u32::BITS - SECOND.trailing_zeros() - u64::BITS.trailing_zeros())) as usize
+}
+
+#[inline]
+fn second(bitmap: &[u64; SECOND], gram: u32) -> u64 {
+    let slot = second_slot(gram);
+    bitmap.get(slot / 64).map_or(0, |word| word >> (slot % 64))
 }
 
 /// A mark for every block of a tile.
@@ -244,6 +272,24 @@ fn probe(bytes: &[u8], blocks: &[u16], bitmap: &[u64; WORDS], hits: &mut [u16; T
             }
             count += (any & 1) as usize;
         }
+    }
+    count
+}
+
+/// Keeps those of the groups in which a gram stands that both bitmaps may have, and tells how many there are. Without a branch,
+/// which would be guessed wrong one time in five.
+#[multiversion(targets("x86_64+avx2+bmi1+bmi2"))]
+fn probe_again(bytes: &[u8], hits: &mut [u16], bitmap: &[u64; WORDS], again: &[u64; SECOND]) -> usize {
+    let mut count = 0;
+    for i in 0..hits.len() {
+        let Some(&hit) = hits.get(i) else { break };
+        let seen = word_at(bytes, usize::from(hit) * GROUP);
+        let grams = (0..GROUP).map(|place| (seen >> (8 * place)) as u32);
+        let any = grams.fold(0, |any, gram| any | word(bitmap, gram) & second(again, gram));
+        if let Some(kept) = hits.get_mut(count) {
+            *kept = hit;
+        }
+        count += (any & 1) as usize;
     }
     count
 }

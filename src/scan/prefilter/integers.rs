@@ -31,10 +31,22 @@ pub(super) fn is_integer(tag: u8, length: u8, next: u8) -> bool {
     (tag == 2) & (version | prime | long)
 }
 
+/// Whether `is_integer` holds for any third byte.
+#[inline(always)]
+fn may_be_integer(tag: u8, length: u8) -> bool {
+    (tag == 2) & ((length == 1) | (length & 0xfe == 0x40) | (length.wrapping_sub(0x81) < 2))
+}
+
 /// Whether `is_integer` holds anywhere, and 1 for each place where it does: written without branches so that it becomes vector
 /// code.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.2"))]
 fn block_has_integer([tags, lengths, nexts]: [&[u8]; 3], begins: &mut [u8; BLOCK]) -> bool {
+    // Mostly there is none in a whole block: that is told by the first two bytes, and nothing is written down.
+    if let (Some(tags), Some(lengths)) = (tags.first_chunk::<BLOCK>(), lengths.first_chunk::<BLOCK>())
+        && !tags.iter().zip(lengths).fold(false, |any, (&tag, &length)| any | may_be_integer(tag, length))
+    {
+        return false;
+    }
     begins.fill(0);
     let heads = tags.iter().zip(lengths).zip(nexts);
     begins.iter_mut().zip(heads).fold(0_u8, |any, (begin, ((&tag, &length), &next))| {

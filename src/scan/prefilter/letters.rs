@@ -113,9 +113,9 @@ impl Letters {
                 continue;
             }
             classes.fill(0);
-            class(bytes.get(at..end).unwrap_or_default(), &mut classes);
+            let any = class(bytes.get(at..end).unwrap_or_default(), &mut classes);
             let words = classes.as_chunks::<WORD>().0;
-            for (i, word) in (0..words.len()).zip((at..).step_by(WORD)) {
+            for (i, word) in (0..if any { words.len() } else { 0 }).zip((at..).step_by(WORD)) {
                 // A run that was read up to here may have more words in this block.
                 if word < floor || words.get(i).is_none_or(|classes| u64::from_ne_bytes(*classes) != ALL) {
                     continue;
@@ -304,15 +304,16 @@ fn is_letter(byte: u8) -> bool {
     standard(byte) != 0
 }
 
-/// Writes 1 for every letter: without branches, so that it becomes vector code.
+/// Writes 1 for every letter, and tells whether there is a word of letters only: without branches, so that it becomes vector code.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.2"))]
-fn class(block: &[u8], classes: &mut [u8; BLOCK]) {
+fn class(block: &[u8], classes: &mut [u8; BLOCK]) -> bool {
     for (class, &b) in classes.iter_mut().zip(block) {
         let alphabetic = (b | 0x20).wrapping_sub(b'a') < 26;
         // The digits and the slash before them.
         let digit = b.wrapping_sub(b'/') < 11;
         *class = u8::from(alphabetic | digit | (b == b'+') | (b == b'-') | (b == b'_'));
     }
+    classes.as_chunks().0.iter().fold(false, |any, word| any | (u64::from_ne_bytes(*word) == ALL))
 }
 
 #[cfg(test)]
