@@ -132,7 +132,7 @@ mod tests {
         let (weights, none) = (weights(), [[0; 2]; 3]);
         let one = passing(&mixed(none, b"f\0\0"), &weights);
         let both = passing(&mixed(mixed(none, b"f\0\0"), b"\0f\0"), &weights);
-        assert!(one > 0.0 && one < 0.01 && both > 0.3, "{one} {both}");
+        assert!(one > 0.0 && one < 0.01 && both > 0.2, "{one} {both}");
         assert!(passing(&none, &weights) < one && passing(&[[u16::MAX; 2]; 3], &weights) > 0.999);
     }
 }
