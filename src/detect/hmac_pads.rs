@@ -49,24 +49,16 @@ impl Detector for HmacPads {
         )]
     }
 
-    // A byte that repeats itself triggers nothing: it would do so at every place of a page that is full of it.
     fn trigger(&self) -> Trigger {
-        Trigger::Window
+        Trigger::Repeated(OUTER)
     }
 
     fn reach(&self) -> Reach {
         Reach { before: APART + LONGEST, after: APART + 2 * LONGEST }
     }
 
-    fn confirm(&self, _candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
-        let owned = window.owned();
-        let seen = window.slice(owned.start..owned.end + PADDING - 1);
-        for run in memmem::find_iter(seen, &[OUTER; PADDING]).map(|at| owned.start + at) {
-            // Where the padding begins, and not what goes on with it.
-            if run.checked_sub(1).and_then(|at| window.byte(at)).is_some_and(|before| before != OUTER) {
-                out.hits.extend(blocks(window, run).into_iter().flatten());
-            }
-        }
+    fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
+        out.hits.extend(blocks(window, candidate.at).into_iter().flatten());
     }
 
     /// Nobody encodes these blocks.

@@ -48,7 +48,7 @@ use crate::span::Span;
 use crate::vault::Secret;
 use crate::window::Window;
 
-pub use trigger::{Candidate, Literal, Reach, TEXT, Trigger};
+pub use trigger::{Candidate, Literal, REPEATED, Reach, TEXT, Trigger};
 
 /// Finds one family of secrets.
 pub trait Detector: Sync + Send {

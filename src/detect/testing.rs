@@ -10,7 +10,7 @@ use sec1::der::Encode as _;
 use ssh_key::private::KeypairData;
 use ssh_key::{Algorithm, EcdsaCurve, Mpint, PrivateKey};
 
-use super::{Candidate, Detector, Hit, Hits, Literal, Trigger};
+use super::{Candidate, Detector, Hit, Hits, Literal, REPEATED, Trigger};
 use crate::finding::Encoding;
 use crate::hunt::Clue;
 use crate::window::Window;
@@ -23,6 +23,12 @@ pub fn scan(detector: &dyn Detector, bytes: &[u8]) -> Hits {
         Trigger::Literals(literals) => literals,
         Trigger::Window => {
             detector.confirm(Candidate { at: 0, literal: 0, wide: false }, &window, &mut out);
+            return out;
+        }
+        Trigger::Repeated(byte) => {
+            let seen = bytes.windows(REPEATED).enumerate().filter(|(_, run)| run.iter().all(|b| *b == byte));
+            let begins = seen.filter(|(at, _)| at.checked_sub(1).is_none_or(|before| bytes[before] != byte));
+            begins.for_each(|(at, _)| detector.confirm(Candidate { at, literal: 0, wide: false }, &window, &mut out));
             return out;
         }
         Trigger::DerInteger | Trigger::AesWords => return out,

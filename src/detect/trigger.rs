@@ -6,6 +6,9 @@ use std::ops::RangeInclusive;
 /// blank is let in, because one comparison is cheaper than two and hardly any memory is made of it.
 pub const TEXT: RangeInclusive<u8> = b'\t'..=b'~';
 
+/// How many of one byte make it a repeated one.
+pub const REPEATED: usize = 8;
+
 /// What makes a place worth a look.
 #[derive(Clone, Debug)]
 pub enum Trigger {
@@ -13,6 +16,8 @@ pub enum Trigger {
     Literals(Vec<Literal>),
     /// A place that a DER key structure or one of its INTEGERs may start at: see `scan::prefilter`.
     DerInteger,
+    /// A place where [`REPEATED`] or more of this byte begin. Pages that hold nothing else are passed over.
+    Repeated(u8),
     /// Every window once, whatever is in it.
     Window,
     /// A place where two words in a row are sums as those of AES round keys are: see `scan::prefilter`.

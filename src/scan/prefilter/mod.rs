@@ -10,7 +10,8 @@
 //! - runs of UTF-16 are narrowed into a side buffer, which the same search goes through (`wide`);
 //! - long runs of base64 and hexadecimal digits are joined in another side buffer (`letters`), in which text is told by what
 //!   the letters decode to (`encoded_text`), and literals that are no text by their encoded spellings (`encoded`);
-//! - DER headers are found by a test that the compiler vectorises (`integers`), and so are AES round keys (`aes_words`).
+//! - DER headers are found by a test that the compiler vectorises (`integers`), and so are AES round keys (`aes_words`);
+//! - padding is found where a byte begins to repeat itself (`repeated`).
 
 mod aes_words;
 mod buckets;
@@ -24,6 +25,7 @@ mod literals;
 mod marks;
 mod pages;
 mod rarity;
+mod repeated;
 #[cfg(test)]
 mod tests;
 mod wide;
@@ -39,6 +41,7 @@ use encoded_text::encoded_texts;
 use grams::Scratch;
 use literals::{Literals, Wanted};
 use marks::Marks;
+use repeated::repeated;
 
 pub use encoded::Code;
 pub use encoded_text::{EncodedText, digits_around};
@@ -58,6 +61,8 @@ pub struct Prefilter {
     alphabet: RangeInclusive<u8>,
     der: Vec<usize>,
     aes: Vec<usize>,
+    /// The detectors that look where a byte begins to repeat itself, by the byte.
+    repeated: BTreeMap<u8, Vec<usize>>,
     /// The detectors that look at every window.
     whole: Vec<usize>,
     /// The encoded spellings of the literals that are no text, which are looked for among letters only.
@@ -167,6 +172,7 @@ impl Prefilter {
     pub fn new(detectors: &[Box<dyn Detector>]) -> Result<Self, String> {
         let mut by_bytes: BTreeMap<Vec<u8>, (Vec<Target>, Next)> = BTreeMap::new();
         let (mut der, mut aes, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+        let mut repeated: BTreeMap<u8, Vec<usize>> = BTreeMap::new();
         let (mut alphabet, mut parted) = (NONE, Vec::new());
         let mut spelled = BTreeSet::new();
         for (index, detector) in detectors.iter().enumerate() {
@@ -176,6 +182,7 @@ impl Prefilter {
                     spelled.extend(DER_HEADS.iter().flat_map(|head| encoded::spellings(&Literal::binary(head))));
                 }
                 Trigger::AesWords => aes.push(index),
+                Trigger::Repeated(byte) => repeated.entry(byte).or_default().push(index),
                 Trigger::Window => whole.push(index),
                 Trigger::Literals(literals) => {
                     for (i, literal) in literals.iter().enumerate() {
@@ -205,7 +212,7 @@ impl Prefilter {
         let wanted = wanted.map(|((bytes, next), number)| Wanted { bytes, number, next: next.known() });
         let literals = Literals::new(wanted.collect(), rarity::of_text);
         let (encoded, codes) = search_of(spelled);
-        Ok(Self { literals, targets, parted, alphabet, der, aes, whole, encoded, codes })
+        Ok(Self { literals, targets, parted, alphabet, der, aes, repeated, whole, encoded, codes })
     }
 
     /// The detectors that look at every window.
@@ -241,7 +248,10 @@ impl Prefilter {
                 der_integers(bytes, own.clone(), |at| tell(&self.der, at, found));
             }
             if !self.aes.is_empty() {
-                aes_words(bytes, own, |at| tell(&self.aes, at, found));
+                aes_words(bytes, own.clone(), |at| tell(&self.aes, at, found));
+            }
+            for (&byte, detectors) in &self.repeated {
+                repeated(bytes, own.clone(), byte, |at| tell(detectors, at, found));
             }
         }
         self.wide(bytes, &owned, found);
