@@ -23,9 +23,6 @@ const WORDS: usize = 1 << 12;
 /// Words of the second bitmap, 8 KiB.
 const SECOND: usize = 1 << 10;
 
-/// Bits of a slot's number.
-const SLOT: u32 = WORDS.trailing_zeros() + u64::BITS.trailing_zeros();
-
 /// Places that are probed together: one bit tells whether any of them hits.
 const GROUP: usize = 4;
 
@@ -109,9 +106,9 @@ impl Grams {
     }
 
     fn add(&mut self, into: usize, gram: u32, bytes: &[u8], number: u32) {
-        let slot = slot(gram);
-        if let Some(word) = self.bitmap.get_mut(slot / 64) {
-            *word |= 1 << (slot % 64);
+        let (word, bit) = slot(gram);
+        if let Some(word) = self.bitmap.get_mut(word) {
+            *word |= 1_u64.wrapping_shl(bit);
         }
         let slot = second_slot(gram);
         if let Some(word) = self.second.get_mut(slot / 64) {
@@ -213,17 +210,19 @@ fn word_at(bytes: &[u8], group: usize) -> u64 {
     u64::from_le_bytes(rest.first_chunk().copied().unwrap_or_else(padded))
 }
 
-/// Fibonacci hashing: the high bits of the product depend on all bits of the gram.
+/// The word of a gram and its bit in it. Fibonacci hashing: the high bits of the product depend on all bits of the gram. The low
+/// ones depend on its first byte only, but a shift takes its count from them without one more step.
 #[inline]
-fn slot(gram: u32) -> usize {
-    (gram.wrapping_mul(0x9e37_79b1) >> (u32::BITS - SLOT)) as usize
+fn slot(gram: u32) -> (usize, u32) {
+    let hash = gram.wrapping_mul(0x9e37_79b1);
+    ((hash >> (u32::BITS - WORDS.trailing_zeros())) as usize, hash)
 }
 
 /// 1 where the bitmap may have the gram; what the bits above say is nothing.
 #[inline]
 fn word(bitmap: &[u64; WORDS], gram: u32) -> u64 {
-    let slot = slot(gram);
-    bitmap.get(slot / 64).map_or(0, |word| word >> (slot % 64))
+    let (word, bit) = slot(gram);
+    bitmap.get(word).map_or(0, |word| word.wrapping_shr(bit))
 }
 
 /// The same for the second bitmap, by another hash.
