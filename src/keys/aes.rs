@@ -112,15 +112,27 @@ impl Schedule {
     #[must_use]
     pub fn of_part(size: Size, part: &[Word]) -> Vec<(Self, usize)> {
         let Some((key, made)) = part.split_at_checked(size.key_words()) else { return Vec::new() };
-        let starts = 0..(size.words() + 1).saturating_sub(part.len());
+        // What is left of a word when its sum is taken away: nothing, if it is word `i` of a schedule.
+        let rest = |i: usize, (old, window): (&Word, &[Word])| match window {
+            [.., before, made] => sum(*made, sum(*old, size.step(i, *before))),
+            _ => [1; WORD],
+        };
+        let rests =
+            |first| (first..).zip(part.iter().zip(part.windows(key.len() + 1))).map(move |(i, w)| (i, rest(i, w)));
+        let all = 0..(size.words() + 1).saturating_sub(part.len());
+        // Starts a whole key apart differ by nothing but round constants, which are the first byte of a word: most parts that
+        // are no schedule fit none of them.
+        let likely = |start: &usize| {
+            rests(start + key.len()).all(|(i, [constant, others @ ..])| {
+                others == [0; 3] && (constant == 0 || i.is_multiple_of(size.key_words()))
+            })
+        };
+        let likely: Vec<bool> = all.clone().take(size.key_words()).map(|start| likely(&start)).collect();
+        let starts = all.filter(|start| likely.get(start % size.key_words()).is_some_and(|likely| *likely));
         let fits = |start: &usize| {
             let first = start + key.len();
-            let sums = (first..).zip(part.iter().zip(part.windows(key.len() + 1)));
-            let right = |(i, (old, window)): (usize, (&Word, &[Word]))| match window {
-                [.., before, made] => *made == sum(*old, size.step(i, *before)),
-                _ => false,
-            };
-            (first..first + made.len()).any(|i| size.is_substituted(i)) && sums.into_iter().all(right)
+            (first..first + made.len()).any(|i| size.is_substituted(i))
+                && rests(first).all(|(_, rest)| rest == [0; WORD])
         };
         let schedule = |start| (Self::of_words(size, &key_of(size, key, start)), start);
         starts.filter(fits).map(schedule).collect()
