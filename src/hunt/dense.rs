@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
+pub use super::bits::Bits;
 use super::variety;
 use crate::memory::Layout;
 use crate::window::Window;
@@ -161,7 +162,7 @@ impl Kinds {
             let may_begin = has_seed(is_full) || is_full >> (LANES - SEED) != 0;
             varied.push(if may_begin { variety::varied(bytes, at) } else { u64::MAX });
         }
-        Self { full: Bits(full), dense: Bits(dense), varied: Bits(varied) }
+        Self { full: Bits::from(full), dense: Bits::from(dense), varied: Bits::from(varied) }
     }
 }
 
@@ -261,75 +262,6 @@ impl Stretches {
     }
 }
 
-/// One bit for each word of a stretch.
-#[derive(Clone, Debug)]
-pub struct Bits(Vec<u64>);
-
-impl Bits {
-    /// The bit of each word is what `test` says.
-    pub fn of(words: &[u64], test: impl Fn(u64) -> bool) -> Self {
-        let mask = |words: &[u64]| (0..).zip(words).fold(0, |mask, (i, &word)| mask | u64::from(test(word)) << i);
-        Self(words.chunks(LANES).map(mask).collect())
-    }
-
-    /// Every bit of `len` words.
-    #[must_use]
-    pub fn all(len: usize) -> Self {
-        Self(vec![u64::MAX; len.div_ceil(LANES)])
-    }
-
-    /// Single words that are not set between two that are.
-    #[must_use]
-    pub fn without_holes(&self) -> Self {
-        let get = |i: usize| self.0.get(i).copied().unwrap_or(0);
-        let filled = |i: usize| {
-            let (here, before, behind) = (get(i), if i > 0 { get(i - 1) } else { 0 }, get(i + 1));
-            here | (here << 1 | before >> 63) & (here >> 1 | behind << 63)
-        };
-        Self((0..self.0.len()).map(filled).collect())
-    }
-
-    /// Where runs of `len` set bits begin.
-    #[must_use]
-    pub fn runs(&self, len: usize) -> Self {
-        let (mut runs, mut have) = (self.clone(), 1);
-        while have < len {
-            let step = have.min(len - have);
-            runs = runs.and(&runs, step);
-            have += step;
-        }
-        runs
-    }
-
-    /// Where this is set, and the other one is `ahead` words further on.
-    #[must_use]
-    pub fn and(&self, other: &Self, ahead: usize) -> Self {
-        let (words, bits) = (ahead / LANES, ahead % LANES);
-        let get = |i: usize| other.0.get(i).copied().unwrap_or(0);
-        // In two steps, since a shift by 64 is none.
-        let moved = |i: usize| get(i + words) >> bits | get(i + words + 1) << (LANES - 1 - bits) << 1;
-        Self(self.0.iter().enumerate().map(|(i, here)| here & moved(i)).collect())
-    }
-
-    /// Whether the word at `index` is set.
-    #[must_use]
-    pub fn has(&self, index: usize) -> bool {
-        self.0.get(index / LANES).is_some_and(|bits| bits >> (index % LANES) & 1 == 1)
-    }
-
-    /// The words that are set, in order.
-    pub fn ones(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(i, &mask)| {
-            let mut left = mask;
-            std::iter::from_fn(move || {
-                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
-                left &= left - 1;
-                Some(LANES * i + bit)
-            })
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,23 +333,6 @@ mod tests {
             }
             let most: usize = want.iter().map(|range| 8 * range.len() + 64).sum();
             assert!(got.iter().map(|range| range.len()).sum::<usize>() <= most);
-        }
-    }
-
-    #[test]
-    fn bits_equal_a_plain_walk() {
-        for seed in 0..40 {
-            let words: Vec<u64> = noise(3000, seed).chunks(8).map(|w| u64::from(w[0])).collect();
-            let set = |i: usize| words.get(i).is_some_and(|&word| word < 200);
-            let bits = Bits::of(&words, |word| word < 200);
-            for len in [1, 2, 7, 16, 64, 65, 130] {
-                let want: Vec<usize> = (0..words.len()).filter(|&i| (i..i + len).all(set)).collect();
-                assert_eq!(bits.runs(len).ones().collect::<Vec<_>>(), want);
-                let ahead: Vec<usize> = (0..words.len()).filter(|&i| set(i) && set(i + len)).collect();
-                assert_eq!(bits.and(&bits, len).ones().collect::<Vec<_>>(), ahead);
-            }
-            let filled = (0..words.len()).filter(|&i| set(i) || i > 0 && set(i - 1) && set(i + 1));
-            assert!(bits.without_holes().ones().eq(filled));
         }
     }
 

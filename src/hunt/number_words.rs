@@ -42,6 +42,16 @@ impl Order {
         }
     }
 
+    /// Which bits of a word are the lowest and the highest one of its limb.
+    pub fn ends(self) -> (u32, u32) {
+        match self {
+            Self::Limbs => (0, 63),
+            Self::Bytes | Self::BigLimbs64 => (56, 7),
+            Self::Words32 => (32, 31),
+            Self::BigLimbs32 => (24, 39),
+        }
+    }
+
     /// Whether it stands on one of the grids on which words are laid out.
     pub fn fits(self, grid: usize, grids: &[bool; WORD]) -> bool {
         let on = |grid: usize| grids.get(grid % WORD) == Some(&true);
@@ -134,5 +144,18 @@ impl Digits {
         }
         limbs.extend((limbs.len() < self.limbs).then_some(low as u64));
         Some(limbs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_limbs_are_where_they_are_read() {
+        for order in [Order::Limbs, Order::Bytes, Order::Words32, Order::BigLimbs64, Order::BigLimbs32] {
+            let (low, high) = order.ends();
+            assert_eq!((order.limb(1 << low), order.limb(1 << high)), (1, 1 << 63), "{order:?}");
+        }
     }
 }
