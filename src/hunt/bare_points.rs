@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 
 use super::Clue;
 use super::dense::{self, WORD};
-use super::ec_places::{Grid, Place, Rank, Run, Shape, looks_random};
+use super::ec_places::{Grid, Place, Rank, Run, Shape};
+use super::randomness::looks_random;
 use crate::keys::base_points::{self, EdwardsForm, Group};
 use crate::keys::curve_points::{self, Kept};
 use crate::keys::ec::Curve;

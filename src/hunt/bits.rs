@@ -69,13 +69,46 @@ impl Bits {
     /// Where runs of `len` set bits begin.
     #[must_use]
     pub fn runs(&self, len: usize) -> Self {
-        let (mut runs, mut have) = (self.clone(), 1);
+        self.clone().longer(1, len)
+    }
+
+    /// Where runs of `len` begin, of where runs of `have` do.
+    #[must_use]
+    pub fn longer(mut self, mut have: usize, len: usize) -> Self {
         while have < len {
             let step = have.min(len - have);
-            runs = runs.and(&runs, step);
+            self.each(|here, moved| here & moved, step);
             have += step;
         }
-        runs
+        self
+    }
+
+    /// Each as far before its place.
+    #[must_use]
+    pub fn before(mut self, by: usize) -> Self {
+        self.each(|_, moved| moved, by);
+        self
+    }
+
+    /// Makes something of each and the one so far ahead, which was not made anew yet.
+    fn each(&mut self, make: impl Fn(u64, u64) -> u64, ahead: usize) {
+        for i in 0..self.0.len() {
+            let moved = self.ahead(i, ahead);
+            self.0.get_mut(i).into_iter().for_each(|here| *here = make(*here, moved));
+        }
+    }
+
+    /// Those of 64 words, so far ahead of a block.
+    fn ahead(&self, block: usize, ahead: usize) -> u64 {
+        let (words, bits) = (ahead / LANES, ahead % LANES);
+        // In two steps, since a shift by 64 is none.
+        self.block(block + words) >> bits | self.block(block + words + 1) << (LANES - 1 - bits) << 1
+    }
+
+    /// Those of 64 words.
+    #[must_use]
+    pub fn block(&self, at: usize) -> u64 {
+        self.0.get(at).copied().unwrap_or(0)
     }
 
     /// Whether none is set.
@@ -87,11 +120,7 @@ impl Bits {
     /// Where this is set, and the other one is `ahead` words further on.
     #[must_use]
     pub fn and(&self, other: &Self, ahead: usize) -> Self {
-        let (words, bits) = (ahead / LANES, ahead % LANES);
-        let get = |i: usize| other.0.get(i).copied().unwrap_or(0);
-        // In two steps, since a shift by 64 is none.
-        let moved = |i: usize| get(i + words) >> bits | get(i + words + 1) << (LANES - 1 - bits) << 1;
-        Self(self.0.iter().enumerate().map(|(i, here)| here & moved(i)).collect())
+        Self(self.0.iter().enumerate().map(|(i, here)| here & other.ahead(i, ahead)).collect())
     }
 
     /// Whether the word at `index` is set.
@@ -160,6 +189,10 @@ mod tests {
                 let want: Vec<usize> = (0..words.len()).filter(|&i| (i..i + len).all(set)).collect();
                 assert_eq!(bits.runs(len).ones().collect::<Vec<_>>(), want);
                 let ahead: Vec<usize> = (0..words.len()).filter(|&i| set(i) && set(i + len)).collect();
+                let longer = bits.runs(len).longer(len, len + 9);
+                assert!(longer.ones().eq((0..words.len()).filter(|&i| (i..i + len + 9).all(set))));
+                let before: Vec<usize> = (0..words.len()).filter(|&i| set(i + len)).collect();
+                assert_eq!(bits.clone().before(len).ones().collect::<Vec<_>>(), before);
                 assert_eq!(bits.and(&bits, len).ones().collect::<Vec<_>>(), ahead);
             }
             let filled = (0..words.len()).filter(|&i| set(i) || i > 0 && set(i - 1) && set(i + 1));

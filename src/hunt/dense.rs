@@ -145,24 +145,26 @@ pub struct Kinds {
     pub full: Bits,
     /// Those that are dense.
     pub dense: Bits,
-    /// Those that vary, with the three behind them; it says so of any that do not begin a row of full ones.
+    /// Those that begin a run of full ones.
+    pub runs: Bits,
+    /// Those that vary, with the three behind them; it says so of some that begin no run.
     pub varied: Bits,
 }
 
 impl Kinds {
-    /// The kinds of the words of `bytes`, which end with a whole one.
+    /// The kinds of the words of `bytes`, which end with a whole one, for runs of `least` full words.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        let (mut full, mut dense, mut varied) = (Vec::new(), Vec::new(), Vec::new());
-        for (block, at) in bytes.chunks(WORD * LANES).zip((0..).step_by(WORD * LANES)) {
-            let (is_full, is_dense) = both(&whole(block));
-            full.push(is_full);
-            dense.push(is_dense);
-            // A row of full words that begins with the last ones goes on in the next block.
-            let may_begin = has_seed(is_full) || is_full >> (LANES - SEED) != 0;
-            varied.push(if may_begin { variety::varied(bytes, at) } else { u64::MAX });
-        }
-        Self { full: Bits::from(full), dense: Bits::from(dense), varied: Bits::from(varied) }
+    pub fn of(bytes: &[u8], least: usize) -> Self {
+        let blocks = || bytes.chunks(WORD * LANES);
+        let (full, dense): (Vec<u64>, Vec<u64>) = blocks().map(|block| both(&whole(block))).unzip();
+        let (full, dense) = (Bits::from(full), Bits::from(dense));
+        let runs = full.runs(least);
+        let varied = (0..).zip(blocks()).map(|(block, _)| match runs.block(block) {
+            0 => u64::MAX,
+            _ => variety::varied(bytes, WORD * LANES * block),
+        });
+        let varied = Bits::from(varied.collect::<Vec<_>>());
+        Self { full, dense, varied, runs }
     }
 }
 
@@ -344,7 +346,11 @@ mod tests {
                 .map(|w| if w[0] < 99 { 7 } else { u64::from_le_bytes(w.try_into().unwrap()) })
                 .collect();
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            let kinds = Kinds::of(&bytes);
+            let kinds = Kinds::of(&bytes, 4);
+            let runs: Vec<usize> = (0..len).filter(|&i| (i..i + 4).all(|i| i < len && is_full(words[i]))).collect();
+            assert!(kinds.runs.ones().eq(runs.iter().copied()));
+            let seen = |i: usize| variety::varied(&bytes, WORD * i) & 1 == 1;
+            assert!(runs.iter().all(|&i| kinds.varied.has(i) == seen(i)));
             assert!(kinds.full.ones().eq((0..len).filter(|&i| is_full(words[i]))));
             assert!((0..len + 70).all(|i| kinds.dense.has(i) == words.get(i).is_some_and(|&word| is_dense(word))));
         }

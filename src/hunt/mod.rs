@@ -21,6 +21,7 @@ pub mod managed_octets;
 pub mod montgomery;
 pub mod noise;
 mod number_words;
+pub mod randomness;
 pub mod rsa_integers;
 pub mod rsa_windows;
 pub mod shielded;

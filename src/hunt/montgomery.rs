@@ -14,7 +14,6 @@
 //! the filter may err, the division does not. What it gives is a clue like a certificate's. The same walk looks for numbers
 //! that stand alone ([`super::islands`]).
 
-use multiversion::multiversion;
 use zeroize::Zeroizing;
 
 use super::Shown;
@@ -75,12 +74,14 @@ fn swapped(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 fn has_variety(word: u64) -> bool {
-    let mut different = 0;
-    let bytes = word.to_le_bytes();
-    for (i, byte) in bytes.iter().enumerate() {
-        different += u32::from(!bytes.iter().take(i).any(|known| known == byte));
-    }
-    different >= DIFFERENT
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    // The highest bit of each byte that has its like so many bytes below it.
+    let like = |bytes: u32| {
+        let other = word ^ word << (8 * bytes);
+        !((other & LOW).wrapping_add(LOW) | other | LOW) & u64::MAX << (8 * bytes)
+    };
+    let repeated = (1..8).fold(0, |repeated, bytes| repeated | like(bytes));
+    8 - repeated.count_ones() >= DIFFERENT
 }
 
 /// A set of words that never forgets one and may know some that it was not told, of a size that is fixed beforehand.
@@ -212,7 +213,7 @@ fn known(filter: &Filter, window: &Window<'_>, place: &Place<'_>, runs: &Bits, s
     let odd = Bits::bit(place.words, place.order.ends().0);
     // A look at the filter misses the cache: code and text are seen for what they are without one, and the looks of a stretch
     // follow each other with nothing between them, so that the processor waits for many at once.
-    let even = even(place.words, &odd.and(runs, 1), like);
+    let even = place.even(&odd.and(runs, 1), HALVES[0], like);
     let known = |index: &usize| place.words.get(*index).is_some_and(|word| filter.has(place.order.limb(*word)));
     let known: Vec<bool> = even.iter().map(known).collect();
     for (index, _) in even.into_iter().zip(known).filter(|(_, known)| *known) {
@@ -222,13 +223,6 @@ fn known(filter: &Filter, window: &Window<'_>, place: &Place<'_>, runs: &Bits, s
             seen.push(Zeroizing::new(words.iter().map(|&word| place.order.limb(word)).collect()));
         }
     }
-}
-
-/// Those of the places at which the shortest number has about half of its bits set.
-#[multiversion(targets("x86_64+popcnt"))]
-fn even(words: &[u64], at: &Bits, like: Likeness) -> Vec<usize> {
-    let least = |index: usize| words.get(index..index + HALVES[0]).unwrap_or_default();
-    at.ones().filter(|&index| like.is_even(least(index))).collect()
 }
 
 /// Candidates of the whole image.
@@ -383,6 +377,18 @@ mod tests {
                     assert_eq!(join(&bytes, window).moduli(), [key.n.to_be()], "{bits} {shift} {window}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn bytes_that_differ_are_those_that_a_plain_count_finds() {
+        for bytes in noise(80_000, 9).chunks_exact(8) {
+            let few: Vec<u8> = bytes.iter().map(|byte| byte % 11).collect();
+            let mut different = few.clone();
+            different.sort_unstable();
+            different.dedup();
+            let word = u64::from_le_bytes(few.try_into().unwrap());
+            assert_eq!(has_variety(word), different.len() >= DIFFERENT as usize, "{word:x}");
         }
     }
 

@@ -179,10 +179,7 @@ impl Look<'_> {
         for grid in (0..WORD).filter(|_| stretch.len() >= WORD * shortest) {
             let start = stretch.start + (grid + WORD - stretch.start % WORD) % WORD;
             let words = dense::words(self.window.slice(start..stretch.end));
-            let full = Bits::dense(&words).without_holes();
-            let runs = |half: usize| Bits::all(words.len()).and(&full.runs(half - 2), 1);
-            let runs = self.prepared.sizes.keys().map(|&half| (half, runs(half)));
-            let runs: Vec<(usize, Bits)> = runs.filter(|(_, runs)| !runs.is_empty()).collect();
+            let runs = self.runs(&words);
             if runs.is_empty() {
                 continue;
             }
@@ -193,16 +190,36 @@ impl Look<'_> {
                     let place = Place { start, words: &words, order };
                     self.primes(&place, *half, &runs.and(&place.between(&odd, &great, *half), 0), out);
                     let double = runs.and(runs, *half);
-                    let odd = double.and(&odd, if order.lowest_first() { 0 } else { 2 * half - 1 });
-                    self.exponents(&place, *half, &odd, out);
+                    if !double.is_empty() {
+                        let odd = double.and(&odd, if order.lowest_first() { 0 } else { 2 * half - 1 });
+                        self.exponents(&place, *half, &odd, out);
+                    }
                 }
             }
         }
     }
 
+    /// For each size where its numbers may begin: a word before a run of full ones that is two words shorter.
+    fn runs(&self, words: &[u64]) -> Vec<(usize, Bits)> {
+        let (mut runs, mut have) = (Bits::dense(words).without_holes(), 1);
+        let mut found = Vec::new();
+        for &half in self.prepared.sizes.keys() {
+            runs = runs.longer(have, half - 2);
+            have = half - 2;
+            if runs.is_empty() {
+                break;
+            }
+            found.push((half, runs.clone().before(1)));
+        }
+        found
+    }
+
     fn primes(&self, place: &Place<'_>, half: usize, at: &Bits, out: &mut Hits) {
+        let Some(Size { likeness, .. }) = self.prepared.sizes.get(&half) else { return };
         let mut limbs = [0; LONGEST];
-        for index in at.ones().filter(|&index| self.owns(place.start + WORD * index)) {
+        // First what costs least.
+        let even = place.even(at, half, *likeness).into_iter();
+        for index in even.filter(|&index| self.owns(place.start + WORD * index)) {
             if self.passes_over(place, index, half, half) {
                 continue;
             }

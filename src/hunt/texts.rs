@@ -131,7 +131,12 @@ impl Letters {
                 }
             }
         };
-        let (narrow, wide) = (0..bytes.len()).step_by(LANES).map(masks).unzip();
+        let blocks = bytes.len().div_ceil(LANES);
+        let (mut narrow, mut wide) = (Vec::with_capacity(blocks), Vec::with_capacity(blocks));
+        for (letters, with_zeros) in (0..blocks).map(|block| masks(LANES * block)) {
+            narrow.push(letters);
+            wide.push(with_zeros);
+        }
         Self { narrow, wide }
     }
 
