@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn bits_of_words_equal_a_plain_walk() {
         for len in [0, 1, 63, 64, 65, 300] {
-            let small = |i: usize| if i % 3 == 0 { 0xff_ffff_ffff } else { u64::MAX };
+            let small = |i: usize| if i.is_multiple_of(3) { 0xff_ffff_ffff } else { u64::MAX };
             let words = dense::words(&noise(8 * len, 7));
             let words: Vec<u64> = words.iter().enumerate().map(|(i, word)| word & small(i)).collect();
             let which = |test: &dyn Fn(u64) -> bool| (0..len).filter(|i| test(words[*i])).collect::<Vec<_>>();

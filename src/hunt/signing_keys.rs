@@ -50,7 +50,7 @@ impl Hunter for SigningKeys {
     }
 
     fn prepare(&self, clues: &Clues) -> Box<dyn Hunt> {
-        let mut by_hash: BTreeMap<Hash, Vec<(&[u8], &[u8])>> = BTreeMap::new();
+        let mut by_hash: BTreeMap<Hash, Vec<Token<'_>>> = BTreeMap::new();
         tokens(clues).for_each(|(hash, message, code)| by_hash.entry(hash).or_default().push((message, code)));
         let mut left_out = false;
         let shortest = by_hash.into_iter().map(|(hash, mut tokens)| {
@@ -64,6 +64,9 @@ impl Hunter for SigningKeys {
         Box::new(Prepared { tokens, sizes, rejected: Rejected::new(), left_out })
     }
 }
+
+/// What is signed, and how the code begins.
+type Token<'a> = (&'a [u8], &'a [u8]);
 
 /// The tokens that are signed with HMAC: the hash, what is signed, and how the code begins.
 fn tokens(clues: &Clues) -> impl Iterator<Item = (Hash, &[u8], &[u8])> {

@@ -221,7 +221,8 @@ mod tests {
             }
             let text: Vec<u8> = (0..len).map(|i| bytes[at + step * i]).collect();
             let is_border = |i: usize| i == len || b" \"'`,;<>()[]{}:".contains(&text[i]);
-            let mut parts = vec![0..len];
+            let mut parts: Vec<Range<usize>> = Vec::new();
+            parts.push(0..len);
             let mut first = 0;
             for to in (0..=len).filter(|i| is_border(*i)) {
                 parts.extend((to - first < len).then_some(first..to));
