@@ -15,7 +15,7 @@
 use std::time::Instant;
 
 use dumpscrub::dump;
-use dumpscrub::hunt::ec_places::{self, SIZES};
+use dumpscrub::hunt::ec_places::{self, Room, SIZES};
 use dumpscrub::hunt::{Clues, bare_points};
 use dumpscrub::image::Image;
 use dumpscrub::keys::base_points::{self, EdwardsForm};
@@ -93,7 +93,10 @@ fn walk(path: &str) {
     println!("\n{path}: {} bytes", bytes.len());
     let rate = |what: &str, seconds: f64| println!("{what:<20} {:>8.2} GB/s", bytes.len() as f64 / seconds / 1e9);
     rate("runs", median(|| windows(&bytes, |w| drop(ec_places::grids(w, &memory)))));
-    rate("runs and places", median(|| windows(&bytes, |w| drop(ec_places::places(w, &ec_places::grids(w, &memory))))));
+    rate(
+        "runs and places",
+        median(|| windows(&bytes, |w| drop(ec_places::places(w, &ec_places::grids(w, &memory), &Room::default())))),
+    );
     rate(
         "runs and points",
         median(|| windows(&bytes, |w| drop(bare_points::points(w, &ec_places::grids(w, &memory))))),
@@ -101,7 +104,7 @@ fn walk(path: &str) {
     let (mut ranks, mut clues) = ([[0; SIZES.len()]; 5], Clues::new(100_000));
     windows(&bytes, |w| {
         let grids = ec_places::grids(w, &memory);
-        for (size, places) in ec_places::places(w, &grids).told.iter().enumerate() {
+        for (size, places) in ec_places::places(w, &grids, &Room::default()).told.iter().enumerate() {
             for place in places {
                 ranks[place.rank as usize][size] += 1;
             }

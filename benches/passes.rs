@@ -19,7 +19,7 @@ use dumpscrub::dump::{self, DumpMap};
 use dumpscrub::finding::Piece;
 use dumpscrub::hunt::ec_scalars::{Scalars, Targets};
 use dumpscrub::hunt::montgomery::{self, Filter};
-use dumpscrub::hunt::{Clue, Clues, Hunter as _, bare_points, ec_places, rsa_windows::RsaWindows};
+use dumpscrub::hunt::{Clue, Clues, Hunter as _, Shown, bare_points, ec_places, rsa_windows::RsaWindows};
 use dumpscrub::image::Image;
 use dumpscrub::keys::base_points::Group;
 use dumpscrub::keys::ec::Curve;
@@ -87,7 +87,9 @@ impl Dump<'_> {
         windows(self.bytes, |w| {
             montgomery::wanted(w, self.memory.layout()).into_iter().for_each(|word| filter.add(word))
         });
-        let seen = median(|| windows(self.bytes, |w| drop(montgomery::seen(&filter, w, &self.memory))));
+        let seen = median(|| {
+            windows(self.bytes, |w| drop(montgomery::seen(&filter, &Shown::new(w, &self.memory, &self.image))))
+        });
         self.table.row("Montgomery's constants", wanted);
         self.table.row("numbers joined with them, and numbers alone", seen);
     }
@@ -108,7 +110,7 @@ impl Dump<'_> {
         let hunt = RsaWindows.prepare(&clues);
         let mut hits = detect::Hits::default();
         self.row(&format!("division of {moduli} moduli, 4 forms of numbers"), || {
-            windows(self.bytes, |w| hunt.hunt(w, &self.memory, &self.image, &mut hits));
+            windows(self.bytes, |w| hunt.hunt(&Shown::new(w, &self.memory, &self.image), &mut hits));
         });
         assert!(hits.hits.is_empty(), "moduli made here have no primes in a dump");
     }
@@ -117,7 +119,7 @@ impl Dump<'_> {
         let look = |scalars: &mut Scalars| {
             windows(self.bytes, |w| {
                 let grids = ec_places::grids(w, &self.memory);
-                scalars.add(ec_places::places(w, &grids));
+                scalars.add(ec_places::places(w, &grids, &scalars.room()));
                 drop(bare_points::points(w, &grids));
             });
         };

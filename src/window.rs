@@ -110,7 +110,10 @@ impl<'a> Window<'a> {
     /// The file offset of the byte at `at`.
     #[must_use]
     pub fn offset(&self, at: usize) -> Option<FileOffset> {
-        self.spans(at..at + 1).first().map(|span| span.start)
+        match self.pieces {
+            [piece] => Some(FileOffset(piece.from() + at as u64)),
+            _ => self.spans(at..at + 1).first().map(|span| span.start),
+        }
     }
 
     /// Whether the window is stitched from more than one piece.

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use super::{Candidate, Detector, Hit, Hits, Literal, Reach, Trigger};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
-use crate::hunt::ec_places::looks_random;
+use crate::hunt::randomness::looks_random;
 use crate::keys::tls::Hash;
 use crate::vault::{Identity, Part, PartKind, Secret, SecretBytes};
 use crate::window::Window;

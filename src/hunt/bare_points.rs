@@ -13,10 +13,12 @@ use zeroize::Zeroizing;
 
 use super::Clue;
 use super::dense::{self, WORD};
-use super::ec_places::{Grid, Place, Rank, Run, Shape, looks_random};
+use super::ec_places::{Grid, Place, Rank, Run, Shape};
+use super::randomness::looks_random;
 use crate::keys::base_points::{self, EdwardsForm, Group};
 use crate::keys::curve_points::{self, Kept};
 use crate::keys::ec::Curve;
+use crate::keys::limbs::Likeness;
 use crate::window::Window;
 
 /// Words of a run that may be coordinates one behind the other.
@@ -46,10 +48,12 @@ pub fn points(window: &Window<'_>, grids: &[Grid]) -> Vec<Clue> {
     for grid in grids {
         for (i, run) in grid.runs.iter().enumerate().filter(|(_, run)| !run.is_long()) {
             let look = Look { window, owned: window.owned() };
-            look.row(run, &mut found);
-            look.octets(run, &mut found);
-            look.apart(run, grid.runs.get(i + 1..).unwrap_or_default(), &mut found);
             found.extend(look.ecx_key(run));
+            if run.is_random {
+                look.row(grid, run, &mut found);
+                look.octets(grid, run, &mut found);
+                look.apart(run, grid.runs.get(i + 1..).unwrap_or_default(), &mut found);
+            }
         }
     }
     found.extend(ecx_keys_of_32_bits(window));
@@ -61,7 +65,7 @@ pub fn points(window: &Window<'_>, grids: &[Grid]) -> Vec<Clue> {
 #[must_use]
 pub fn seeds_with_keys(window: &Window<'_>, grids: &[Grid]) -> Vec<(Place, Clue)> {
     let look = Look { window, owned: window.owned() };
-    let runs = || grids.iter().flat_map(|grid| &grid.runs).filter(|run| !run.is_long());
+    let runs = || grids.iter().flat_map(|grid| &grid.runs).filter(|run| run.is_random && !run.is_long());
     let beside = runs().flat_map(|run| look.seeds(run)).map(|at| (at, at + KEY));
     let apart = runs().flat_map(|run| look.seeds_by_points(run));
     let mut found = look.proven(EdwardsForm::Seed, KEY, beside.chain(apart));
@@ -87,16 +91,24 @@ impl Look<'_> {
     }
 
     /// Coordinates one behind the other, perhaps behind a private key.
-    fn row(&self, run: &Run, found: &mut Vec<Clue>) {
+    fn row(&self, grid: &Grid, run: &Run, found: &mut Vec<Clue>) {
         if run.words() > LONGEST_ROW || !self.owned.contains(&run.range.start) {
             return;
         }
         for curve in [Curve::P256, Curve::K256, Curve::P384] {
             let len = curve.size();
+            let like = Likeness::new(2 * len / WORD);
             for at in run.range.clone().step_by(len).filter(|at| at + 2 * len <= run.range.end) {
-                let [x, y, z] = [at, at + len, at + 2 * len].map(|at| self.coordinate(curve, at));
-                let (Some(x), Some(y)) = (x, y) else { continue };
-                let z = z.filter(|_| at + 3 * len <= run.range.end);
+                let is_random = |at: usize| at + len <= run.range.end && grid.is_random(self.window, run, at);
+                let bytes = |at: usize| self.window.slice(at..at + len);
+                if !is_random(at)
+                    || !is_random(at + len)
+                    || !like.has(&dense::words(self.window.slice(at..at + 2 * len)))
+                {
+                    continue;
+                }
+                let (x, y) = (bytes(at), bytes(at + len));
+                let z = Some(at + 2 * len).filter(|at| is_random(*at)).map(bytes);
                 let big = || curve_points::decode(curve, &[&[4], x, y].concat());
                 tell(curve, little(curve, x, y, z).or_else(big), found);
             }
@@ -152,11 +164,14 @@ impl Look<'_> {
         places: impl Iterator<Item = (usize, usize)>,
     ) -> Vec<(Place, Clue)> {
         let (mut secrets, mut keys) = (Zeroizing::new(Vec::new()), Vec::new());
+        // What is no key is known sooner from all of it.
+        let like = Likeness::new(2 * KEY / WORD);
         for (at, key) in places {
             let (secret, key) = (self.window.slice(at..at + KEY), self.window.slice(key..key + KEY));
-            let Some(secret) = secret.first_chunk().filter(|secret| looks_random(*secret) && looks_random(key)) else {
-                continue;
+            let random = |secret: &&[u8; KEY]| {
+                looks_random(*secret) && looks_random(key) && like.has(&dense::words(&[*secret, key].concat()))
             };
+            let Some(secret) = secret.first_chunk().filter(random) else { continue };
             secrets.push(*secret);
             keys.push((at, key));
         }
@@ -171,13 +186,18 @@ impl Look<'_> {
     }
 
     /// `04 X Y`, wherever it begins.
-    fn octets(&self, run: &Run, found: &mut Vec<Clue>) {
+    fn octets(&self, grid: &Grid, run: &Run, found: &mut Vec<Clue>) {
         if run.words() < 7 {
             return;
         }
         let range = run.range.start.saturating_sub(WORD)..run.range.end;
         for at in memchr::memchr_iter(4, self.window.slice(range.clone())).map(|at| range.start + at) {
             if !self.owned.contains(&at) {
+                continue;
+            }
+            // Of every curve the coordinates begin at the same place, and go on for longer than the four words there.
+            let first = run.range.start + (at + 1).saturating_sub(run.range.start).next_multiple_of(WORD);
+            if !grid.is_random(self.window, run, first) || !looks_random(self.window.slice(at + 1..at + 1 + KEY)) {
                 continue;
             }
             for curve in Curve::ALL.into_iter().filter(|curve| at + 2 * curve.size() < run.range.end + 2 * WORD) {
@@ -242,18 +262,19 @@ impl Look<'_> {
 fn ecx_keys_of_32_bits(window: &Window<'_>) -> Vec<Clue> {
     let owned = window.owned();
     let bytes = window.slice(owned.start..owned.end + ECX_32 + 8);
-    let length_and_type = |(kind, group): (u8, Group)| {
-        let places = memchr::memmem::find_iter(bytes, &[32, 0, 0, 0, kind, 0, 0, 0]).collect::<Vec<_>>();
-        places.into_iter().filter_map(move |at| {
-            let whole = bytes.get(at.checked_sub(ECX_32)?..at)?;
-            let (key, behind) = whole.split_first().filter(|(has, _)| **has == 1)?.1.split_at_checked(KEY)?;
-            let (zeros, pointer) = behind.split_last_chunk::<4>()?;
-            let fits =
-                zeros.iter().all(|byte| *byte == 0) && u32::from_le_bytes(*pointer) >= 0x1000 && looks_random(key);
-            fits.then(|| Clue::CurvePoint { group, public: key.to_vec() })
-        })
+    let key = |at: usize| {
+        let group = match bytes.get(at + 4..)?.first_chunk()? {
+            [0, 0, 0, 0] => Group::X25519,
+            [2, 0, 0, 0] => Group::Ed25519,
+            _ => return None,
+        };
+        let whole = bytes.get(at.checked_sub(ECX_32)?..at)?;
+        let (key, behind) = whole.split_first().filter(|(has, _)| **has == 1)?.1.split_at_checked(KEY)?;
+        let (zeros, pointer) = behind.split_last_chunk::<4>()?;
+        let fits = zeros.iter().all(|byte| *byte == 0) && u32::from_le_bytes(*pointer) >= 0x1000 && looks_random(key);
+        fits.then(|| Clue::CurvePoint { group, public: key.to_vec() })
     };
-    [(0, Group::X25519), (2, Group::Ed25519)].into_iter().flat_map(length_and_type).collect()
+    memchr::memmem::find_iter(bytes, &[32, 0, 0, 0]).filter_map(key).collect()
 }
 
 /// The point of coordinates that are least significant byte first; the third one may belong to something else.

@@ -147,7 +147,8 @@ mod tests {
         let pieces = [Span::new(0, bytes.len() as u64)];
         let window = Window::new(bytes, 0..bytes.len(), &pieces, &[]);
         let mut scalars = Scalars::new(bytes.len() as u64, false);
-        scalars.add(ec_places::places(&window, &ec_places::grids(&window, &AddressSpace::new(&[]))));
+        let grids = ec_places::grids(&window, &AddressSpace::new(&[]));
+        scalars.add(ec_places::places(&window, &grids, &scalars.room()));
         let mut clues = Clues::new(100);
         in_use.iter().for_each(|curve| clues.add(Clue::CurveInUse { group: Group::Sec1(*curve) }));
         let coordinates = Coordinates::among(&scalars);

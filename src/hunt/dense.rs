@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
+pub use super::bits::Bits;
 use super::variety;
 use crate::memory::Layout;
 use crate::window::Window;
@@ -144,24 +145,26 @@ pub struct Kinds {
     pub full: Bits,
     /// Those that are dense.
     pub dense: Bits,
-    /// Those that vary, with the three behind them; it says so of any that do not begin a row of full ones.
+    /// Those that begin a run of full ones.
+    pub runs: Bits,
+    /// Those that vary, with the three behind them; it says so of some that begin no run.
     pub varied: Bits,
 }
 
 impl Kinds {
-    /// The kinds of the words of `bytes`, which end with a whole one.
+    /// The kinds of the words of `bytes`, which end with a whole one, for runs of `least` full words.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        let (mut full, mut dense, mut varied) = (Vec::new(), Vec::new(), Vec::new());
-        for (block, at) in bytes.chunks(WORD * LANES).zip((0..).step_by(WORD * LANES)) {
-            let (is_full, is_dense) = both(&whole(block));
-            full.push(is_full);
-            dense.push(is_dense);
-            // A row of full words that begins with the last ones goes on in the next block.
-            let may_begin = has_seed(is_full) || is_full >> (LANES - SEED) != 0;
-            varied.push(if may_begin { variety::varied(bytes, at) } else { u64::MAX });
-        }
-        Self { full: Bits(full), dense: Bits(dense), varied: Bits(varied) }
+    pub fn of(bytes: &[u8], least: usize) -> Self {
+        let blocks = || bytes.chunks(WORD * LANES);
+        let (full, dense): (Vec<u64>, Vec<u64>) = blocks().map(|block| both(&whole(block))).unzip();
+        let (full, dense) = (Bits::from(full), Bits::from(dense));
+        let runs = full.runs(least);
+        let varied = (0..).zip(blocks()).map(|(block, _)| match runs.block(block) {
+            0 => u64::MAX,
+            _ => variety::varied(bytes, WORD * LANES * block),
+        });
+        let varied = Bits::from(varied.collect::<Vec<_>>());
+        Self { full, dense, varied, runs }
     }
 }
 
@@ -261,75 +264,6 @@ impl Stretches {
     }
 }
 
-/// One bit for each word of a stretch.
-#[derive(Clone, Debug)]
-pub struct Bits(Vec<u64>);
-
-impl Bits {
-    /// The bit of each word is what `test` says.
-    pub fn of(words: &[u64], test: impl Fn(u64) -> bool) -> Self {
-        let mask = |words: &[u64]| (0..).zip(words).fold(0, |mask, (i, &word)| mask | u64::from(test(word)) << i);
-        Self(words.chunks(LANES).map(mask).collect())
-    }
-
-    /// Every bit of `len` words.
-    #[must_use]
-    pub fn all(len: usize) -> Self {
-        Self(vec![u64::MAX; len.div_ceil(LANES)])
-    }
-
-    /// Single words that are not set between two that are.
-    #[must_use]
-    pub fn without_holes(&self) -> Self {
-        let get = |i: usize| self.0.get(i).copied().unwrap_or(0);
-        let filled = |i: usize| {
-            let (here, before, behind) = (get(i), if i > 0 { get(i - 1) } else { 0 }, get(i + 1));
-            here | (here << 1 | before >> 63) & (here >> 1 | behind << 63)
-        };
-        Self((0..self.0.len()).map(filled).collect())
-    }
-
-    /// Where runs of `len` set bits begin.
-    #[must_use]
-    pub fn runs(&self, len: usize) -> Self {
-        let (mut runs, mut have) = (self.clone(), 1);
-        while have < len {
-            let step = have.min(len - have);
-            runs = runs.and(&runs, step);
-            have += step;
-        }
-        runs
-    }
-
-    /// Where this is set, and the other one is `ahead` words further on.
-    #[must_use]
-    pub fn and(&self, other: &Self, ahead: usize) -> Self {
-        let (words, bits) = (ahead / LANES, ahead % LANES);
-        let get = |i: usize| other.0.get(i).copied().unwrap_or(0);
-        // In two steps, since a shift by 64 is none.
-        let moved = |i: usize| get(i + words) >> bits | get(i + words + 1) << (LANES - 1 - bits) << 1;
-        Self(self.0.iter().enumerate().map(|(i, here)| here & moved(i)).collect())
-    }
-
-    /// Whether the word at `index` is set.
-    #[must_use]
-    pub fn has(&self, index: usize) -> bool {
-        self.0.get(index / LANES).is_some_and(|bits| bits >> (index % LANES) & 1 == 1)
-    }
-
-    /// The words that are set, in order.
-    pub fn ones(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(i, &mask)| {
-            let mut left = mask;
-            std::iter::from_fn(move || {
-                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
-                left &= left - 1;
-                Some(LANES * i + bit)
-            })
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -405,23 +339,6 @@ mod tests {
     }
 
     #[test]
-    fn bits_equal_a_plain_walk() {
-        for seed in 0..40 {
-            let words: Vec<u64> = noise(3000, seed).chunks(8).map(|w| u64::from(w[0])).collect();
-            let set = |i: usize| words.get(i).is_some_and(|&word| word < 200);
-            let bits = Bits::of(&words, |word| word < 200);
-            for len in [1, 2, 7, 16, 64, 65, 130] {
-                let want: Vec<usize> = (0..words.len()).filter(|&i| (i..i + len).all(set)).collect();
-                assert_eq!(bits.runs(len).ones().collect::<Vec<_>>(), want);
-                let ahead: Vec<usize> = (0..words.len()).filter(|&i| set(i) && set(i + len)).collect();
-                assert_eq!(bits.and(&bits, len).ones().collect::<Vec<_>>(), ahead);
-            }
-            let filled = (0..words.len()).filter(|&i| set(i) || i > 0 && set(i - 1) && set(i + 1));
-            assert!(bits.without_holes().ones().eq(filled));
-        }
-    }
-
-    #[test]
     fn masks_equal_a_plain_walk() {
         for len in [0, 3, 64, 65, 200] {
             let words: Vec<u64> = noise(8 * len, 5)
@@ -429,7 +346,11 @@ mod tests {
                 .map(|w| if w[0] < 99 { 7 } else { u64::from_le_bytes(w.try_into().unwrap()) })
                 .collect();
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            let kinds = Kinds::of(&bytes);
+            let kinds = Kinds::of(&bytes, 4);
+            let runs: Vec<usize> = (0..len).filter(|&i| (i..i + 4).all(|i| i < len && is_full(words[i]))).collect();
+            assert!(kinds.runs.ones().eq(runs.iter().copied()));
+            let seen = |i: usize| variety::varied(&bytes, WORD * i) & 1 == 1;
+            assert!(runs.iter().all(|&i| kinds.varied.has(i) == seen(i)));
             assert!(kinds.full.ones().eq((0..len).filter(|&i| is_full(words[i]))));
             assert!((0..len + 70).all(|i| kinds.dense.has(i) == words.get(i).is_some_and(|&word| is_dense(word))));
         }

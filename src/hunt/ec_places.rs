@@ -12,10 +12,12 @@
 //! How a place ranks depends on the bytes around it alone, and of the memory behind the margins on nothing.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
-use super::dense::{self, Kinds, WORD};
+use super::dense::{self, Kinds, LANES, WORD};
+use super::randomness::looks_random;
 use crate::memory::AddressSpace;
 use crate::span::Span;
 use crate::window::Window;
@@ -98,6 +100,8 @@ impl Places {
 pub struct Run {
     /// Where it stands in the window.
     pub range: Range<usize>,
+    /// Whether four of its words in a row may look random: so it is where [`Grid::is_random`] says so of one place in it.
+    pub is_random: bool,
 }
 
 impl Run {
@@ -120,6 +124,8 @@ pub struct Grid {
     /// Where its first word stands.
     start: usize,
     kinds: Kinds,
+    /// Words of runs that are not long which vary, and with the three behind them look random.
+    random: Vec<u64>,
     /// Rows of four full words or more, four of which vary, in order. One that goes on beyond what was looked at is cut.
     pub runs: Vec<Run>,
 }
@@ -137,9 +143,9 @@ pub fn grids(window: &Window<'_>, memory: &AddressSpace) -> Vec<Grid> {
 impl Grid {
     fn new(window: &Window<'_>, range: Range<usize>) -> Self {
         let bytes = window.slice(range.clone());
-        let kinds = Kinds::of(bytes.get(..bytes.len() / WORD * WORD).unwrap_or_default());
+        let kinds = Kinds::of(bytes.get(..bytes.len() / WORD * WORD).unwrap_or_default(), SHORTEST);
         let (mut runs, mut varies): (Vec<Run>, bool) = (Vec::new(), true);
-        for index in kinds.full.runs(SHORTEST).ones() {
+        for index in kinds.runs.ones() {
             let at = range.start + WORD * index;
             match runs.last_mut() {
                 Some(run) if at < run.range.end => {
@@ -148,13 +154,42 @@ impl Grid {
                 }
                 _ => {
                     runs.pop_if(|_| !varies);
-                    runs.push(Run { range: at..at + WORD * SHORTEST });
+                    runs.push(Run { range: at..at + WORD * SHORTEST, is_random: true });
                     varies = kinds.varied.has(index);
                 }
             }
         }
         runs.pop_if(|_| !varies);
-        Self { start: range.start, kinds, runs }
+        let random = vec![0; bytes.len().div_ceil(WORD * LANES)];
+        let mut grid = Self { start: range.start, kinds, random, runs };
+        grid.find_random(window);
+        grid
+    }
+
+    /// Asks once what every look at the runs asks.
+    fn find_random(&mut self, window: &Window<'_>) {
+        let Self { start, kinds, random, runs } = self;
+        for run in runs.iter_mut().filter(|run| !run.is_long()) {
+            run.is_random = false;
+            let first = (run.range.start - *start) / WORD;
+            for index in (first..first + run.words() + 1 - SHORTEST).filter(|index| kinds.varied.has(*index)) {
+                let at = *start + WORD * index;
+                if looks_random(window.slice(at..at + WORD * SHORTEST)) {
+                    run.is_random = true;
+                    random.get_mut(index / LANES).into_iter().for_each(|bits| *bits |= 1 << (index % LANES));
+                }
+            }
+        }
+    }
+
+    /// Whether the word of the run that stands at `at` and the three behind it, which belong to the run too, vary and look random.
+    #[must_use]
+    pub fn is_random(&self, window: &Window<'_>, run: &Run, at: usize) -> bool {
+        if run.is_long() {
+            return self.varies(at) && looks_random(window.slice(at..at + WORD * SHORTEST));
+        }
+        let index = (at - self.start) / WORD;
+        self.random.get(index / LANES).is_some_and(|bits| bits >> (index % LANES) & 1 == 1)
     }
 
     /// Whether the word that stands at `at` and the `words` behind it are dense.
@@ -169,74 +204,149 @@ impl Grid {
     }
 }
 
-/// The places of the window that keys may stand at.
-pub fn places(window: &Window<'_>, grids: &[Grid]) -> Places {
-    let mut places = Places::default();
+/// What has come to be too unlikely to be tried: a place that stands behind all that are kept, of as many as there is room for. It
+/// only ever becomes less, so whoever asks too early keeps what will be dropped, and nothing else.
+#[derive(Debug)]
+pub struct Room([[AtomicU64; 2]; SIZES.len()]);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| [AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)]))
+    }
+}
+
+impl Room {
+    /// So that two that are equal but for the lowest bits of the hash are not told apart.
+    fn order(rank: Rank, hash: u64) -> u64 {
+        (rank as u64) << 61 | hash >> 3
+    }
+
+    fn last(&self, size: usize, rank: Rank) -> Option<&AtomicU64> {
+        self.0.get(size)?.get(usize::from(rank > Rank::Chunk))
+    }
+
+    /// Says which is the last of the places of a size that are kept, of those that are likely or of the others.
+    pub fn ends_with(&self, size: usize, rank: Rank, hash: u64) {
+        self.last(size, rank).into_iter().for_each(|last| last.store(Self::order(rank, hash), Ordering::Relaxed));
+    }
+
+    /// Whether there may be room for a place.
+    fn is_for(&self, size: usize, seen: &Seen) -> bool {
+        let last = self.last(size, seen.rank).map_or(u64::MAX, |last| last.load(Ordering::Relaxed));
+        Self::order(seen.rank, seen.hash) <= last
+    }
+}
+
+/// The places of the window that keys may stand at, for which there may be room.
+pub fn places(window: &Window<'_>, grids: &[Grid], room: &Room) -> Places {
+    let (mut places, mut sizes) = (Places::default(), SIZES.map(|_| Vec::new()));
     for grid in grids {
-        for run in &grid.runs {
-            for (size, &words) in SIZES.iter().enumerate() {
-                in_run(window, grid, run, size, words, &mut places);
+        for run in grid.runs.iter().filter(|run| run.is_random) {
+            let sampled = sampled(window, grid, run);
+            for ((seen, all), &words) in sizes.iter_mut().zip(&mut places.all).zip(&SIZES) {
+                *all += in_run(window, grid, run, words, &sampled, seen);
+                if seen.len() >= 2 * MOST {
+                    keep_the_likeliest(window, seen);
+                }
             }
-            places.told.iter_mut().filter(|told| told.len() >= 2 * MOST).for_each(keep_the_likeliest);
         }
     }
-    places.told.iter_mut().filter(|told| told.len() > MOST).for_each(keep_the_likeliest);
+    for ((size, mut seen), told) in sizes.into_iter().enumerate().zip(&mut places.told) {
+        if seen.len() > MOST {
+            keep_the_likeliest(window, &mut seen);
+        }
+        told.extend(seen.into_iter().filter(|seen| room.is_for(size, seen)).map(|seen| seen.place(window)));
+    }
     places
 }
 
 /// Keeps [`MOST`], in the order in which they would be tried, so that a window full of noise takes no more memory than others.
-fn keep_the_likeliest(told: &mut Vec<Place>) {
-    told.sort_by_cached_key(|place| (place.rank, hash(&place.bytes), place.spans.first().copied()));
-    told.dedup_by(|a, b| a.rank == b.rank && a.bytes == b.bytes);
-    told.truncate(MOST);
+fn keep_the_likeliest(window: &Window<'_>, seen: &mut Vec<Seen>) {
+    seen.sort_by_cached_key(|seen| (seen.rank, seen.hash, window.offset(seen.range.start)));
+    seen.dedup_by(|a, b| (a.rank, a.hash) == (b.rank, b.hash) && a.bytes(window) == b.bytes(window));
+    seen.truncate(MOST);
 }
 
-fn in_run(window: &Window<'_>, grid: &Grid, run: &Run, size: usize, words: usize, places: &mut Places) {
+/// Adds the places in a run that the window owns; how many there are.
+fn in_run(window: &Window<'_>, grid: &Grid, run: &Run, words: usize, sampled: &[usize], seen: &mut Vec<Seen>) -> u64 {
     // The longest key leaves a word that is not full: two of its bytes stand in it, or none.
     let full = words.min(8);
     let owned = window.owned();
-    let first = run.range.start + owned.start.saturating_sub(run.range.start).next_multiple_of(WORD);
-    let end = owned.end.min((run.range.end + 1).saturating_sub(WORD * full));
-    let (Some(all), Some(told)) = (places.all.get_mut(size), places.told.get_mut(size)) else { return };
-    let look = |at: usize| Place::at(window, grid, run, at, words, full);
+    let Range { start: first, end } = begins(window, run, full);
+    let look = |at: usize| Seen::at(window, grid, run, at, words, full);
+    let random = |at: &usize| grid.is_random(window, run, *at);
+    let before = seen.len();
     if !run.is_long() {
-        let before = told.len();
-        told.extend((first..end).step_by(WORD).filter_map(look));
-        *all += (told.len() - before) as u64;
-        return;
+        seen.extend((first..end).step_by(WORD).filter(random).filter_map(look));
+        return (seen.len() - before) as u64;
     }
-    *all += (end.saturating_sub(first) / WORD) as u64;
     let last = run.range.end - WORD * full;
-    told.extend([run.range.start, last].into_iter().filter(|at| owned.contains(at)).filter_map(look));
-    // Which ones follows from their place in the file, so it does not matter which window sees them.
+    seen.extend([run.range.start, last].into_iter().filter(|at| owned.contains(at)).filter(random).filter_map(look));
+    let inside = sampled.iter().copied().filter(|at| *at < end && *at != run.range.start && *at != last);
+    seen.extend(inside.filter_map(look));
+    (end.saturating_sub(first) / WORD) as u64
+}
+
+/// Where in a run so many full words may begin that the window owns.
+fn begins(window: &Window<'_>, run: &Run, full: usize) -> Range<usize> {
+    let owned = window.owned();
+    let first = run.range.start + owned.start.saturating_sub(run.range.start).next_multiple_of(WORD);
+    first..owned.end.min((run.range.end + 1).saturating_sub(WORD * full))
+}
+
+/// The places inside of a long run that are told, if they look random. Which ones follows from their place in the file, so it does not
+/// matter which window sees them.
+fn sampled(window: &Window<'_>, grid: &Grid, run: &Run) -> Vec<usize> {
+    if !run.is_long() {
+        return Vec::new();
+    }
+    let Range { start: first, end } = begins(window, run, SHORTEST);
     let offset = window.offset(first).map_or(0, |offset| offset.0 as usize / WORD);
     let skipped = WORD * (SAMPLED - 1 - (offset + SAMPLED - 1) % SAMPLED);
     let sampled = (first + skipped..end).step_by(WORD * SAMPLED);
-    told.extend(sampled.filter(|at| *at != run.range.start && *at != last).filter_map(look));
+    sampled.filter(|at| grid.is_random(window, run, *at)).collect()
 }
 
-impl Place {
+/// A place whose bytes were not copied yet: most are not kept.
+struct Seen {
+    rank: Rank,
+    shape: Shape,
+    /// Of its bytes.
+    hash: u64,
+    range: Range<usize>,
+    /// The number that digits are.
+    number: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Seen {
+    /// Of a place that looks random.
     fn at(window: &Window<'_>, grid: &Grid, run: &Run, at: usize, words: usize, full: usize) -> Option<Self> {
-        if !grid.varies(at) {
-            return None;
-        }
         let rank = rank(window, grid, run, at, full)?;
-        let bytes = window.slice(at..at + WORD * words);
-        if bytes.len() < WORD * words || !looks_random(bytes) {
+        let range = at..at + WORD * words;
+        let bytes = window.slice(range.clone());
+        // A stitched window shows again what is on both sides of its seam.
+        if bytes.len() < WORD * words || window.is_stitched() && window.spans(range.clone()).len() < 2 {
             return None;
         }
-        // A stitched window shows again what is on both sides of its seam.
-        let spans =
-            Some(window.spans(at..at + bytes.len())).filter(|spans| !window.is_stitched() || spans.len() > 1)?;
         let before = before(window, at);
         let number = if at == run.range.start { digits(window, at, before, words) } else { None };
-        if let Some((bytes, len)) = number {
-            let spans = window.spans(at..at + len);
-            return Some(Self { rank: Rank::Island, shape: Shape::Digits, bytes, spans });
+        if let Some((number, len)) = number {
+            let hash = hash(&number);
+            let (rank, shape, range) = (Rank::Island, Shape::Digits, at..at + len);
+            return Some(Self { rank, shape, hash, range, number: Some(number) });
         }
         let numbers = if words == 9 { 17 } else { 2 * words as u64 };
         let shape = if before >> 32 == numbers { Shape::Array } else { Shape::Words };
-        Some(Self { rank, shape, bytes: Zeroizing::new(bytes.to_vec()), spans })
+        Some(Self { rank, shape, hash: hash(bytes), range, number: None })
+    }
+
+    fn bytes<'a>(&'a self, window: &Window<'a>) -> &'a [u8] {
+        self.number.as_ref().map_or_else(|| window.slice(self.range.clone()), |number| number.as_slice())
+    }
+
+    fn place(self, window: &Window<'_>) -> Place {
+        let bytes = Zeroizing::new(self.bytes(window).to_vec());
+        Place { rank: self.rank, shape: self.shape, bytes, spans: window.spans(self.range) }
     }
 }
 
@@ -295,26 +405,6 @@ fn digits(window: &Window<'_>, at: usize, before: u64, words: usize) -> Option<(
     number.truncate(len);
     number.reverse();
     fits.then_some((number, bytes.len()))
-}
-
-/// Whether the first 32 bytes vary as random ones do. Of random ones one in 10^5 does not; text has no high bits, code and
-/// tables have few values.
-#[must_use]
-pub fn looks_random(bytes: &[u8]) -> bool {
-    let bytes = bytes.get(..32).unwrap_or(bytes);
-    let high = bytes.iter().filter(|b| **b >= 128).count();
-    (5..=27).contains(&high) && different(bytes) >= 24
-}
-
-/// How many different values the bytes have.
-fn different(bytes: &[u8]) -> u32 {
-    let mut seen = [0_u64; 4];
-    for byte in bytes {
-        if let Some(seen) = seen.get_mut(usize::from(byte >> 6)) {
-            *seen |= 1 << (byte & 63);
-        }
-    }
-    seen.iter().map(|seen| seen.count_ones()).sum()
 }
 
 /// A number that follows from the bytes, evenly spread for random ones.

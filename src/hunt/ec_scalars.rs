@@ -12,11 +12,13 @@
 //! Keys of Curve25519 are bytes: the seed, the clamped or reduced scalar of Ed25519, and the secret of X25519.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use super::dense::WORD;
-use super::ec_places::{self, Place, Places, Rank, SIZES, Shape};
+use super::ec_places::{self, Place, Places, Rank, Room, SIZES, Shape};
+use super::least::Least;
 use super::{Clue, Clues};
 use crate::detect::{Far, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece};
@@ -39,6 +41,7 @@ const BATCH: usize = 256;
 #[derive(Debug)]
 pub struct Scalars {
     sizes: [Size; SIZES.len()],
+    room: Arc<Room>,
 }
 
 /// Places of keys of one size.
@@ -51,11 +54,7 @@ struct Size {
 }
 
 /// The first places in order of rank and hash.
-#[derive(Debug)]
-struct Kept {
-    places: BTreeMap<(Rank, u64), Known>,
-    most: usize,
-}
+type Kept = Least<(Rank, u64), Known>;
 
 /// Bytes that are to be tried, wherever they stand.
 #[derive(Debug)]
@@ -94,15 +93,25 @@ impl Scalars {
             most.saturating_mul(times)
         };
         let size = |_| Size { likely: Kept::new(most(LIKELY)), others: Kept::new(most(OTHERS)), all: 0 };
-        Self { sizes: std::array::from_fn(size) }
+        Self { sizes: std::array::from_fn(size), room: Arc::default() }
+    }
+
+    /// What there is room for, to be asked where places are seen.
+    #[must_use]
+    pub fn room(&self) -> Arc<Room> {
+        Arc::clone(&self.room)
     }
 
     /// Adds the places of a window. The order of adding does not matter.
     pub fn add(&mut self, places: Places) {
-        for (size, (told, all)) in self.sizes.iter_mut().zip(places.told.into_iter().zip(places.all)) {
+        let sizes = self.sizes.iter_mut().enumerate();
+        for ((at, size), (told, all)) in sizes.zip(places.told.into_iter().zip(places.all)) {
             size.all += all;
             for place in told {
-                if place.rank <= Rank::Chunk { &mut size.likely } else { &mut size.others }.add(place);
+                add(if place.rank <= Rank::Chunk { &mut size.likely } else { &mut size.others }, place);
+            }
+            for (rank, hash) in [&size.likely, &size.others].into_iter().filter_map(Kept::last) {
+                self.room.ends_with(at, *rank, *hash);
             }
         }
     }
@@ -112,7 +121,7 @@ impl Scalars {
     pub fn tried(&self, targets: &Targets) -> (u64, u64) {
         let sizes = SIZES.iter().zip(&self.sizes).filter(|(words, _)| targets.groups_of(**words).next().is_some());
         sizes
-            .fold((0, 0), |(tried, all), (_, size)| (tried + size.likely.count() + size.others.count(), all + size.all))
+            .fold((0, 0), |(tried, all), (_, size)| (tried + count(&size.likely) + count(&size.others), all + size.all))
     }
 
     /// The work that is to be done: each item may be done on a thread of its own.
@@ -132,7 +141,7 @@ impl Scalars {
             // No number in memory tells that somebody computes on Curve25519, but few places stand alone.
             let unknown = Group::CURVE25519.into_iter().filter(|group| !targets.groups.contains_key(group));
             for group in unknown.filter(|group| group.size() == WORD * size) {
-                let alone: Vec<&Known> = kept.likely.places.values().collect();
+                let alone: Vec<&Known> = kept.likely.values().collect();
                 batches.extend(alone.chunks(BATCH).map(|known| Batch { group, known: known.to_vec(), targets, words }));
             }
         }
@@ -142,8 +151,8 @@ impl Scalars {
     /// What is kept of one of [`SIZES`].
     pub(super) fn places(&self, size: usize) -> impl Iterator<Item = KeptPlace<'_>> {
         self.sizes.get(size).into_iter().flat_map(|size| {
-            let alone = size.likely.places.values().map(|known| known.place(true));
-            alone.chain(size.others.places.values().map(|known| known.place(false)))
+            let alone = size.likely.values().map(|known| known.place(true));
+            alone.chain(size.others.values().map(|known| known.place(false)))
         })
     }
 
@@ -180,42 +189,26 @@ impl Known {
 
 impl Size {
     fn known(&self) -> impl Iterator<Item = &Known> {
-        self.likely.places.values().chain(self.others.places.values())
+        self.likely.values().chain(self.others.values())
     }
 }
 
-impl Kept {
-    fn new(most: usize) -> Self {
-        Self { places: BTreeMap::new(), most }
-    }
-
-    fn add(&mut self, place: Place) {
-        let key = (place.rank, ec_places::hash(&place.bytes));
-        if self.places.len() >= self.most && self.places.last_key_value().is_some_and(|(last, _)| *last < key) {
-            return;
+/// Keeps a place.
+fn add(kept: &mut Kept, Place { rank, shape, bytes, spans }: Place) {
+    let hash = ec_places::hash(&bytes);
+    let known = Known { shape, is_alone: rank <= Rank::Chunk, bytes, spans, places: 1 };
+    kept.add((rank, hash), known, |known, more| {
+        known.places += more.places;
+        known.shape = known.shape.max(more.shape);
+        if more.spans < known.spans {
+            known.spans = more.spans;
         }
-        match self.places.get_mut(&key) {
-            Some(known) => {
-                known.places += 1;
-                known.shape = known.shape.max(place.shape);
-                if place.spans < known.spans {
-                    known.spans = place.spans;
-                }
-            }
-            None => {
-                let Place { shape, bytes, spans, .. } = place;
-                let is_alone = key.0 <= Rank::Chunk;
-                self.places.insert(key, Known { shape, is_alone, bytes, spans, places: 1 });
-                if self.places.len() > self.most {
-                    self.places.pop_last();
-                }
-            }
-        }
-    }
+    });
+}
 
-    fn count(&self) -> u64 {
-        self.places.values().map(|known| known.places).sum()
-    }
+/// How many places there are of what is kept.
+fn count(kept: &Kept) -> u64 {
+    kept.values().map(|known| known.places).sum()
 }
 
 /// The public keys whose private keys are looked for.

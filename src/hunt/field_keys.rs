@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::field_places::{CLASSES, Places, Rank, Short, Wanted, readings};
+use super::least::Least;
 use super::{Clues, ec_places};
 use crate::detect::{Far, Hits};
 use crate::finding::{Encoding, Form, Layout, Piece};
@@ -46,13 +47,11 @@ const GENERATORS: [u64; 3] = [2, 3, 5];
 pub struct FieldKeys {
     primes: Vec<Number>,
     orders: BTreeSet<(usize, Vec<u8>)>,
-    wide: BTreeMap<u64, Vec<u8>>,
-    short: [BTreeMap<(Rank, u64), Kept>; CLASSES.len()],
-    most: usize,
+    wide: Least<u64, Vec<u8>>,
+    short: [Least<(Rank, u64), Kept>; CLASSES.len()],
     work: u64,
     /// Places by their words.
     all: BTreeMap<usize, u64>,
-    dropped: bool,
 }
 
 /// Bytes that are to be tried, wherever they stand.
@@ -88,16 +87,14 @@ impl FieldKeys {
     #[must_use]
     pub fn new(primes: Vec<Number>, len: u64) -> Self {
         let most = KEPT.0.saturating_add(usize::try_from(len / KEPT.1).unwrap_or(usize::MAX / 2));
-        let short = std::array::from_fn(|_| BTreeMap::new());
+        let short = std::array::from_fn(|_| Least::new(most));
         Self {
             primes,
             orders: BTreeSet::new(),
-            wide: BTreeMap::new(),
+            wide: Least::new(WIDE),
             short,
-            most,
             work: len.saturating_mul(WORK.1).saturating_add(WORK.0).min(WORK.2),
             all: BTreeMap::new(),
-            dropped: false,
         }
     }
 
@@ -112,23 +109,17 @@ impl FieldKeys {
         self.orders.extend(places.orders);
         places.all.into_iter().for_each(|(words, all)| *self.all.entry(words).or_default() += all);
         for number in places.wide {
-            self.wide.insert(ec_places::hash(&number), number);
-            if self.wide.len() > WIDE {
-                self.wide.pop_last();
-                self.dropped = true;
-            }
+            self.wide.add(ec_places::hash(&number), number, |kept, number| *kept = number);
         }
         for (kept, told) in self.short.iter_mut().zip(places.short) {
             for place in told {
                 let key = (place.rank, ec_places::hash(&place.bytes));
-                let known = kept.entry(key).or_insert_with(|| Kept { place: place.clone(), places: 0 });
-                known.places += 1;
-                if place.spans < known.place.spans {
-                    known.place = place;
-                }
-                if kept.len() > self.most {
-                    kept.pop_last();
-                }
+                kept.add(key, Kept { place, places: 1 }, |known, Kept { place, places }| {
+                    known.places += places;
+                    if place.spans < known.place.spans {
+                        known.place = place;
+                    }
+                });
             }
         }
     }
@@ -138,7 +129,7 @@ impl FieldKeys {
     pub fn work(&self, clues: &Clues) -> Work<'_> {
         let mut targets: Vec<Target> = (0..self.primes.len()).flat_map(|at| self.targets(at, clues)).collect();
         let fits = |words: usize| targets.iter().any(|target| target.fits(words));
-        let kept = self.short.iter().flat_map(BTreeMap::values).filter(|kept| fits(kept.place.words()));
+        let kept = self.short.iter().flat_map(Least::values).filter(|kept| fits(kept.place.words()));
         let mut kept: Vec<&Kept> = kept.collect();
         // Of equals the long ones, which cost most, come last; and those of three words behind those of four: below 193 bits only q
         // of 160 bits has private numbers.
@@ -159,7 +150,7 @@ impl FieldKeys {
         let tried = (kept.iter().map(|kept| kept.places).sum(), all);
         let places: Vec<&Short> = kept.into_iter().map(|kept| &kept.place).collect();
         targets.iter_mut().for_each(|target| target.prepare(&places));
-        Work { dropped: self.dropped && !targets.is_empty(), targets, places, tried }
+        Work { dropped: self.wide.dropped() > 0 && !targets.is_empty(), targets, places, tried }
     }
 
     fn targets(&self, at: usize, clues: &Clues) -> Vec<Target> {
@@ -203,9 +194,11 @@ impl FieldKeys {
 impl Target {
     /// Works out the tables for the longest of the places.
     fn prepare(&mut self, places: &[&Short]) {
-        let words = places.iter().map(|place| place.words()).filter(|words| self.fits(*words)).max();
-        let bits = words.map(|words| (64 * words as u32).min(TABLES));
-        self.powers = bits.and_then(|bits| FixedBase::new(&self.generator, &self.modulus, bits));
+        let fitting = || places.iter().map(|place| place.words()).filter(|words| self.fits(*words));
+        // Each is read in two ways; the table is of no use for longer ones.
+        let exponents = 2 * fitting().filter(|words| 64 * *words as u32 <= TABLES).count();
+        let bits = fitting().max().map(|words| (64 * words as u32).min(TABLES));
+        self.powers = bits.and_then(|bits| FixedBase::new(&self.generator, &self.modulus, bits, exponents));
     }
 
     /// Whether so many words are about as long as a private number of this group.

@@ -113,7 +113,7 @@ impl Wanted {
             let start = start.checked_sub(WORD).unwrap_or(start);
             let end = owned.end + WORD * (self.longest() + ROOM + 1);
             let words = Zeroizing::new(dense::words(window.slice(start..end)));
-            let full = Bits::of(&words, dense::is_full);
+            let full = Bits::full(&words);
             let begins = full.runs(SHORTEST);
             for first in begins.ones() {
                 let begins =

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::dense::{self, WORD};
 use super::ec_places::{self, Grid};
 use super::islands;
+use super::least::Least;
 use super::number_words::{Order, Place};
 use super::{Clue, Clues};
 use crate::keys::exponent::{has_divisor, is_probable_prime};
@@ -122,13 +123,18 @@ fn alone(window: &Window<'_>, start: usize, orders: &[Order], told: &mut Vec<Zer
 }
 
 /// What may be such a prime in the whole image.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FieldPrimes {
     /// By a hash, so that of many those are kept that chance picks.
-    alone: BTreeMap<u64, Zeroizing<Vec<u64>>>,
+    alone: Least<u64, Zeroizing<Vec<u64>>>,
     /// By prime and place, and whether the place is an allocation.
     shared: BTreeMap<(usize, u64), bool>,
-    dropped: usize,
+}
+
+impl Default for FieldPrimes {
+    fn default() -> Self {
+        Self { alone: Least::new(MOST), shared: BTreeMap::new() }
+    }
 }
 
 impl FieldPrimes {
@@ -137,11 +143,7 @@ impl FieldPrimes {
         self.shared.extend(seen.shared.into_iter().map(|(which, at, allocated)| ((which, at), allocated)));
         for limbs in seen.alone {
             let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect());
-            self.alone.insert(ec_places::hash(&bytes), limbs);
-            if self.alone.len() > MOST {
-                self.alone.pop_last();
-                self.dropped += 1;
-            }
+            self.alone.add(ec_places::hash(&bytes), limbs, |kept, limbs| *kept = limbs);
         }
     }
 
@@ -164,13 +166,13 @@ impl FieldPrimes {
         let moduli: HashSet<&[u8]> = moduli.collect();
         // The exponent plays no part in a division.
         let dividends = moduli.iter().filter_map(|n| Dividend::new(&Number::from_be(n), &Number::from(3)));
-        let dividends: Vec<Dividend> = if self.alone.is_empty() { Vec::new() } else { dividends.collect() };
+        let dividends: Vec<Dividend> = if self.alone.len() == 0 { Vec::new() } else { dividends.collect() };
         let is_of_rsa = |limbs: &[u64], number: &Number| {
             let divides = |p: &Divisor| dividends.iter().any(|n| n.half() == limbs.len() && n.may_be_divided_by(p));
             moduli.contains(number.to_be().as_slice()) || Divisor::new(limbs).is_some_and(|p| divides(&p))
         };
         let mut primes: Vec<Number> = self.shared().filter_map(|at| PRIMES.get(at).cloned()).collect();
-        let (mut work, mut left) = (WORK, self.dropped);
+        let (mut work, mut left) = (WORK, self.alone.dropped());
         for limbs in self.alone.values() {
             let number = limbs::to_number(limbs);
             if is_of_rsa(limbs, &number) || primes.contains(&number) || has_divisor(&number) {

@@ -12,13 +12,11 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use super::{Clue, Clues, Hunt, Hunter};
+use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::aes_schedule::{AesSchedule, RULE};
 use crate::detect::{Detector as _, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
-use crate::image::Image;
 use crate::keys::selftest;
-use crate::memory::AddressSpace;
 use crate::vault::Secret;
 use crate::window::Window;
 
@@ -64,7 +62,8 @@ struct Prepared {
 }
 
 impl Hunt for Prepared {
-    fn hunt(&self, window: &Window<'_>, _memory: &AddressSpace, _image: &Image, out: &mut Hits) {
+    fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
+        let window = shown.window;
         let owned = window.owned();
         let seen = window.slice(owned.start..owned.end.saturating_add(LENGTH - 1));
         for &len in &self.lengths {
@@ -118,7 +117,9 @@ fn hit(window: &Window<'_>, range: Range<usize>) -> Hit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Image;
     use crate::keys::testing::noise;
+    use crate::memory::AddressSpace;
 
     fn hunt(key: &[u8], bytes: &[u8]) -> Vec<Hit> {
         let mut clues = Clues::new(10);
@@ -128,7 +129,7 @@ mod tests {
         let mut out = Hits::default();
         let window = Window::new(bytes, 0..bytes.len(), &[], &[]);
         let image = Image::from_bytes("t", Vec::new());
-        Generators.prepare(&clues).hunt(&window, &AddressSpace::new(&[]), &image, &mut out);
+        Generators.prepare(&clues).hunt(&Shown::new(&window, &AddressSpace::new(&[]), &image), &mut out);
         out.hits
     }
 

@@ -57,9 +57,9 @@ pub struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    /// Looks for borders.
+    /// Looks for borders, two words before `runs`: of words that are dense, and holes between them.
     #[must_use]
-    pub fn new(window: &'a Window<'a>, start: usize, words: &'a [u64], orders: &'a [Order]) -> Self {
+    pub fn new(window: &'a Window<'a>, start: usize, words: &'a [u64], runs: &Bits, orders: &'a [Order]) -> Self {
         let (end, last) = (start + WORD * words.len(), window.bytes().len());
         let edges = window.edges_in(start..end).filter(|edge| (edge - start).is_multiple_of(WORD));
         let mut edges: Vec<usize> = edges.map(|edge| (edge - start) / WORD).collect();
@@ -69,10 +69,11 @@ impl<'a> Words<'a> {
         }
         let big_endian = orders.contains(&Order::BigLimbs64);
         let mut of = Self { window, start, words, orders, begins: Vec::new(), edges, big_endian };
-        // The words at both ends of a number may be anything.
-        let runs = Bits::of(words, dense::is_dense).without_holes().runs(HALVES[0] - 2);
-        let borders = Bits::of(words, |word| of.is_border(word));
-        of.begins = borders.and(&runs, 2).ones().map(|border| border + 1).chain(of.edges.iter().copied()).collect();
+        if !runs.is_empty() {
+            let borders = if big_endian { Bits::of(words, |word| of.is_border(word)) } else { Bits::full(words).not() };
+            of.begins = borders.and(runs, 2).ones().map(|border| border + 1).collect();
+        }
+        of.begins.extend(of.edges.iter().copied());
         of
     }
 
@@ -231,6 +232,8 @@ impl Islands {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hunt::Shown;
+    use crate::image::Image;
     use crate::keys::number::Number;
     use crate::keys::rsa::RsaNumbers;
     use crate::keys::testing::{noise, rsa_key};
@@ -247,12 +250,13 @@ mod tests {
 
     fn moduli(bytes: &[u8], window: usize) -> Vec<Vec<u8>> {
         let (memory, filter) = (AddressSpace::new(&[]), crate::hunt::montgomery::Filter::new(0));
+        let image = Image::from_bytes("t", Vec::new());
         let pieces = [Span::new(0, bytes.len() as u64)];
         let (mut islands, mut moduli) = (Islands::default(), BTreeSet::new());
         for from in (0..bytes.len()).step_by(window) {
             let owned = from..(from + window).min(bytes.len());
             let window = Window::new(bytes, owned, &pieces, &[]);
-            let seen = crate::hunt::montgomery::seen(&filter, &window, &memory);
+            let seen = crate::hunt::montgomery::seen(&filter, &Shown::new(&window, &memory, &image));
             seen.alone.into_iter().for_each(|island| islands.add(island));
             moduli.extend(seen.moduli);
         }

@@ -4,13 +4,12 @@
 //! bits takes four bytes and one of 60 bits eight, so their upper four bits are zeros, which a random row of digits is next to
 //! never by chance. What is gathered is divided: a number of half the length of a modulus that divides it proves the key.
 
-use std::collections::BTreeMap;
-
 use zeroize::Zeroizing;
 
 use super::dense::WORD;
 use super::ec_places::{self, Grid};
 use super::islands;
+use super::least::Least;
 use super::montgomery::HALVES;
 use super::{Clue, Clues};
 use crate::detect::{Far, Hits};
@@ -119,11 +118,16 @@ impl Digits {
 }
 
 /// Numbers of the whole image.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LongDigits {
     /// By a hash; of several places the first.
-    kept: BTreeMap<u64, Written>,
-    dropped: bool,
+    kept: Least<u64, Written>,
+}
+
+impl Default for LongDigits {
+    fn default() -> Self {
+        Self { kept: Least::new(MOST) }
+    }
 }
 
 impl LongDigits {
@@ -131,29 +135,24 @@ impl LongDigits {
     pub fn add(&mut self, written: Written) {
         let bytes: Zeroizing<Vec<u8>> =
             Zeroizing::new(written.limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect());
-        let hash = ec_places::hash(&bytes);
-        match self.kept.get_mut(&hash) {
-            Some(known) if written.spans < known.spans => *known = written,
-            Some(_) => {}
-            None => drop(self.kept.insert(hash, written)),
-        }
-        if self.kept.len() > MOST {
-            self.kept.pop_last();
-            self.dropped = true;
-        }
+        self.kept.add(ec_places::hash(&bytes), written, |known, written| {
+            if written.spans < known.spans {
+                *known = written;
+            }
+        });
     }
 
     /// Whether there were more than are kept.
     #[must_use]
     pub fn dropped(&self) -> bool {
-        self.dropped
+        self.kept.dropped() > 0
     }
 
     /// The keys of which a prime is there, and the modulus too or a public key of it.
     #[must_use]
     pub fn hits(&self, clues: &Clues) -> Hits {
         let mut hits = Hits::default();
-        if self.kept.is_empty() {
+        if self.kept.len() == 0 {
             return hits;
         }
         let of_clue = |clue: &Clue| match clue {

@@ -10,13 +10,11 @@
 
 use memchr::memmem;
 
-use super::{Clue, Clues, Hunt, Hunter};
+use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, PublicIdentity, Rule};
-use crate::image::Image;
 use crate::keys::fragment::looks_random;
 use crate::keys::{FoundKey, asn1};
-use crate::memory::AddressSpace;
 use crate::vault::Secret;
 use crate::window::Window;
 
@@ -47,7 +45,8 @@ impl Hunter for ManagedOctets {
 struct Arrays;
 
 impl Hunt for Arrays {
-    fn hunt(&self, window: &Window<'_>, _memory: &AddressSpace, _image: &Image, out: &mut Hits) {
+    fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
+        let window = shown.window;
         let owned = window.owned();
         for &(len, value, kind) in &KEYS {
             // The end of an array's length, and the header.
@@ -93,7 +92,9 @@ fn is_type(window: &Window<'_>, length: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Image;
     use crate::keys::testing::noise;
+    use crate::memory::AddressSpace;
     use crate::span::Span;
 
     fn hits(bytes: &[u8]) -> Vec<Hit> {
@@ -104,7 +105,7 @@ mod tests {
         let pieces = [Span::new(0, bytes.len() as u64)];
         let window = Window::new(bytes, 0..bytes.len(), &pieces, &[]);
         let (mut out, image) = (Hits::default(), Image::from_bytes("t", Vec::new()));
-        ManagedOctets.prepare(&clues).hunt(&window, &AddressSpace::new(&[]), &image, &mut out);
+        ManagedOctets.prepare(&clues).hunt(&Shown::new(&window, &AddressSpace::new(&[]), &image), &mut out);
         out.hits
     }
 

@@ -5,6 +5,7 @@
 //! budgeted and merge in any order with the same result. Adding a hunter is one file and one line in [`HUNTERS`].
 
 pub mod bare_points;
+mod bits;
 pub mod coordinates;
 pub mod dense;
 pub mod ec_places;
@@ -14,23 +15,33 @@ mod field_places;
 pub mod field_primes;
 pub mod generators;
 pub mod islands;
+mod least;
 pub mod long_digits;
 pub mod managed_octets;
 pub mod montgomery;
 pub mod noise;
 mod number_words;
+pub mod randomness;
 pub mod rsa_integers;
 pub mod rsa_windows;
 pub mod shielded;
 pub mod signing_keys;
+mod texts;
 mod variety;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+
+use std::ops::Range;
+
+use dense::WORD;
+use ec_places::Grid;
 
 use crate::detect::Hits;
 use crate::finding::{Certificate, Rule};
 use crate::image::Image;
 use crate::keys::base_points::Group;
+use crate::keys::limbs::LONGEST;
 use crate::keys::mac::Hash;
 use crate::keys::{authorities, rsa};
 use crate::memory::AddressSpace;
@@ -128,6 +139,12 @@ impl Clues {
         Self { known: BTreeMap::new(), brought: BTreeSet::new(), most, dropped: false }
     }
 
+    /// How many there is room for.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
     /// Adds a clue that no dump gave. It is never dropped.
     pub fn bring(&mut self, clue: Clue) {
         self.brought.insert(clue);
@@ -200,8 +217,8 @@ pub trait Hunter: Sync {
 
 /// A hunter with its clues worked in, shared by all threads.
 pub trait Hunt: Sync + Send {
-    /// Looks at one window; memory beyond it is read through the address space.
-    fn hunt(&self, window: &Window<'_>, memory: &AddressSpace, image: &Image, out: &mut Hits);
+    /// Looks at one window.
+    fn hunt(&self, shown: &Shown<'_>, out: &mut Hits);
     /// What it does not look for because that would take too long, in words: a gap.
     fn left_out(&self) -> Option<String> {
         None
@@ -210,6 +227,43 @@ pub trait Hunt: Sync + Send {
     /// anybody has to act on.
     fn notes(&self) -> Vec<String> {
         Vec::new()
+    }
+}
+
+/// A window, and what is worked out of it once for all that look at it.
+pub struct Shown<'a> {
+    /// The window.
+    pub window: &'a Window<'a>,
+    /// Memory beyond it is read through this.
+    pub memory: &'a AddressSpace,
+    /// The whole image.
+    pub image: &'a Image,
+    grids: OnceCell<Vec<Grid>>,
+    stretches: OnceCell<Stretches>,
+}
+
+/// Where numbers may stand: in whole words, and in digits of 30 bits.
+pub type Stretches = (Vec<Range<usize>>, Vec<Range<usize>>);
+
+impl<'a> Shown<'a> {
+    /// A window of which nothing is worked out yet.
+    #[must_use]
+    pub fn new(window: &'a Window<'a>, memory: &'a AddressSpace, image: &'a Image) -> Self {
+        Self { window, memory, image, grids: OnceCell::new(), stretches: OnceCell::new() }
+    }
+
+    /// The runs of full words.
+    pub fn grids(&self) -> &[Grid] {
+        self.grids.get_or_init(|| ec_places::grids(self.window, self.memory))
+    }
+
+    /// The stretches in which numbers of RSA keys of any size may stand that the window owns.
+    pub fn stretches(&self) -> &Stretches {
+        self.stretches.get_or_init(|| {
+            let (bytes, owned) = (self.window.bytes(), self.window.owned());
+            let end = (owned.end + WORD * (LONGEST + 1)).min(bytes.len());
+            dense::stretches(bytes, owned.start..end, montgomery::HALVES[0])
+        })
     }
 }
 

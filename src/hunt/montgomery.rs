@@ -14,17 +14,17 @@
 //! the filter may err, the division does not. What it gives is a clue like a certificate's. The same walk looks for numbers
 //! that stand alone ([`super::islands`]).
 
-use std::collections::BTreeMap;
-
 use zeroize::Zeroizing;
 
+use super::Shown;
 use super::dense::{self, Bits, WORD};
 use super::islands::{self, Words};
+use super::least::Least;
 use super::number_words::{Order, Place};
 use crate::keys::exponent::is_probable_prime;
 use crate::keys::limbs::{self, Dividend, Divisor, LONGEST, Likeness, negated_inverse};
 use crate::keys::number::Number;
-use crate::memory::{AddressSpace, Layout};
+use crate::memory::Layout;
 use crate::window::Window;
 
 /// Limbs of the primes that are looked for: RSA-1024 to RSA-8192.
@@ -74,12 +74,14 @@ fn swapped(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 fn has_variety(word: u64) -> bool {
-    let mut different = 0;
-    let bytes = word.to_le_bytes();
-    for (i, byte) in bytes.iter().enumerate() {
-        different += u32::from(!bytes.iter().take(i).any(|known| known == byte));
-    }
-    different >= DIFFERENT
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    // The highest bit of each byte that has its like so many bytes below it.
+    let like = |bytes: u32| {
+        let other = word ^ word << (8 * bytes);
+        !((other & LOW).wrapping_add(LOW) | other | LOW) & u64::MAX << (8 * bytes)
+    };
+    let repeated = (1..8).fold(0, |repeated, bytes| repeated | like(bytes));
+    8 - repeated.count_ones() >= DIFFERENT
 }
 
 /// A set of words that never forgets one and may know some that it was not told, of a size that is fixed beforehand.
@@ -176,10 +178,9 @@ pub struct Seen {
 
 /// The candidates that the window owns.
 #[must_use]
-pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen {
-    let owned = window.owned();
-    let end = (owned.end + WORD * (LONGEST + 1)).min(window.bytes().len());
-    let (stretches, digits) = dense::stretches(window.bytes(), owned.start..end, HALVES[0]);
+pub fn seen(filter: &Filter, shown: &Shown<'_>) -> Seen {
+    let Shown { window, memory, .. } = *shown;
+    let (stretches, digits) = shown.stretches();
     let (grids, orders) = (dense::grids(window, memory.layout()), Order::of(memory));
     let mut seen = Seen::default();
     let aligned = |grid: &usize| grids.get(*grid) == Some(&true);
@@ -189,31 +190,33 @@ pub fn seen(filter: &Filter, window: &Window<'_>, memory: &AddressSpace) -> Seen
         let start = stretch.start + (grid + WORD - stretch.start % WORD) % WORD;
         let words = dense::words(window.slice(start..stretch.end));
         let likely = is_likely(grid, window, memory.layout());
+        // The words at both ends of a number may be anything.
+        let runs = Bits::dense(&words).without_holes().runs(HALVES[0] - 2);
         for &order in orders.iter().filter(|order| CONSTANTS.contains(order) && (likely || **order == Order::Limbs)) {
-            known(filter, window, &Place { start, words: &words, order }, &mut seen.known);
+            known(filter, window, &Place { start, words: &words, order }, &runs, &mut seen.known);
         }
         if likely {
-            let words = Words::new(window, start, &words, orders);
+            let words = Words::new(window, start, &words, &runs, orders);
             islands::in_words(&words, &mut seen);
         }
     }
-    islands::in_digits(window, &digits, &owned, &mut seen.alone);
+    islands::in_digits(window, digits, &window.owned(), &mut seen.alone);
     seen
 }
 
-/// Adds what begins with a limb that the filter knows.
-fn known(filter: &Filter, window: &Window<'_>, place: &Place<'_>, seen: &mut Vec<Candidate>) {
-    let (full, like) = (Bits::of(place.words, dense::is_dense).without_holes(), Likeness::new(HALVES[0]));
-    let odd = Bits::of(place.words, |word| place.order.limb(word) & 1 == 1);
+/// Adds what begins with a limb that the filter knows, a word before one of `runs`.
+fn known(filter: &Filter, window: &Window<'_>, place: &Place<'_>, runs: &Bits, seen: &mut Vec<Candidate>) {
+    if runs.is_empty() {
+        return;
+    }
+    let like = Likeness::new(HALVES[0]);
+    let odd = Bits::bit(place.words, place.order.ends().0);
     // A look at the filter misses the cache: code and text are seen for what they are without one, and the looks of a stretch
     // follow each other with nothing between them, so that the processor waits for many at once.
-    let even = |index: usize| {
-        let least = place.words.get(index..index + HALVES[0]).unwrap_or_default();
-        like.is_even(least).then(|| Some((index, place.order.limb(*least.first()?))))?
-    };
-    let even: Vec<(usize, u64)> = odd.and(&full.runs(HALVES[0] - 2), 1).ones().filter_map(even).collect();
-    let known: Vec<bool> = even.iter().map(|(_, low)| filter.has(*low)).collect();
-    for ((index, _), _) in even.into_iter().zip(known).filter(|(_, known)| *known) {
+    let even = place.even(&odd.and(runs, 1), HALVES[0], like);
+    let known = |index: &usize| place.words.get(*index).is_some_and(|word| filter.has(place.order.limb(*word)));
+    let known: Vec<bool> = even.iter().map(known).collect();
+    for (index, _) in even.into_iter().zip(known).filter(|(_, known)| *known) {
         let words = place.words.get(index..(index + LONGEST).min(place.words.len())).unwrap_or_default();
         let least = words.get(..HALVES[0]).unwrap_or_default();
         if like.has(least) && window.owned().contains(&(place.start + WORD * index)) {
@@ -223,31 +226,33 @@ fn known(filter: &Filter, window: &Window<'_>, place: &Place<'_>, seen: &mut Vec
 }
 
 /// Candidates of the whole image.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Join {
     /// By the two lowest limbs; of several the longest.
-    kept: BTreeMap<[u64; 2], Candidate>,
-    dropped: bool,
+    kept: Least<[u64; 2], Candidate>,
+}
+
+impl Default for Join {
+    fn default() -> Self {
+        Self { kept: Least::new(MOST) }
+    }
 }
 
 impl Join {
-    /// Keeps a candidate. Where there is no more room the greatest goes, so that the order does not matter.
+    /// Keeps a candidate. The order does not matter.
     pub fn add(&mut self, candidate: Candidate) {
         let Some(key) = candidate.first_chunk::<2>().copied() else { return };
-        let kept = self.kept.entry(key).or_default();
-        if (candidate.len(), &**candidate) > (kept.len(), &**kept) {
-            *kept = candidate;
-        }
-        if self.kept.len() > MOST {
-            self.kept.pop_last();
-            self.dropped = true;
-        }
+        self.kept.add(key, candidate, |kept, candidate| {
+            if (candidate.len(), &**candidate) > (kept.len(), &**kept) {
+                *kept = candidate;
+            }
+        });
     }
 
     /// Whether there were more than are kept: a gap.
     #[must_use]
     pub fn dropped(&self) -> bool {
-        self.dropped
+        self.kept.dropped() > 0
     }
 
     /// The moduli, most significant byte first, that another candidate divides into two numbers of half their size.
@@ -294,8 +299,10 @@ fn is_product_of_primes(n: &Number, prime: &Number) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Image;
     use crate::keys::rsa::RsaNumbers;
     use crate::keys::testing::{noise, rsa_key};
+    use crate::memory::AddressSpace;
     use crate::span::Span;
     use ::rsa::traits::PrivateKeyParts as _;
 
@@ -341,7 +348,10 @@ mod tests {
         let windows = || windows.iter().map(|owned| Window::new(bytes, owned.clone(), &pieces, &[]));
         windows().flat_map(|window| wanted(&window, memory.layout())).for_each(|word| filter.add(word));
         let mut join = Join::default();
-        windows().flat_map(|window| seen(&filter, &window, &memory).known).for_each(|candidate| join.add(candidate));
+        let image = Image::from_bytes("t", Vec::new());
+        windows()
+            .flat_map(|window| seen(&filter, &Shown::new(&window, &memory, &image)).known)
+            .for_each(|candidate| join.add(candidate));
         join
     }
 
@@ -367,6 +377,18 @@ mod tests {
                     assert_eq!(join(&bytes, window).moduli(), [key.n.to_be()], "{bits} {shift} {window}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn bytes_that_differ_are_those_that_a_plain_count_finds() {
+        for bytes in noise(80_000, 9).chunks_exact(8) {
+            let few: Vec<u8> = bytes.iter().map(|byte| byte % 11).collect();
+            let mut different = few.clone();
+            different.sort_unstable();
+            different.dedup();
+            let word = u64::from_le_bytes(few.try_into().unwrap());
+            assert_eq!(has_variety(word), different.len() >= DIFFERENT as usize, "{word:x}");
         }
     }
 
@@ -403,7 +425,7 @@ mod tests {
         let (mut one, mut two) = (Join::default(), Join::default());
         candidates.iter().for_each(|limbs| one.add(Zeroizing::new(limbs.clone())));
         candidates.iter().rev().for_each(|limbs| two.add(Zeroizing::new(limbs.clone())));
-        assert!(one.dropped() && one.kept == two.kept && one.kept.len() == MOST);
+        assert!(one.dropped() && one.kept.values().eq(two.kept.values()) && one.kept.len() == MOST);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! How the words of a big number can stand in memory, and its limbs read from them.
 
+use multiversion::multiversion;
+
 use super::dense::{self, Bits, WORD};
 use crate::finding::Encoding;
-use crate::keys::limbs::LONGEST;
+use crate::keys::limbs::{LONGEST, Likeness};
 use crate::memory::AddressSpace;
 
 /// Bits of a digit of CPython's integers.
@@ -39,6 +41,16 @@ impl Order {
             Self::Words32 => word.rotate_left(32),
             Self::BigLimbs64 => word.swap_bytes(),
             Self::BigLimbs32 => word.swap_bytes().rotate_left(32),
+        }
+    }
+
+    /// Which bits of a word are the lowest and the highest one of its limb.
+    pub fn ends(self) -> (u32, u32) {
+        match self {
+            Self::Limbs => (0, 63),
+            Self::Bytes | Self::BigLimbs64 => (56, 7),
+            Self::Words32 => (32, 31),
+            Self::BigLimbs32 => (24, 39),
         }
     }
 
@@ -88,6 +100,11 @@ impl Place<'_> {
         self.words.get(at).map_or(0, |&word| self.order.limb(word))
     }
 
+    /// Those of the places at which the words of a number have about half of their bits set, as it says of numbers of this length.
+    pub fn even(&self, at: &Bits, len: usize, like: Likeness) -> Vec<usize> {
+        even(self.words, at, len, like)
+    }
+
     /// The limbs of the number, if no more of its words are pointers or small numbers than chance allows.
     pub fn limbs<'l>(&self, index: usize, len: usize, into: &'l mut [u64; LONGEST]) -> Option<&'l [u64]> {
         let (words, into) = (self.words.get(index..index + len)?, into.get_mut(..len)?);
@@ -100,6 +117,12 @@ impl Place<'_> {
         }
         Some(into)
     }
+}
+
+#[multiversion(targets("x86_64+popcnt"))]
+fn even(words: &[u64], at: &Bits, len: usize, like: Likeness) -> Vec<usize> {
+    let words = |index: usize| words.get(index..index + len);
+    at.ones().filter(|&index| words(index).is_some_and(|words| like.is_even(words))).collect()
 }
 
 /// The digits of 30 bits that a number of so many limbs has.
@@ -134,5 +157,30 @@ impl Digits {
         }
         limbs.extend((limbs.len() < self.limbs).then_some(low as u64));
         Some(limbs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::testing::noise;
+
+    #[test]
+    fn even_numbers_are_those_that_are_even_one_by_one() {
+        let like = Likeness::new(8);
+        let words: Vec<u64> =
+            dense::words(&noise(8 * 400, 3)).into_iter().map(|w| if w % 5 == 0 { w & w >> 9 } else { w }).collect();
+        let place = Place { start: 0, words: &words, order: Order::Limbs };
+        let want: Vec<usize> = (0..=392).filter(|&i| like.is_even(&words[i..i + 8])).collect();
+        assert_eq!(place.even(&Bits::all(400), 8, like), want);
+        assert!((50..380).contains(&want.len()), "{}", want.len());
+    }
+
+    #[test]
+    fn the_ends_of_limbs_are_where_they_are_read() {
+        for order in [Order::Limbs, Order::Bytes, Order::Words32, Order::BigLimbs64, Order::BigLimbs32] {
+            let (low, high) = order.ends();
+            assert_eq!((order.limb(1 << low), order.limb(1 << high)), (1, 1 << 63), "{order:?}");
+        }
     }
 }

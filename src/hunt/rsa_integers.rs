@@ -12,20 +12,23 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 
-use super::{Clue, Clues, Hunt, Hunter};
+use multiversion::multiversion;
+
+use super::bits::{ones, pack};
+use super::dense::LANES;
+use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::Hits;
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, Rule};
-use crate::image::Image;
 use crate::keys::asn1;
 use crate::keys::exponent;
 use crate::keys::fragment::{self, Integer};
 use crate::keys::number::Number;
 use crate::keys::rsa::{self, RsaNumbers};
-use crate::memory::AddressSpace;
-use crate::window::Window;
 
 /// By how many bits a number may be shorter than its place allows; each more halves the chance.
 const SLACK: u32 = 16;
+/// Bytes of the shortest number that is tried.
+const SHORTEST: u32 = 31;
 /// Moduli that are divided by whatever may be a prime.
 const FEW: usize = 200;
 /// Different public exponents that are tried; nearly every key has 65537.
@@ -54,7 +57,11 @@ impl Hunter for RsaIntegers {
         }
         let exponents: BTreeSet<Number> = sizes.values().flatten().map(|key| key.e.clone()).collect();
         let exponents = exponents.into_iter().rev().filter(|e| e.bits() <= 17).take(MOST_EXPONENTS).collect();
-        Box::new(Prepared { sizes, moduli, exponents })
+        let lengths = lengths(&sizes);
+        let is_short = |len: &usize| lengths.get(*len) == Some(&true);
+        let first = (0..LONG).find(is_short).unwrap_or(LONG);
+        let last = (0..LONG).rfind(is_short).unwrap_or(LONG);
+        Box::new(Prepared { short: [first as u8, (last - first) as u8], lengths, sizes, moduli, exponents })
     }
 }
 
@@ -81,13 +88,65 @@ struct Prepared {
     sizes: BTreeMap<u32, Vec<PublicKey>>,
     moduli: HashSet<Vec<u8>>,
     exponents: Vec<Number>,
+    /// For each number of bytes whether one of their numbers may be an INTEGER of it.
+    lengths: Vec<bool>,
+    /// The least of those that are written as one byte, and by how much the greatest is more.
+    short: [u8; 2],
+}
+
+/// Bytes of a number of the least length that is written in more than one byte, as what it begins with says.
+const LONG: usize = 0x81;
+/// Places of tags that are looked for together.
+const SEEN: usize = LANES + 1;
+
+/// Which lengths INTEGERs may have that belong to keys of these sizes.
+fn lengths(sizes: &BTreeMap<u32, Vec<PublicKey>>) -> Vec<bool> {
+    let mut lengths = Vec::new();
+    for bits in sizes.keys().flat_map(|bits| [*bits, bits.div_ceil(2) + 2]) {
+        // An INTEGER is a byte longer than its number at most.
+        let (least, most) = ((bits.saturating_sub(SLACK) / 8).max(SHORTEST), bits / 8 + 2);
+        lengths.resize(lengths.len().max(most as usize + 1), false);
+        lengths.iter_mut().take(most as usize + 1).skip(least as usize).for_each(|fits| *fits = true);
+    }
+    lengths
+}
+
+/// Where tags of INTEGERs stand in front of a length of several bytes, or of one byte that may be it; the last byte is no tag.
+fn tags(bytes: &[u8], short: [u8; 2]) -> impl Iterator<Item = usize> + '_ {
+    let mask = move |at: usize| {
+        let seen = bytes.get(at..).unwrap_or_default();
+        seen.first_chunk().map_or_else(
+            || {
+                let mut last = [0; SEEN];
+                last.iter_mut().zip(seen).for_each(|(to, from)| *to = *from);
+                has_tag(&last, short)
+            },
+            |seen| has_tag(seen, short),
+        )
+    };
+    let blocks = (0..bytes.len().saturating_sub(1)).step_by(LANES);
+    blocks.flat_map(move |at| ones(mask(at)).map(move |bit| at + bit))
+}
+
+/// The same of 64 places, without branches, so that it becomes vector code.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn has_tag(seen: &[u8; SEEN], [least, more]: [u8; 2]) -> u64 {
+    let mut tags = [0_u8; LANES];
+    for ((tag, byte), length) in tags.iter_mut().zip(seen).zip(seen.iter().skip(1)) {
+        let is_short = u8::from(length.wrapping_sub(least) <= more);
+        let is_long = u8::from(length.wrapping_sub(LONG as u8) <= 1);
+        *tag = u8::from(*byte == 2) & (is_short | is_long);
+    }
+    pack(&tags)
 }
 
 impl Hunt for Prepared {
-    fn hunt(&self, window: &Window<'_>, _memory: &AddressSpace, _image: &Image, out: &mut Hits) {
+    fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
+        let window = shown.window;
         let owned = window.owned();
-        for at in memchr::memchr_iter(2, window.slice(owned.clone())).map(|at| owned.start + at) {
-            let Some(integer) = Integer::at(window.bytes(), at).filter(|i| i.value.len() >= 31) else { continue };
+        for at in tags(window.slice(owned.start..owned.end + 1), self.short).map(|at| owned.start + at) {
+            let fits = |integer: &Integer| self.lengths.get(integer.value.len()) == Some(&true);
+            let Some(integer) = Integer::at(window.bytes(), at).filter(fits) else { continue };
             let bytes = window.slice(integer.value.clone());
             // An exponent costs milliseconds to rule out; what is no number of a key is nearly always text or code.
             if !fragment::looks_random(bytes) {
@@ -171,8 +230,11 @@ fn tell(key: RsaNumbers, piece: Piece, range: Range<usize>, out: &mut Hits) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Image;
     use crate::keys::fragment;
     use crate::keys::testing::{noise, pkcs1};
+    use crate::memory::AddressSpace;
+    use crate::window::Window;
 
     fn hunt(clues: &[Clue], bytes: &[u8]) -> Hits {
         let mut known = Clues::new(100);
@@ -181,7 +243,7 @@ mod tests {
         let mut out = Hits::default();
         let window = Window::new(bytes, 0..bytes.len(), &[], &[]);
         let image = Image::from_bytes("t", Vec::new());
-        RsaIntegers.prepare(&known).hunt(&window, &AddressSpace::new(&[]), &image, &mut out);
+        RsaIntegers.prepare(&known).hunt(&Shown::new(&window, &AddressSpace::new(&[]), &image), &mut out);
         out
     }
 
@@ -206,6 +268,31 @@ mod tests {
             let told = out.hits[0].form.piece;
             assert!(told == piece || swapped.contains(&(told, piece)), "{told:?} {piece:?}");
         }
+    }
+
+    #[test]
+    fn tags_equal_those_of_a_plain_walk() {
+        for (seed, short) in (0..50).flat_map(|seed| [(seed, [0x40, 2]), (seed, [LONG as u8, 0])]) {
+            let bytes: Vec<u8> =
+                noise(700 + seed as usize, seed).iter().map(|b| if b & 1 == 0 { 2 } else { b / 2 + 8 }).collect();
+            let fits = |next: u8| (short[0]..=short[0] + short[1]).contains(&next) || [0x81, 0x82].contains(&next);
+            let want = (0..bytes.len() - 1).filter(|&at| bytes[at] == 2 && fits(bytes[at + 1]));
+            assert!(tags(&bytes, short).eq(want), "{seed}");
+        }
+        assert_eq!(tags(&[], [0x40, 2]).count() + tags(&[2], [0x40, 2]).count(), 0);
+    }
+
+    #[test]
+    fn no_number_that_a_key_may_have_is_of_another_length() {
+        let der = pkcs1(1024);
+        let Clue::RsaPublicKey { modulus, exponent } = clue(&der) else { panic!() };
+        let key = PublicKey { n: Number::from_be(&modulus), e: Number::from_be(&exponent) };
+        let lengths = lengths(&BTreeMap::from([(1024, vec![key])]));
+        let near = |bits: u32| (1008..=1024).contains(&bits) || (498..=514).contains(&bits);
+        for bits in (241..1100).filter(|bits| near(*bits)) {
+            assert!(lengths[bits as usize / 8 + 1], "{bits}");
+        }
+        assert!(!lengths[50] && !lengths[90] && lengths.get(140).is_none());
     }
 
     #[test]

@@ -23,15 +23,13 @@ use super::dense::{self, Bits, WORD};
 use super::noise;
 use super::number_words::{Digits, Order, Place};
 use super::rsa_integers::PublicKey;
-use super::{Clue, Clues, Hunt, Hunter};
+use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::Hits;
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, Rule};
-use crate::image::Image;
 use crate::keys::limbs::{self, Dividend, Divisor, Exponents, LONGEST, Likeness};
 use crate::keys::number::Number;
 use crate::keys::rsa::{self, RsaNumbers};
 use crate::keys::{FoundKey, asn1, exponent};
-use crate::memory::AddressSpace;
 use crate::window::Window;
 
 /// Moduli of one size that are tried: each costs every candidate another division.
@@ -133,15 +131,13 @@ struct Prepared {
 }
 
 impl Hunt for Prepared {
-    fn hunt(&self, window: &Window<'_>, memory: &AddressSpace, _image: &Image, out: &mut Hits) {
-        let owned = window.owned();
-        let end = (owned.end + WORD * (LONGEST + 1)).min(window.bytes().len());
-        let least = self.sizes.keys().next().copied().unwrap_or(LONGEST);
-        let (words, digits) = dense::stretches(window.bytes(), owned.start..end, least);
+    fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
+        let Shown { window, memory, .. } = *shown;
+        let (words, digits) = shown.stretches();
         let grids = dense::grids(window, memory.layout());
         let look = Look { prepared: self, window, grids, orders: Order::of(memory) };
-        words.into_iter().for_each(|stretch| look.words(stretch, out));
-        digits.into_iter().for_each(|stretch| look.digits(stretch, out));
+        words.iter().for_each(|stretch| look.words(stretch, out));
+        digits.iter().for_each(|stretch| look.digits(stretch, out));
     }
 
     fn left_out(&self) -> Option<String> {
@@ -178,31 +174,52 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn words(&self, stretch: Range<usize>, out: &mut Hits) {
+    fn words(&self, stretch: &Range<usize>, out: &mut Hits) {
         let shortest = self.prepared.sizes.keys().next().copied().unwrap_or(LONGEST);
         for grid in (0..WORD).filter(|_| stretch.len() >= WORD * shortest) {
             let start = stretch.start + (grid + WORD - stretch.start % WORD) % WORD;
             let words = dense::words(self.window.slice(start..stretch.end));
-            let full = Bits::of(&words, dense::is_dense).without_holes();
-            let runs = |half: usize| Bits::all(words.len()).and(&full.runs(half - 2), 1);
-            let runs: Vec<(usize, Bits)> = self.prepared.sizes.keys().map(|&half| (half, runs(half))).collect();
+            let runs = self.runs(&words);
+            if runs.is_empty() {
+                continue;
+            }
             for order in self.orders.iter().copied().filter(|order| order.fits(grid, &self.grids)) {
-                let odd = Bits::of(&words, |word| order.limb(word) & 1 == 1);
-                let great = Bits::of(&words, |word| order.limb(word) >> 63 == 1);
+                let (lowest, highest) = order.ends();
+                let (odd, great) = (Bits::bit(&words, lowest), Bits::bit(&words, highest));
                 for (half, runs) in &runs {
                     let place = Place { start, words: &words, order };
                     self.primes(&place, *half, &runs.and(&place.between(&odd, &great, *half), 0), out);
                     let double = runs.and(runs, *half);
-                    let odd = double.and(&odd, if order.lowest_first() { 0 } else { 2 * half - 1 });
-                    self.exponents(&place, *half, &odd, out);
+                    if !double.is_empty() {
+                        let odd = double.and(&odd, if order.lowest_first() { 0 } else { 2 * half - 1 });
+                        self.exponents(&place, *half, &odd, out);
+                    }
                 }
             }
         }
     }
 
+    /// For each size where its numbers may begin: a word before a run of full ones that is two words shorter.
+    fn runs(&self, words: &[u64]) -> Vec<(usize, Bits)> {
+        let (mut runs, mut have) = (Bits::dense(words).without_holes(), 1);
+        let mut found = Vec::new();
+        for &half in self.prepared.sizes.keys() {
+            runs = runs.longer(have, half - 2);
+            have = half - 2;
+            if runs.is_empty() {
+                break;
+            }
+            found.push((half, runs.clone().before(1)));
+        }
+        found
+    }
+
     fn primes(&self, place: &Place<'_>, half: usize, at: &Bits, out: &mut Hits) {
+        let Some(Size { likeness, .. }) = self.prepared.sizes.get(&half) else { return };
         let mut limbs = [0; LONGEST];
-        for index in at.ones().filter(|&index| self.owns(place.start + WORD * index)) {
+        // First what costs least.
+        let even = place.even(at, half, *likeness).into_iter();
+        for index in even.filter(|&index| self.owns(place.start + WORD * index)) {
             if self.passes_over(place, index, half, half) {
                 continue;
             }
@@ -247,7 +264,7 @@ impl Look<'_> {
         is_noise
     }
 
-    fn digits(&self, stretch: Range<usize>, out: &mut Hits) {
+    fn digits(&self, stretch: &Range<usize>, out: &mut Hits) {
         for grid in 0..WORD / 2 {
             if !Order::Words32.fits(grid, &self.grids) {
                 continue;

@@ -11,7 +11,7 @@
 
 use std::sync::OnceLock;
 
-use super::{Clue, Clues, Hunt, Hunter};
+use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Far, Hits};
 use crate::finding::{Encoding, Form, Layout, Piece, Rule};
 use crate::image::Image;
@@ -19,7 +19,6 @@ use crate::keys::shield::{self, PREKEY};
 use crate::keys::{FoundKey, asn1, ssh};
 use crate::memory::AddressSpace;
 use crate::span::{Address, Span};
-use crate::window::Window;
 
 /// Hunts for shielded keys of OpenSSH.
 pub struct Shielded;
@@ -60,7 +59,8 @@ struct Prepared {
 }
 
 impl Hunt for Prepared {
-    fn hunt(&self, window: &Window<'_>, memory: &AddressSpace, image: &Image, out: &mut Hits) {
+    fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
+        let Shown { window, memory, image, .. } = *shown;
         let owned = window.owned();
         let [span] = window.spans(owned.clone())[..] else { return };
         if window.is_stitched() {
@@ -115,6 +115,7 @@ mod tests {
     use crate::dump::{Label, Region};
     use crate::finding::Evidence;
     use crate::keys::testing::{noise, ssh_serialized, ssh_shielded};
+    use crate::window::Window;
 
     /// An image, and where the pieces of its memory stand.
     struct Core {
@@ -137,7 +138,8 @@ mod tests {
             for from in (0..self.bytes.len()).step_by(window) {
                 let owned = from..(from + window).min(self.bytes.len());
                 let pieces = [Span::new(0, self.bytes.len() as u64)];
-                hunt.hunt(&Window::new(&self.bytes, owned, &pieces, &[]), &memory, &image, &mut out);
+                let window = Window::new(&self.bytes, owned, &pieces, &[]);
+                hunt.hunt(&Shown::new(&window, &memory, &image), &mut out);
             }
             out.far
         }

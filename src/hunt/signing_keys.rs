@@ -10,35 +10,32 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding as _};
-use multiversion::multiversion;
 use zeroize::Zeroizing;
 
-use super::{Clue, Clues, Hunt, Hunter};
-use super::{dense, ec_places};
+use super::dense;
+use super::ec_places::{Grid, Run};
+use super::texts::{self, Text};
+use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::hmac_pads::{self, HmacPads};
 use crate::detect::{Detector as _, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule};
-use crate::image::Image;
-use crate::keys::fragment::looks_random;
-use crate::keys::mac::Hash;
-use crate::memory::AddressSpace;
+use crate::keys::limbs::Likeness;
+use crate::keys::mac::{Hash, Signed};
 use crate::vault::Secret;
 use crate::window::Window;
 
-/// Letters of the shortest and of the longest text that is tried.
-const TEXT: (usize, usize) = (8, 128);
 /// Letters from which on two kinds of them are enough.
 const LONG: usize = 16;
 /// Bytes of a key that is no text.
-const SIZES: [usize; 3] = [64, 48, 32];
+const SIZES: [usize; 3] = [64, 48, SHORTEST];
+const SHORTEST: usize = 32;
 /// Tokens of each hash that are tried.
 const TOKENS: usize = 4;
-/// Bytes that are looked at together.
-const BLOCK: usize = 48;
-/// As many and those behind them that the shortest wide text reaches to.
-const SEEN: usize = BLOCK + 2 * TEXT.0;
+/// Texts that are known to be no keys.
+const REJECTED: usize = 1 << 16;
 
 /// Hunts for keys that sign tokens.
 pub struct SigningKeys;
@@ -53,58 +50,67 @@ impl Hunter for SigningKeys {
     }
 
     fn prepare(&self, clues: &Clues) -> Box<dyn Hunt> {
-        let mut by_hash: BTreeMap<Hash, Vec<Token>> = BTreeMap::new();
-        tokens(clues).for_each(|token| by_hash.entry(token.hash).or_default().push(token));
+        let mut by_hash: BTreeMap<Hash, Vec<Token<'_>>> = BTreeMap::new();
+        tokens(clues).for_each(|(hash, message, code)| by_hash.entry(hash).or_default().push((message, code)));
         let mut left_out = false;
-        let shortest = by_hash.into_values().flat_map(|mut tokens| {
+        let shortest = by_hash.into_iter().map(|(hash, mut tokens)| {
             left_out |= tokens.len() > TOKENS;
-            tokens.sort_by(|a, b| (a.message.len(), &a.message).cmp(&(b.message.len(), &b.message)));
+            tokens.sort_by_key(|(message, _)| (message.len(), *message));
             tokens.truncate(TOKENS);
-            tokens
+            Signed::new(hash, tokens)
         });
-        let tokens: Vec<Token> = shortest.collect();
-        Box::new(Prepared { tokens, left_out })
+        let tokens = shortest.collect();
+        let sizes = SIZES.map(|len| (len, Likeness::new(len / dense::WORD)));
+        Box::new(Prepared { tokens, sizes, rejected: Rejected::new(), left_out })
     }
 }
 
-fn tokens(clues: &Clues) -> impl Iterator<Item = Token> + '_ {
+/// What is signed, and how the code begins.
+type Token<'a> = (&'a [u8], &'a [u8]);
+
+/// The tokens that are signed with HMAC: the hash, what is signed, and how the code begins.
+fn tokens(clues: &Clues) -> impl Iterator<Item = (Hash, &[u8], &[u8])> {
     clues.iter().filter_map(|clue| match clue {
-        Clue::SignedToken { hash, message, code } => {
-            Some(Token { hash: *hash, message: message.clone(), code: code.clone() })
-        }
+        Clue::SignedToken { hash, message, code } => Some((*hash, message.as_slice(), code.as_slice())),
         _ => None,
     })
 }
 
-struct Token {
-    hash: Hash,
-    message: Vec<u8>,
-    code: Vec<u8>,
-}
-
 struct Prepared {
-    tokens: Vec<Token>,
+    /// Those of each hash.
+    tokens: Vec<Signed>,
+    /// Bytes of keys that are no text, and what they look like.
+    sizes: [(usize, Likeness); SIZES.len()],
+    rejected: Rejected,
     /// Whether there are more.
     left_out: bool,
 }
 
 impl Hunt for Prepared {
-    fn hunt(&self, window: &Window<'_>, memory: &AddressSpace, _image: &Image, out: &mut Hits) {
-        // Of those that were tried no more than a number, with which nobody who makes a dump can reckon.
-        let (mut tried, state) = (HashSet::new(), RandomState::new());
-        for text in texts(window) {
-            let letters = text.letters(window);
-            if !is_likely(&letters) || !tried.insert(state.hash_one(&letters[..])) {
-                continue;
+    fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
+        let window = shown.window;
+        // One copy in each window is enough: all others are found once the key is known.
+        let mut told = HashSet::new();
+        texts::each(window, |Text { letters, range, wide }| {
+            let number = if is_likely(letters) { self.rejected.number(letters) } else { return };
+            if self.rejected.has(number) || told.contains(&number) {
+                return;
             }
-            if self.is_key(&letters) {
-                out.hits.push(hit(Secret::text(&letters), text.range.clone(), text.encoding()));
-            } else if let Some(bytes) = decoded(&letters).filter(|bytes| self.is_key(bytes)) {
-                out.hits.push(hit(Secret::bytes(&bytes), text.range.clone(), Encoding::Base64));
+            let plain = if wide { Encoding::Utf16Le } else { Encoding::Plain };
+            if self.is_key(letters) {
+                out.hits.push(hit(Secret::text(letters), range, plain));
+            } else if let Some(bytes) = decoded(letters).filter(|bytes| self.is_key(bytes)) {
+                out.hits.push(hit(Secret::bytes(&bytes), range, Encoding::Base64));
+            } else {
+                return self.rejected.add(number);
             }
-        }
-        for grid in &ec_places::grids(window, memory) {
-            grid.runs.iter().filter(|run| !run.is_long()).for_each(|run| self.hunt_run(window, grid, &run.range, out));
+            told.insert(number);
+        });
+        for grid in shown.grids() {
+            grid.runs
+                .iter()
+                .filter(|run| run.is_random && !run.is_long())
+                .for_each(|run| self.hunt_run(window, grid, run, out));
         }
     }
 
@@ -116,155 +122,104 @@ impl Hunt for Prepared {
 
 impl Prepared {
     /// Tries the bytes of a run as keys: those that begin or end it, and inside of it those of dense words, as random bytes are.
-    fn hunt_run(&self, window: &Window<'_>, grid: &ec_places::Grid, run: &Range<usize>, out: &mut Hits) {
-        let owned = window.owned();
-        for at in run.clone().step_by(dense::WORD).filter(|at| owned.contains(at)) {
-            let key = |len: &usize| {
+    fn hunt_run(&self, window: &Window<'_>, grid: &Grid, run: &Run, out: &mut Hits) {
+        let (owned, Range { start, end }) = (window.owned(), run.range.clone());
+        let last = (end + 1).saturating_sub(SHORTEST);
+        for at in (start..last).step_by(dense::WORD).filter(|at| owned.contains(at) && grid.is_random(window, run, *at))
+        {
+            let key = |(len, like): &&(usize, Likeness)| {
                 let bytes = window.slice(at..at + len);
-                let is_edge = || at == run.start || at + len == run.end;
-                at + len <= run.end
+                let is_edge = || at == start || at + len == end;
+                at + len <= end
                     && (grid.is_dense(at, len / dense::WORD) || is_edge())
-                    && looks_random(bytes)
+                    && like.has(&dense::words(bytes))
                     && self.is_key(bytes)
             };
-            if let Some(len) = SIZES.iter().find(|len| key(len)) {
+            if let Some((len, _)) = self.sizes.iter().find(key) {
                 out.hits.push(hit(Secret::bytes(window.slice(at..at + len)), at..at + len, Encoding::Plain));
             }
         }
     }
 
     fn is_key(&self, key: &[u8]) -> bool {
-        self.tokens.iter().any(|token| token.hash.signs(key, &token.message, &token.code))
-    }
-}
-
-/// A text in the window.
-struct Text {
-    range: Range<usize>,
-    wide: bool,
-}
-
-impl Text {
-    fn letters(&self, window: &Window<'_>) -> Zeroizing<Vec<u8>> {
-        let step = if self.wide { 2 } else { 1 };
-        Zeroizing::new(window.slice(self.range.clone()).iter().step_by(step).copied().collect())
-    }
-
-    fn encoding(&self) -> Encoding {
-        if self.wide { Encoding::Utf16Le } else { Encoding::Plain }
-    }
-}
-
-fn is_print(byte: u8) -> bool {
-    byte.wrapping_sub(0x20) < 0x5f
-}
-
-/// What stands between values and is seldom part of one.
-fn is_border(byte: u8) -> bool {
-    matches!(
-        byte,
-        b' ' | b'"' | b'\'' | b'`' | b',' | b';' | b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b':'
-    )
-}
-
-/// The texts that begin in the owned part of the window: whole ones, and the values in them.
-fn texts(window: &Window<'_>) -> Vec<Text> {
-    let owned = window.owned();
-    let mut found = Vec::new();
-    // A text is looked at from its beginning, which may stand before the owned part.
-    let from = owned.start.saturating_sub(2 * TEXT.1);
-    let bytes = window.slice(from..owned.end + 2 * TEXT.1);
-    let mut at = 0;
-    while at < bytes.len() {
-        // Most memory is no text at all, which a block of bytes tells at once.
-        let block = bytes.get(at..).and_then(|rest| rest.first_chunk());
-        let begins = block.map_or(0, |block| begins_text(block).unwrap_or(BLOCK));
-        if begins > 0 {
-            at += begins;
-            continue;
-        }
-        let narrow = bytes.iter().skip(at).take_while(|byte| is_print(**byte)).count();
-        if narrow >= TEXT.0 {
-            pieces(bytes, at, narrow, 1, &mut found);
-            at += narrow;
-            continue;
-        }
-        let (pairs, _) = bytes.get(at..).unwrap_or_default().as_chunks::<2>();
-        let wide = pairs.iter().take_while(|[low, high]| is_print(*low) && *high == 0).count();
-        if wide >= TEXT.0 {
-            pieces(bytes, at, wide, 2, &mut found);
-        }
-        at += (2 * wide).max(narrow).max(1);
-    }
-    let place = |text: Text| Text { range: text.range.start + from..text.range.end + from, wide: text.wide };
-    found.into_iter().map(place).filter(|text| owned.contains(&text.range.start)).collect()
-}
-
-/// Where in the first [`BLOCK`] bytes a text of [`TEXT`] letters or more begins, of either width: without branches up to there, so
-/// that it becomes vector code.
-#[multiversion(targets("x86_64+avx2"))]
-fn begins_text(seen: &[u8; SEEN]) -> Option<usize> {
-    let (mut narrow, mut wide) = ([0_u8; SEEN], [0_u8; SEEN]);
-    narrow.iter_mut().zip(seen).for_each(|(letter, byte)| *letter = u8::from(is_print(*byte)));
-    wide.copy_from_slice(&narrow);
-    wide.iter_mut().zip(seen.iter().skip(1)).for_each(|(letter, behind)| *letter &= u8::from(*behind == 0));
-    let narrow = and_behind::<4>(&and_behind::<2>(&and_behind::<1>(&narrow)));
-    let wide = and_behind::<8>(&and_behind::<4>(&and_behind::<2>(&wide)));
-    let mut any = narrow;
-    any.iter_mut().zip(&wide).for_each(|(any, wide)| *any |= wide);
-    any.iter().take(BLOCK).fold(0, |all, any| all | any).checked_sub(1)?;
-    any.iter().take(BLOCK).position(|any| *any != 0)
-}
-
-/// Each bit and the one so far behind it; the last ones are zeros.
-#[inline(always)]
-fn and_behind<const BY: usize>(bits: &[u8; SEEN]) -> [u8; SEEN] {
-    let mut both = [0; SEEN];
-    let behind = bits.iter().skip(BY);
-    both.iter_mut().zip(bits).zip(behind).for_each(|((both, bit), behind)| *both = bit & behind);
-    both
-}
-
-/// Of a text of `len` letters at `start`, one every `step` bytes, itself and the values in it.
-fn pieces(bytes: &[u8], start: usize, len: usize, step: usize, found: &mut Vec<Text>) {
-    let letter = |i: usize| bytes.get(start + step * i).copied().unwrap_or(0);
-    let mut add = |letters: Range<usize>| {
-        if (TEXT.0..=TEXT.1).contains(&letters.len()) {
-            found.push(Text { range: start + step * letters.start..start + step * letters.end, wide: step == 2 });
-        }
-    };
-    add(0..len);
-    // Behind what is no value, up to the next one: whole, and behind the sign that stands between a name and its value.
-    let mut from = 0;
-    for to in (0..=len).filter(|to| *to == len || is_border(letter(*to))) {
-        if to - from < len {
-            add(from..to);
-        }
-        let equal = (from..to).find(|i| letter(*i) == b'=').filter(|equal| equal + 1 < to);
-        equal.into_iter().for_each(|equal| add(equal + 1..to));
-        from = to + 1;
-    }
-    // Strings of JavaScript and of others say how long they are before they begin, and the next object may begin with a letter.
-    let said = start.checked_sub(4).and_then(|at| bytes.get(at..start)?.first_chunk().copied()).map(u32::from_le_bytes);
-    if let Some(said) = said.and_then(|said| usize::try_from(said).ok()).filter(|said| *said < len) {
-        add(0..said);
+        self.tokens.iter().any(|tokens| tokens.is_by(key))
     }
 }
 
 /// Whether a text may be a key: see above.
 fn is_likely(letters: &[u8]) -> bool {
-    let kinds: [fn(&u8) -> bool; 4] =
-        [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit, |b| !b.is_ascii_alphanumeric()];
-    let kinds = kinds.into_iter().filter(|is| letters.iter().any(is)).count();
-    let is_name = letters.iter().any(|b| matches!(b, b'/' | b'.' | b'$')) && !letters.iter().any(u8::is_ascii_digit);
-    kinds >= if letters.len() < LONG { 3 } else { 2 } && !is_name
+    let kinds = letters.iter().fold(0, |kinds, letter| kinds | KINDS.get(usize::from(*letter)).copied().unwrap_or(0));
+    let is_name = kinds & NAME != 0 && kinds & DIGIT == 0;
+    (kinds & !NAME).count_ones() >= if letters.len() < LONG { 3 } else { 2 } && !is_name
+}
+
+/// Of letters: that one is a digit, and that one is a sign of names.
+const DIGIT: u8 = 4;
+const NAME: u8 = 16;
+/// Of what kind each letter is.
+static KINDS: [u8; 256] = kinds();
+
+#[expect(clippy::indexing_slicing, reason = "worked out while compiling, where an index out of bounds is an error")]
+const fn kinds() -> [u8; 256] {
+    let (mut kinds, mut at) = ([0; 256], 0);
+    while at < kinds.len() {
+        let letter = at as u8;
+        kinds[at] = match letter {
+            b'a'..=b'z' => 1,
+            b'A'..=b'Z' => 2,
+            b'0'..=b'9' => DIGIT,
+            _ => 8,
+        };
+        if matches!(letter, b'/' | b'.' | b'$') {
+            kinds[at] |= NAME;
+        }
+        at += 1;
+    }
+    kinds
+}
+
+/// Texts that are no keys, by a number with which nobody who makes a dump can reckon, so that what stands in memory many times is tried
+/// once. One of a size that is fixed: what has no place in it any more is tried again.
+struct Rejected {
+    state: RandomState,
+    places: Vec<AtomicU64>,
+}
+
+impl Rejected {
+    fn new() -> Self {
+        Self { state: RandomState::new(), places: std::iter::repeat_with(AtomicU64::default).take(REJECTED).collect() }
+    }
+
+    /// The number of a text.
+    fn number(&self, letters: &[u8]) -> u64 {
+        // Zero is where there is none.
+        self.state.hash_one(letters).max(1)
+    }
+
+    fn place(&self, number: u64) -> Option<&AtomicU64> {
+        self.places.get(number as usize % REJECTED)
+    }
+
+    fn has(&self, number: u64) -> bool {
+        self.place(number).is_some_and(|place| place.load(Ordering::Relaxed) == number)
+    }
+
+    fn add(&self, number: u64) {
+        self.place(number).into_iter().for_each(|place| place.store(number, Ordering::Relaxed));
+    }
 }
 
 /// What a text is in base64 of any kind, if it is one.
 fn decoded(letters: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let text = std::str::from_utf8(letters).ok().filter(|text| text.len() >= LONG)?;
-    let all = [Base64::decode_vec, Base64Unpadded::decode_vec, Base64Url::decode_vec, Base64UrlUnpadded::decode_vec];
-    all.into_iter().find_map(|decode| decode(text).ok()).map(Zeroizing::new)
+    // Without padding and signs all kinds are one.
+    let decode = match (text.ends_with('='), letters.iter().any(|letter| matches!(letter, b'-' | b'_'))) {
+        (true, false) => Base64::decode_vec,
+        (true, true) => Base64Url::decode_vec,
+        (false, false) => Base64Unpadded::decode_vec,
+        (false, true) => Base64UrlUnpadded::decode_vec,
+    };
+    decode(text).ok().map(Zeroizing::new)
 }
 
 fn hit(secret: Secret, range: Range<usize>, encoding: Encoding) -> Hit {
@@ -283,7 +238,9 @@ fn hit(secret: Secret, range: Range<usize>, encoding: Encoding) -> Hit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Image;
     use crate::keys::testing::noise;
+    use crate::memory::AddressSpace;
     use crate::span::Span;
 
     fn clues_for(key: &[u8]) -> Clues {
@@ -304,7 +261,7 @@ mod tests {
         let pieces = [Span::new(0, bytes.len() as u64)];
         for from in (0..bytes.len()).step_by(size) {
             let window = Window::new(bytes, from..(from + size).min(bytes.len()), &pieces, &[]);
-            hunt.hunt(&window, &AddressSpace::new(&[]), &image, &mut out);
+            hunt.hunt(&Shown::new(&window, &AddressSpace::new(&[]), &image), &mut out);
         }
         out.hits
     }
@@ -353,20 +310,46 @@ mod tests {
     }
 
     #[test]
-    fn blocks_in_which_a_text_begins_equal_the_scalar_reference() {
-        let mut random = noise(200_000, 21).into_iter();
-        let mut next = || random.next().unwrap();
-        for round in 0..2000 {
-            let mut seen: [u8; SEEN] = std::array::from_fn(|_| if next() < 200 { b'a' } else { 0 });
-            if round % 2 == 0 {
-                let parity = usize::from(next() & 1);
-                seen.iter_mut().enumerate().filter(|(i, _)| i % 2 == parity).for_each(|(_, b)| *b &= next() >> 7);
+    fn a_text_is_tried_once_and_told_once_in_each_window() {
+        let (key, other) = (b"SgaWXKpO8tb5R5Et7Rc3G42Y", b"SgaWXKpO8tb5R5Et7Rc3G42Z");
+        let bytes = [&[0; 9][..], other, &[0; 9], key, &[0; 9], other, &[0; 9], key, &[0; 9]].concat();
+        let found: Vec<usize> =
+            hunt(key, &[&bytes[..], &bytes].concat(), bytes.len()).iter().map(|hit| hit.range.start).collect();
+        assert_eq!(found, [42, bytes.len() + 42]);
+        let rejected = Rejected::new();
+        let number = rejected.number(other);
+        assert!(!rejected.has(number));
+        rejected.add(number);
+        assert!(rejected.has(number) && !rejected.has(rejected.number(key)));
+    }
+
+    #[test]
+    fn base64_of_every_kind_is_decoded_as_any_decoder_does() {
+        let all =
+            [Base64::decode_vec, Base64Unpadded::decode_vec, Base64Url::decode_vec, Base64UrlUnpadded::decode_vec];
+        for (len, seed) in (12..30).flat_map(|len| [(len, 1), (len, 2), (len, 3)]) {
+            let bytes = noise(len, seed);
+            let encoded = [Base64::encode_string(&bytes), Base64Url::encode_string(&bytes)];
+            for text in encoded
+                .iter()
+                .flat_map(|text| [text.clone(), text.trim_end_matches('=').to_owned(), format!("{text}=")])
+            {
+                let want = all.iter().find_map(|decode| decode(&text).ok()).filter(|_| text.len() >= LONG);
+                assert_eq!(decoded(text.as_bytes()).map(|bytes| bytes.to_vec()), want, "{text}");
             }
-            let is_text = |at: usize, step: usize| {
-                (0..TEXT.0).all(|i| is_print(seen[at + step * i]) && (step == 1 || seen[at + step * i + 1] == 0))
-            };
-            let want = (0..BLOCK).find(|&at| is_text(at, 1) || is_text(at, 2));
-            assert_eq!(begins_text(&seen), want, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn likely_texts_are_those_that_a_plain_count_of_kinds_finds() {
+        let kinds: [fn(&u8) -> bool; 4] =
+            [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit, |b| !b.is_ascii_alphanumeric()];
+        for (seed, len) in (0..400).flat_map(|seed| [(seed, 9), (seed, 20)]) {
+            let few: Vec<u8> = noise(4, seed).iter().map(|b| b' ' + b % 0x5f).collect();
+            let letters: Vec<u8> = noise(len, seed).iter().map(|b| few[usize::from(b % 4)]).collect();
+            let count = kinds.into_iter().filter(|is| letters.iter().any(is)).count();
+            let is_name = letters.iter().any(|b| b"/.$".contains(b)) && !letters.iter().any(u8::is_ascii_digit);
+            assert_eq!(is_likely(&letters), count >= if len < 16 { 3 } else { 2 } && !is_name, "{letters:?}");
         }
     }
 

@@ -7,6 +7,7 @@
 
 use multiversion::multiversion;
 
+use super::bits::pack;
 use super::dense::{LANES, WORD};
 
 /// Bytes behind each byte that it is compared with.
@@ -43,7 +44,7 @@ pub fn covered(before: u64, varied: u64) -> u64 {
     varied | begun(1) | begun(2) | begun(3)
 }
 
-#[multiversion(targets("x86_64+avx2", "x86_64+sse4.2"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
 fn few_equal(seen: &[u8; SEEN]) -> u64 {
     // Plain loops over all bytes, for four distances each: the compiler makes vector code of it.
     let mut equal = [0_u8; WORD * WORDS];
@@ -65,9 +66,7 @@ fn few_equal(seen: &[u8; SEEN]) -> u64 {
     {
         *few = u8::from(a + b + c + d <= MOST);
     }
-    // The lowest bits of eight bytes, side by side.
-    let bits = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-    few.as_chunks().0.iter().rev().fold(0, |mask, eight| mask << 8 | bits(eight))
+    pack(&few)
 }
 
 #[cfg(test)]

@@ -73,6 +73,7 @@ impl Likeness {
     }
 
     /// Whether about half of the bits are set: the part of [`Likeness::has`] that costs next to nothing.
+    #[inline(always)]
     #[must_use]
     pub fn is_even(self, limbs: &[u64]) -> bool {
         let ones: u64 = limbs.iter().map(|limb| u64::from(limb.count_ones())).sum();

@@ -216,7 +216,7 @@ impl Modulus {
     }
 }
 
-/// Bits of one digit of an exponent in [`FixedBase`].
+/// Bits of one digit of an exponent in [`FixedBase`], at most.
 const DIGIT: usize = 6;
 
 /// A number whose powers by many exponents are wanted: each digit of an exponent has a table of its own, so that a power is one
@@ -224,21 +224,26 @@ const DIGIT: usize = 6;
 pub struct FixedBase {
     /// For each digit the powers by its values above zero, times the digit's place.
     rows: Vec<Vec<BoxedMontyForm>>,
+    /// Bits of a digit.
+    digit: usize,
 }
 
 impl FixedBase {
-    /// For exponents of at most so many bits.
+    /// For so many exponents of at most so many bits: the fewer there are, the smaller is the table that saves the most.
     #[must_use]
-    pub fn new(base: &Number, modulus: &Modulus, bits: u32) -> Option<Self> {
+    pub fn new(base: &Number, modulus: &Modulus, bits: u32, exponents: usize) -> Option<Self> {
         let base = base.rem(&modulus.number)?.widened(modulus.params.bits_precision());
+        let rows = |digit: usize| (bits as usize).div_ceil(digit);
+        let products = |digit: &usize| rows(*digit).saturating_mul((1_usize << digit).saturating_add(exponents));
+        let digit = (1..=DIGIT).min_by_key(products)?;
         let mut first = BoxedMontyForm::new(base, &modulus.params);
         let row = |_| {
             let powers = std::iter::successors(Some(first.clone()), |power| Some(power * &first));
-            let row: Vec<BoxedMontyForm> = powers.take((1 << DIGIT) - 1).collect();
+            let row: Vec<BoxedMontyForm> = powers.take((1 << digit) - 1).collect();
             row.last().into_iter().for_each(|last| first = last * &first);
             row
         };
-        Some(Self { rows: (0..(bits as usize).div_ceil(DIGIT)).map(row).collect() })
+        Some(Self { rows: (0..rows(digit)).map(row).collect(), digit })
     }
 
     /// The power by an exponent; `None` for zero and for one that is too long.
@@ -248,15 +253,15 @@ impl FixedBase {
         bytes.reverse();
         let bit = |at: usize| bytes.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1);
         let mut power: Option<BoxedMontyForm> = None;
-        for (row, place) in self.rows.iter().zip((0..).step_by(DIGIT)) {
-            let digit = (0..DIGIT).fold(0, |digit, at| digit | usize::from(bit(place + at)) << at);
+        for (row, place) in self.rows.iter().zip((0..).step_by(self.digit)) {
+            let digit = (0..self.digit).fold(0, |digit, at| digit | usize::from(bit(place + at)) << at);
             let factor = digit.checked_sub(1).and_then(|at| row.get(at));
             power = match (power, factor) {
                 (Some(power), Some(factor)) => Some(power * factor),
                 (power, factor) => power.or_else(|| factor.cloned()),
             };
         }
-        let fits = exponent.bits() as usize <= DIGIT * self.rows.len();
+        let fits = exponent.bits() as usize <= self.digit * self.rows.len();
         bytes.zeroize();
         power.filter(|_| fits).map(|power| Number::narrow(power.retrieve()))
     }
@@ -298,12 +303,14 @@ mod tests {
     fn powers_of_a_fixed_base_are_those_of_any_base() {
         let modulus = Number::power_of_two(127).minus_one().unwrap();
         let base = Number::from(0x1234_5678_9abc_def1);
-        let fixed = FixedBase::new(&base, &Modulus::new(&modulus).unwrap(), 130).unwrap();
         let dense = Number::power_of_two(130).minus_one().unwrap();
-        for exponent in [n(1), n(2), n(63), n(64), n(0xdead_beef_0000), Number::power_of_two(129), dense] {
-            assert_eq!(fixed.pow(&exponent), base.pow_mod(&exponent, &modulus));
+        for exponents in [0, 1, 9, 50, 1000] {
+            let fixed = FixedBase::new(&base, &Modulus::new(&modulus).unwrap(), 130, exponents).unwrap();
+            for exponent in [n(1), n(2), n(63), n(64), n(0xdead_beef_0000), Number::power_of_two(129), dense.clone()] {
+                assert_eq!(fixed.pow(&exponent), base.pow_mod(&exponent, &modulus));
+            }
+            assert!(fixed.pow(&n(0)).is_none() && fixed.pow(&Number::power_of_two(136)).is_none());
         }
-        assert!(fixed.pow(&n(0)).is_none() && fixed.pow(&Number::power_of_two(133)).is_none());
     }
 
     proptest! {

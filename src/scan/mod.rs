@@ -41,7 +41,7 @@ use crate::hunt::field_primes::{self, FieldPrimes};
 use crate::hunt::islands::Islands;
 use crate::hunt::long_digits::{self, LongDigits, Written};
 use crate::hunt::montgomery::{self, Filter, Join};
-use crate::hunt::{Clue, Clues, HUNTERS, Hunt};
+use crate::hunt::{Clue, Clues, HUNTERS, Hunt, Shown};
 use crate::image::Image;
 use crate::known::{self, Known};
 use crate::limits::Limits;
@@ -50,7 +50,7 @@ use crate::span::{Cover, Span};
 use crate::vault::{Secret, Vault};
 use crate::window::Window;
 
-use collapse::{Collector, RuleIndex};
+use collapse::{Collector, RuleIndex, Seen};
 use local::Pass;
 use look::Look;
 use pieces::{Buffers, Cut, MARGIN, Pieces};
@@ -275,8 +275,9 @@ pub fn scan_on(
     }
     let mut run = Run { engine, walk, coverage: Coverage { constant, ..Coverage::default() }, wanted: wanted.folded() };
     let named = unnamed::named(&clues);
-    let gathered = run.join(&mut clues)?;
-    run.hunt(&mut collector, &clues)?;
+    let early = hunts(&clues);
+    let gathered = run.join(&mut collector, &mut clues, &early)?;
+    run.hunt(&mut collector, &hunts(&gathered.moduli), &early)?;
     run.divide(&mut collector, &clues, &gathered.digits)?;
     run.multiply(&mut collector, &clues, gathered.scalars)?;
     run.raise(&mut collector, &clues, &gathered.primes)?;
@@ -311,23 +312,31 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Looks for public keys that no structure tells of: moduli, by the constants that arithmetic keeps of them or because they
-    /// stand alone, and points, by the equation of their curve. Gathers the places that may hold the private key of a point.
-    fn join(&mut self, clues: &mut Clues) -> Result<Gathered> {
-        let (memory, wanted) = (self.walk.pieces.memory(), &self.wanted);
+    /// stand alone, and points, by the equation of their curve. Gathers the places that may hold the private key of a point. Hunts for
+    /// what the clues of the local pass tell of.
+    fn join(&mut self, collector: &mut Collector, clues: &mut Clues, early: &[Box<dyn Hunt>]) -> Result<Gathered> {
+        self.leave_out(early);
+        let (memory, image, wanted) = (self.walk.pieces.memory(), self.walk.image, &self.wanted);
+        let rules = &self.engine.rules;
         let (mut join, mut islands, mut at_ends) = (Join::default(), Islands::default(), BTreeSet::new());
         let mut scalars = Scalars::new(self.walk.image.len(), clues.ask_for_points());
         let (mut primes, mut digits) = (FieldPrimes::default(), LongDigits::default());
+        let room = scalars.room();
         let look = |window: &Window<'_>| {
-            let grids = ec_places::grids(window, memory);
-            let (mut places, mut points) = (ec_places::places(window, &grids), bare_points::points(window, &grids));
-            for (seed, point) in bare_points::seeds_with_keys(window, &grids) {
+            let shown = Shown::new(window, memory, image);
+            let grids = shown.grids();
+            let (mut places, mut points) =
+                (ec_places::places(window, grids, &room), bare_points::points(window, grids));
+            for (seed, point) in bare_points::seeds_with_keys(window, grids) {
                 places.add(seed);
                 points.push(point);
             }
-            let (primes, digits) = (field_primes::seen(window, &grids, memory), long_digits::seen(window, &grids));
-            Bare { candidates: montgomery::seen(wanted, window, memory), points, places, primes, digits }
+            let (primes, digits) = (field_primes::seen(window, grids, memory), long_digits::seen(window, grids));
+            let hunted = rules.seen(hunted(early, &shown), window);
+            Bare { hunted, candidates: montgomery::seen(wanted, &shown), points, places, primes, digits }
         };
         let add = |_: &Cut, seen: Bare| {
+            collector.add(seen.hunted.sightings)?;
             seen.candidates.known.into_iter().for_each(|candidate| join.add(candidate));
             seen.candidates.alone.into_iter().for_each(|island| islands.add(island));
             at_ends.extend(seen.candidates.moduli);
@@ -352,7 +361,11 @@ impl Run<'_> {
         let known: HashSet<Vec<u8>> = clues.iter().filter_map(|clue| clue.modulus().map(<[u8]>::to_vec)).collect();
         let all = join.moduli().into_iter().chain(islands.moduli()).chain(at_ends);
         let new = all.filter(|modulus| !known.contains(modulus));
-        new.for_each(|modulus| clues.add(Clue::RsaModulus { modulus }));
+        let mut moduli = Clues::new(clues.most());
+        for modulus in new {
+            moduli.add(Clue::RsaModulus { modulus: modulus.clone() });
+            clues.add(Clue::RsaModulus { modulus });
+        }
         let coordinates = Coordinates::among(&scalars);
         let work = coordinates.joins(clues);
         let joined = |points: Vec<Clue>| {
@@ -360,7 +373,7 @@ impl Run<'_> {
             Ok::<(), Error>(())
         };
         parallel::map_in_order(work, |work| work.points(), joined)?;
-        Ok(Gathered { scalars, primes, digits })
+        Ok(Gathered { moduli, scalars, primes, digits })
     }
 
     /// Divides moduli by numbers in long digits.
@@ -414,23 +427,27 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn hunt(&mut self, collector: &mut Collector, clues: &Clues) -> Result<()> {
-        let hunts: Vec<Box<dyn Hunt>> = HUNTERS.iter().filter(|h| h.needs(clues)).map(|h| h.prepare(clues)).collect();
-        if hunts.is_empty() {
-            return Ok(());
+    /// Hunts for what only the join tells of, in a walk of its own if there is anything.
+    fn hunt(&mut self, collector: &mut Collector, late: &[Box<dyn Hunt>], early: &[Box<dyn Hunt>]) -> Result<()> {
+        self.leave_out(late);
+        if !late.is_empty() {
+            let (image, memory, rules) = (self.walk.image, self.walk.pieces.memory(), &self.engine.rules);
+            let look = |window: &Window<'_>| rules.seen(hunted(late, &Shown::new(window, memory, image)), window);
+            self.walk.windows("hunt", look, |_, seen| collector.add(seen.sightings))?;
         }
+        for note in early.iter().chain(late).flat_map(|hunt| hunt.notes()) {
+            if !self.coverage.notes.contains(&note) {
+                self.coverage.notes.push(note);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells what hunts will not look for.
+    fn leave_out(&mut self, hunts: &[Box<dyn Hunt>]) {
         for reason in hunts.iter().filter_map(|hunt| hunt.left_out()) {
             self.walk.gaps.insert(Gap { span: Span::new(0, self.walk.image.len()), reason });
         }
-        let (image, memory, rules) = (self.walk.image, self.walk.pieces.memory(), &self.engine.rules);
-        let look = |window: &Window<'_>| {
-            let mut hits = Hits::default();
-            hunts.iter().for_each(|hunt| hunt.hunt(window, memory, image, &mut hits));
-            rules.seen(hits, window)
-        };
-        self.walk.windows("hunt", look, |_, seen| collector.add(seen.sightings))?;
-        self.coverage.notes.extend(hunts.iter().flat_map(|hunt| hunt.notes()));
-        Ok(())
     }
 
     fn propagate(&mut self, collector: &mut Collector) -> Result<()> {
@@ -438,8 +455,22 @@ impl Run<'_> {
     }
 }
 
+/// What is hunted for with these clues.
+fn hunts(clues: &Clues) -> Vec<Box<dyn Hunt>> {
+    HUNTERS.iter().filter(|hunter| hunter.needs(clues)).map(|hunter| hunter.prepare(clues)).collect()
+}
+
+/// What they find in a window.
+fn hunted(hunts: &[Box<dyn Hunt>], shown: &Shown<'_>) -> Hits {
+    let mut hits = Hits::default();
+    hunts.iter().for_each(|hunt| hunt.hunt(shown, &mut hits));
+    hits
+}
+
 /// What the second walk sees in one window.
 struct Bare {
+    /// What the clues of the local pass are enough for.
+    hunted: Seen,
     /// What may begin with a modulus.
     candidates: montgomery::Seen,
     /// Public keys of elliptic curves.
@@ -454,6 +485,8 @@ struct Bare {
 
 /// What the second walk leaves to be tried.
 struct Gathered {
+    /// What no structure told of.
+    moduli: Clues,
     scalars: Scalars,
     primes: FieldPrimes,
     digits: LongDigits,

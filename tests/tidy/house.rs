@@ -190,17 +190,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("minidump_common", &["src/dump/minidump", "src/redact/unwind"]),
     ("minidump_unwind", &["src/redact/unwind"]),
     ("miniz_oxide", &["src/container/cab"]),
-    (
-        "multiversion",
-        &[
-            "src/scan",
-            "src/detect",
-            "src/hunt/dense.rs",
-            "src/hunt/signing_keys.rs",
-            "src/hunt/variety.rs",
-            "src/keys/limbs.rs",
-        ],
-    ),
+    ("multiversion", &["src/scan", "src/detect", "src/hunt", "src/keys/limbs.rs"]),
     ("p256", &["src/keys"]),
     ("p384", &["src/keys"]),
     ("p521", &["src/keys"]),

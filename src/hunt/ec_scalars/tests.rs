@@ -45,7 +45,7 @@ fn hunt(clues: &Clues, bytes: &[u8], window: usize, phase: u64) -> Vec<(Range<us
     for from in (0..bytes.len()).step_by(window) {
         let window = Window::new(bytes, from..(from + window).min(bytes.len()), &pieces, &[]);
         let grids = ec_places::grids(&window, &memory);
-        let mut places = ec_places::places(&window, &grids);
+        let mut places = ec_places::places(&window, &grids, &scalars.room());
         for (seed, clue) in bare_points::seeds_with_keys(&window, &grids) {
             places.add(seed);
             clues.add(clue);

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::dump::{Label, Region};
+use crate::image::Image;
 use crate::keys::testing::{noise, rsa_key};
+use crate::memory::AddressSpace;
 use crate::span::{Address, Span};
 use ::rsa::traits::PrivateKeyParts as _;
 
@@ -36,7 +38,8 @@ fn hunt(clues: &Clues, bytes: &[u8], window: usize, phase: u64) -> Vec<(Range<us
     let pieces = [Span::new(0, bytes.len() as u64)];
     for from in (0..bytes.len()).step_by(window) {
         let owned = from..(from + window).min(bytes.len());
-        hunt.hunt(&Window::new(bytes, owned, &pieces, &[]), &memory, &image, &mut out);
+        let window = Window::new(bytes, owned, &pieces, &[]);
+        hunt.hunt(&Shown::new(&window, &memory, &image), &mut out);
     }
     assert!(out.hits.iter().all(|hit| hit.evidence == Evidence::Proven));
     out.hits.into_iter().map(|hit| (hit.range, hit.form)).collect()
@@ -131,12 +134,8 @@ fn a_modulus_without_an_exponent_is_hunted_and_the_guess_is_told() {
     let bytes = [vec![0; 64], write(&key.p, Encoding::LittleEndian), vec![0; 64]].concat();
     let (mut out, pieces) = (Hits::default(), [Span::new(0, bytes.len() as u64)]);
     let image = Image::from_bytes("t", Vec::new());
-    RsaWindows.prepare(&clues).hunt(
-        &Window::new(&bytes, 0..bytes.len(), &pieces, &[]),
-        &AddressSpace::new(&[]),
-        &image,
-        &mut out,
-    );
+    let window = Window::new(&bytes, 0..bytes.len(), &pieces, &[]);
+    RsaWindows.prepare(&clues).hunt(&Shown::new(&window, &AddressSpace::new(&[]), &image), &mut out);
     let [hit] = &out.hits[..] else { panic!() };
     assert!(hit.public.context.iter().any(|line| line.contains("65537")));
 }
