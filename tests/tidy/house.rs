@@ -49,6 +49,7 @@ const BELOW_SCAN: &[&str] = &[
     "keys", "known",
 ];
 const BELOW_REDACT: &[&str] = &[
+    "parallel",
     "container",
     "fill",
     "inert",

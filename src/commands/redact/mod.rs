@@ -17,6 +17,7 @@ use crate::dump::{self, DumpMap};
 use crate::error::{Error, Result};
 use crate::finding::Rule;
 use crate::image::Image;
+use crate::parallel;
 use crate::redact::draft::{self, Draft};
 use crate::redact::plan::Options;
 use crate::redact::prove::{Case, Manner as ProofManner, Tried};
@@ -112,26 +113,31 @@ impl Job<'_> {
             self.tell(&told)?;
             return Ok(Step::Ends(exit::CLEAN));
         };
-        let mut file = draft.file().try_clone().map_err(|source| goal.failed(source))?;
-        let written = redact::write(image, &plan, &mut file, *bar)?;
+        let file = draft.file().try_clone().map_err(|source| goal.failed(source))?;
+        let written = redact::write(image, &plan, &file, *bar)?;
         let new = Image::from_file(goal.name(), file, written.bytes);
         let case = Case { old: image, map, outcome, plan: &plan, options, written: &written };
         let how = ProofManner { stacks: !args.no_unwind, limits: scan::Options::default().limits };
         let fresh = engine_with(&args.user_rules, &args.known)?;
-        let Tried { proof, shown } = redact::attempt(&case, &new, &fresh, &how, *bar)?;
+        // The disk may take its time while the proof reads what it will hold.
+        let (tried, on_disk) =
+            parallel::beside(|| redact::attempt(&case, &new, &fresh, &how, *bar), || draft.file().sync_all());
+        on_disk.map_err(|source| goal.failed(source))?;
+        let Tried { proof, digests, shown } = tried?;
         if let Some(shown) = shown.filter(|_| round < rounds::ROUNDS)
             && let Some(lacking) = rounds::lacking(&shown, &plan, options)?
         {
             return Ok(Step::GoesOn(lacking));
         }
-        told.prove(&proof, &written);
+        told.prove(&proof);
         if !proof.holds() {
             self.tell(&told)?;
             failures(&proof);
             return Ok(Step::Ends(exit::FINDINGS));
         }
         let about = about(args, goal, paper, &outcome.rules, image.len())?;
-        let receipt = paper.draft(|key, out| receipt::write(&Facts { about, case: &case, proof: &proof }, key, out))?;
+        let facts = Facts { about, case: &case, proof: &proof, digests: &digests };
+        let receipt = paper.draft(|key, out| receipt::write(&facts, key, out))?;
         told.file(publish(goal, draft, paper, receipt)?.words());
         self.tell(&told)?;
         Ok(Step::Ends(exit::CLEAN))

@@ -8,12 +8,12 @@ use crate::commands::{complain, engine_with, exit};
 use crate::container::{self, Settings, Tree};
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::redact::Written;
 use crate::redact::plan::Options;
 use crate::redact::prove::{Case, Manner as ProofManner};
 use crate::redact::receipt::{self, Inside, Whole};
 use crate::redact::rounds;
 use crate::redact::wrapped::{self, Part, Proven, Question};
+use crate::redact::{Digests, Written};
 use crate::report::redaction::{Bundle, Redaction, print_bundle};
 use crate::scan;
 
@@ -69,25 +69,25 @@ impl Job<'_> {
         let Some(draft) = self.goal.draft()? else { return Ok(Some(exit::CLEAN)) };
         let (new, written) = wrapped::write_all(tree, parts, &self.settings, self.bar)?;
         let mut file = draft.file().try_clone().map_err(|source| self.goal.failed(source))?;
-        let whole = wrapped::pack(tree, &new, &mut file, &self.settings)?;
+        let (bytes, digests) = wrapped::pack(tree, &new, &mut file, &self.settings)?;
         // What is proven is what comes out of the written file; what went into it is not looked at again.
         drop(new);
-        let image = Image::from_file(self.goal.name(), file, whole.bytes);
+        let image = Image::from_file(self.goal.name(), file, bytes);
         let proven = self.prove(tree, parts, &written, image)?;
         if round < rounds::ROUNDS && wrapped::add_round(tree, parts, &proven, &self.options)? {
             return Ok(None);
         }
         let mut told = self.bundle(tree, parts);
         told.checks = &proven.checks;
-        for (part, (proof, written)) in told.parts.iter_mut().zip(proven.parts.iter().zip(&written)) {
-            proof.iter().for_each(|proof| part.prove(proof, written));
+        for (part, proof) in told.parts.iter_mut().zip(&proven.parts) {
+            proof.iter().for_each(|proof| part.prove(proof));
         }
         if proven.failures(parts).next().is_some() {
             self.tell(&mut told)?;
             failures(&proven, parts);
             return Ok(Some(exit::FINDINGS));
         }
-        let receipt = self.receipt(paper, tree, parts, (&whole, &written, &proven))?;
+        let receipt = self.receipt(paper, tree, parts, (&digests, &written, &proven))?;
         told.receipt = Some(publish(self.goal, draft, paper, receipt)?.words());
         self.tell(&mut told)?;
         Ok(Some(exit::CLEAN))
@@ -106,20 +106,27 @@ impl Job<'_> {
         paper: &Paper,
         tree: &Tree,
         parts: &[Part],
-        (whole, written, proven): (&Written, &[Written], &Proven),
+        (digests, written, proven): (&Digests, &[Written], &Proven),
     ) -> Result<crate::redact::draft::Draft> {
         let rules = parts.first().map(|part| part.outcome.rules.clone()).unwrap_or_default();
         let container = container::recognise(tree.outer())?.map_or("", |container| container.name());
-        let all = tree.leaves.iter().zip(parts).zip(written).zip(&proven.parts);
-        let members = all.filter_map(|(((leaf, part), written), proof)| {
+        let proofs = proven.parts.iter().zip(&proven.digests);
+        let all = tree.leaves.iter().zip(parts).zip(written).zip(proofs);
+        let members = all.filter_map(|(((leaf, part), written), (proof, digests))| {
             let Part { name, map, outcome, plan, .. } = part;
             let case = Case { old: &leaf.image, map, outcome, plan, options: &self.options, written };
-            Some(Inside { name, containers: &leaf.containers, case, proof: proof.as_ref()? })
+            Some(Inside {
+                name,
+                containers: &leaf.containers,
+                case,
+                proof: proof.as_ref()?,
+                digests: digests.as_ref()?,
+            })
         });
         let whole = Whole {
             about: about(self.args, self.goal, paper, &rules, tree.outer().len())?,
             container,
-            written: whole,
+            digests,
             options: &self.options,
             checks: &proven.checks,
             members: members.collect(),
