@@ -192,6 +192,17 @@ pub fn add_round(tree: &Tree, parts: &mut [Part], proven: &Proven, options: &Opt
     Ok(changed)
 }
 
+/// Plans all parts again, by other options.
+///
+/// # Errors
+/// As those of [`plan_all`].
+pub fn plan_again(tree: &Tree, parts: &mut [Part], options: &Options) -> Result<()> {
+    for (leaf, part) in tree.leaves.iter().zip(parts) {
+        part.plan = plan_sparing(&leaf.image, &part.map, &part.outcome, options, &part.spared)?;
+    }
+    Ok(())
+}
+
 /// The leaves that are no shells, with their numbers.
 fn dumps(tree: &Tree) -> impl Iterator<Item = (usize, &Peeled)> {
     tree.leaves.iter().enumerate().filter(|(_, leaf)| leaf.shell.is_none())

@@ -11,7 +11,7 @@ use crate::commands::inputs::Input;
 use crate::commands::output::{Plain, all_to_stdout, to_stdout};
 use crate::commands::paper::{self, Paper, Published};
 use crate::commands::progress::Bar;
-use crate::commands::{complain, engine_with, exit};
+use crate::commands::{complain, engine_with, exit, set_threads};
 use crate::container;
 use crate::dump::{self, DumpMap};
 use crate::error::{Error, Result};
@@ -19,6 +19,7 @@ use crate::finding::Rule;
 use crate::image::Image;
 use crate::parallel;
 use crate::redact::draft::{self, Draft};
+use crate::redact::fill::Fill;
 use crate::redact::plan::Options;
 use crate::redact::prove::{Case, Manner as ProofManner, Tried};
 use crate::redact::receipt::{self, About, Facts};
@@ -47,9 +48,7 @@ enum Goal {
 pub fn run(args: &RedactArgs, manner: &Manner) -> Result<u8> {
     let goal = Goal::of(args)?;
     let paper = if args.dry_run { None } else { Some(Paper::of(args, goal.path())?) };
-    if let Some(threads) = args.threads {
-        crate::parallel::set_threads(threads.into())?;
-    }
+    set_threads(args.threads)?;
     let bar = Bar::new(!args.no_progress && !manner.quiet);
     let done = redact(args, &goal, paper.as_ref(), &bar, manner);
     bar.finish();
@@ -65,14 +64,26 @@ fn redact(args: &RedactArgs, goal: &Goal, paper: Option<&Paper>, bar: &Bar, mann
     }
     let map = dump::map(&image, &scan_options.limits)?;
     let mut outcome = scan::scan(&image, &map, &engine_with(&args.user_rules, &args.known)?, &scan_options, bar)?;
-    let job = Job { args, goal, paper, bar, manner, origin: &origin, image: &image, map: &map, options };
-    for round in 1..=rounds::ROUNDS {
+    let mut job = Job { args, goal, paper, bar, manner, origin: &origin, image: &image, map: &map, options };
+    let mut round = 1;
+    while round <= rounds::ROUNDS {
         match job.round(&outcome, round)? {
             Step::Ends(code) => return Ok(code),
-            Step::GoesOn(shown) => rounds::add(&mut outcome, shown)?,
+            Step::GoesOn(shown) => {
+                rounds::add(&mut outcome, shown)?;
+                round += 1;
+            }
+            Step::NoLabels => job.options.fill = without_labels(bar),
         }
     }
     Err(Error::Internal("counting the rounds of a redaction"))
+}
+
+/// What is filled with where labels do not do.
+fn without_labels(bar: &Bar) -> Fill {
+    let text = "labels, with what stands beside them, are taken for secrets in this dump: letters X take their place";
+    bar.pause(|| complain("warning", text));
+    Fill::Mask
 }
 
 /// What stays the same from round to round.
@@ -94,6 +105,8 @@ enum Step {
     Ends(u8),
     /// Covering has brought this to light.
     GoesOn(Shown),
+    /// It does not hold with labels.
+    NoLabels,
 }
 
 impl Job<'_> {
@@ -124,6 +137,9 @@ impl Job<'_> {
             parallel::beside(|| redact::attempt(&case, &new, &fresh, &how, *bar), || draft.file().sync_all());
         on_disk.map_err(|source| goal.failed(source))?;
         let Tried { proof, digests, shown } = tried?;
+        if options.fill == Fill::Label && !proof.holds() {
+            return Ok(Step::NoLabels);
+        }
         if let Some(shown) = shown.filter(|_| round < rounds::ROUNDS)
             && let Some(lacking) = rounds::lacking(&shown, &plan, options)?
         {
