@@ -22,6 +22,8 @@ import time
 import urllib.parse
 import zlib
 
+from victim import dump, found_by, report_of
+
 LOWER, UPPER, DIGITS = string.ascii_lowercase, string.ascii_uppercase, string.digits
 WORD = LOWER + UPPER + DIGITS
 HEX = DIGITS + "abcdef"
@@ -145,38 +147,6 @@ FORMS = {
     "percent": lambda text: b"q=" + urllib.parse.quote(text, safe="").encode() + b"&n=1\0",
     "JSON": lambda text: escaped(text).encode() + b"\0",
 }
-
-VICTIM = "import sys,time; d=bytearray(sys.stdin.buffer.read()); print('ready',flush=True); time.sleep(1e6)"
-
-
-def dump(blob, core):
-    """A process that holds the bytes and nothing else, and its core."""
-    process = subprocess.Popen([sys.executable, "-c", VICTIM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={})
-    try:
-        process.stdin.write(blob)
-        process.stdin.close()
-        assert process.stdout.readline() == b"ready\n"
-        subprocess.run(["gdb", "-p", str(process.pid), "-batch", "-ex", f"gcore {core}"], check=True, capture_output=True)
-    finally:
-        process.kill()
-        process.wait()
-
-
-def report_of(program, core):
-    command = [program, "scan", "-q", "--no-progress", "--show-secrets", "-f", "json", core]
-    result = subprocess.run(command, capture_output=True)
-    assert result.returncode in (0, 1), result.stderr.decode()
-    return json.loads(result.stdout)
-
-
-def found_by(report):
-    """Every secret of the report, with its rule."""
-    found = {}
-    for finding in report["findings"]:
-        for piece in finding.get("secret", []):
-            found.setdefault(piece.get("text", ""), finding["rule"])
-    return found
-
 
 def kingfisher_finds(program, core):
     command = [program, "scan", core, "--max-file-size", "0", "--no-validate", "--format", "json", "--no-update-check", "--no-dedup"]

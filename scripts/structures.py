@@ -24,6 +24,8 @@ import tempfile
 import urllib.parse
 import uuid as uuids
 
+from victim import dump, found_by, report_of
+
 LOWER, UPPER, DIGITS = string.ascii_lowercase, string.ascii_uppercase, string.digits
 WORD = LOWER + UPPER + DIGITS
 RANDOM = random.SystemRandom()
@@ -160,7 +162,7 @@ def case(item, **texts):
 for file in sorted((pathlib.Path(__file__).parent / "structures").glob("*.py")):
     exec(compile(file.read_text(), str(file), "exec"))
 
-MARK = re.compile(r"\{\{(!?)([a-z0-9-]+)\}\}")
+MARK = re.compile(r"\{\{(!?)([A-Za-z0-9-]+)\}\}")
 
 
 def fill(text):
@@ -181,21 +183,6 @@ FORMS = {
     "W": lambda text: text.encode("utf-16-le") + b"\0\0",
     "J": lambda text: json.dumps({"value": text}).encode() + b"\0",
 }
-
-VICTIM = "import sys,time; d=bytearray(sys.stdin.buffer.read()); print('ready',flush=True); time.sleep(1e6)"
-
-
-def dump(blob, core):
-    process = subprocess.Popen([sys.executable, "-c", VICTIM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={})
-    try:
-        process.stdin.write(blob)
-        process.stdin.close()
-        assert process.stdout.readline() == b"ready\n"
-        subprocess.run(["gdb", "-p", str(process.pid), "-batch", "-ex", f"gcore {core}"], check=True, capture_output=True)
-    finally:
-        process.kill()
-        process.wait()
-
 
 def readings(secret):
     """The secret, and what it decodes to: where a value is a user's name and a password in base64, the password is the secret."""
@@ -232,13 +219,8 @@ def main():
     core = f"{folder}/core"
     dump(blob, core)
     more = [w for file in given.rules for w in ("--rules", file)] + ["--profile", given.profile]
-    result = subprocess.run([given.program, "scan", *more, "-q", "--no-progress", "--show-secrets", "-f", "json", core], capture_output=True)
-    assert result.returncode in (0, 1), result.stderr.decode()
-    report = json.loads(result.stdout)
-    found = {}
-    for finding in report["findings"]:
-        for piece in finding.get("secret", []):
-            found.setdefault(piece.get("text", ""), finding["rule"])
+    report = report_of(given.program, core, *more)
+    found = found_by(report)
     out = core + ".redacted"
     result = subprocess.run([given.program, "redact", *more, "-q", "--no-progress", core, "-o", out], capture_output=True)
     redacted = result.returncode == 0

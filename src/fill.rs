@@ -4,6 +4,8 @@
 //! dump must not tell of it again. That switches off no finding of a secret, since there is none in the bytes. Text rules take
 //! a value that holds eight such letters in a row for one too (`detect/text/value.rs`): no secret does.
 
+use std::ops::Range;
+
 mod der_values;
 
 pub use der_values::values as der_values;
@@ -40,6 +42,46 @@ pub fn is_fill(bytes: &[u8]) -> bool {
     bytes.iter().all(|&b| b == LETTER) || bytes.iter().all(|&b| b == 0) || is_word(bytes) || is_label(bytes)
 }
 
+/// The runs of `text` that redaction left: eight letters X or more, and labels, cut anywhere.
+#[must_use]
+pub fn marks(text: &[u8]) -> Vec<Range<usize>> {
+    const LETTERS: usize = 8;
+    let is_label = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b" :-".contains(b);
+    let kind = |b: &u8| (*b == LETTER, is_label(b));
+    let (mut marks, mut at) = (Vec::new(), 0);
+    for run in text.chunk_by(|a, b| kind(a) == kind(b)) {
+        let here = at..at + run.len();
+        at = here.end;
+        let letters = run.first() == Some(&LETTER) && run.len() >= LETTERS;
+        if letters || run.first().is_some_and(is_label) && memchr::memmem::find(run, LABEL.as_bytes()).is_some() {
+            marks.push(here);
+        }
+    }
+    marks
+}
+
+/// Whether at least half of `text` is a label: it says of what, in words with hyphens, or it is cut before it does.
+#[must_use]
+pub fn is_mostly_label(text: &[u8]) -> bool {
+    let name = |run: &[u8]| {
+        let behind = memchr::memmem::find(run, LABEL.as_bytes()).and_then(|at| run.get(at + LABEL.len()..));
+        behind.is_some_and(|name| name.is_empty() || name.contains(&b'-'))
+    };
+    let labels = marks(text).into_iter().filter(|mark| text.get(mark.clone()).is_some_and(name));
+    let all = || 2 * labels.map(|mark| mark.len()).sum::<usize>() >= text.len();
+    text == LABEL.trim_end_matches(':').as_bytes() || !text.is_empty() && all()
+}
+
+/// Whether at least half of `bytes` are what a run of the letters decodes to where it stands in base64: the same three bytes
+/// at every phase, since all letters are one.
+#[must_use]
+pub fn is_decoded_letters(bytes: &[u8]) -> bool {
+    const LEAST: usize = 5;
+    let follows = |pair: &[u8]| matches!(pair, [0x5d, 0x75] | [0x75, 0xd7] | [0xd7, 0x5d]);
+    let pairs = bytes.windows(2).filter(|pair| follows(pair)).count();
+    pairs >= LEAST && 2 * (pairs + 1) >= bytes.len()
+}
+
 fn is_word(bytes: &[u8]) -> bool {
     let Some(word) = bytes.first_chunk::<4>() else { return false };
     let repeats = bytes.iter().skip(4).zip(bytes).all(|(later, earlier)| later == earlier);
@@ -62,6 +104,8 @@ fn is_label(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use base64ct::Encoding as _;
+
     use super::*;
 
     fn cycle(of: &[u8], phase: usize, len: usize) -> Vec<u8> {
@@ -83,6 +127,34 @@ mod tests {
             assert!(is_fill(&cycle(label.as_bytes(), 0, len)), "{len}");
         }
         assert!(is_fill(&cycle(label.as_bytes(), 20, 80)));
+    }
+
+    #[test]
+    fn letters_are_known_where_they_were_decoded() {
+        for text in ["XXXXXXXXXXXX", "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX", "Ijp4XXXXXXXXXXXXXXXXXX"] {
+            let mut bytes = vec![0; 64];
+            let decoded = base64ct::Base64Unpadded::decode(&text[..text.len() / 4 * 4], &mut bytes).unwrap();
+            assert!(is_decoded_letters(decoded), "{text}");
+        }
+        assert!(!is_decoded_letters(b"hunter2]u") && !is_decoded_letters(&[0x5d, 0x75, 0xd7, 0x5d]));
+    }
+
+    #[test]
+    fn labels_are_known_wherever_they_are_cut() {
+        for text in [
+            "dumpscrub:ldif-passwor==",
+            "password dumpscrub:ldif-pass",
+            "dumpscrub:",
+            "dumpscrub",
+            "dumpscrub:a-b dump=x",
+        ] {
+            assert!(is_mostly_label(text.as_bytes()), "{text}");
+        }
+        for text in ["dumpscrub:Hunter2", "dumpscrub:hunter2", "dumpscrub:a-b kLq7ZtR2mWv9XyPd", "dumpscrub-token1", ""]
+        {
+            assert!(!is_mostly_label(text.as_bytes()), "{text}");
+        }
+        assert_eq!(marks(b"aXXXXXXXXb=dumpscrub:a-b dum=Xq"), [1..9, 11..28]);
     }
 
     #[test]

@@ -69,6 +69,20 @@ pub fn map<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> 
     items.par_iter().with_max_len(1).map(&f).collect()
 }
 
+/// Does two things at once, where there are threads for both.
+pub fn both<A: Send, B: Send>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B + Send) -> (A, B) {
+    rayon::join(one, other)
+}
+
+/// Does `waiting`, which waits for the system, on a thread of its own while `working` works with all others.
+pub fn beside<A, B: Send>(working: impl FnOnce() -> A, waiting: impl FnOnce() -> B + Send) -> (A, B) {
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(waiting);
+        let worked = working();
+        (worked, waiting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
 /// Buffers that are lent to whoever works on an item, so that none is allocated for each.
 #[derive(Debug)]
 pub struct Pool<T> {

@@ -112,3 +112,38 @@ fn what_does_not_come_to_rest_is_refused() {
     assert!(!place.0.path().join("out.dmp").exists());
     assert!(!place.0.path().join("out.dmp.receipt.json").exists());
 }
+
+/// Filler that stands in base64 is decoded like any other text there, and a label fits what rules ask of a value.
+#[test]
+fn no_fill_is_taken_for_a_secret() {
+    let texts = [
+        ["eyJob3N0IjogImEiLCAicGFzc3dvcmQiOiAiWms4", "MW1RcEwwYVZkNzJYcyIsICJwb3J0IjogMX0="].concat(),
+        ["\nDB_PASSWORD=Zk81mQp", "L0aVd72Xs==dkQpWzRtYvLmXcNbGhJsUoIeAaZz\n"].concat(),
+        ["\nuserPassword: m4TqWz", "8xLpRv2Kd\n"].concat(),
+        ["AUTH LOGIN c3ZjQGNvcnA=\r\n334 UGFzc3dvcmQ6\r\nUTN4", "OHdaMnRMOXZO\r\n"].concat(),
+    ];
+    let place = Place::new("", "8");
+    fs::write(place.0.path().join("in.dmp"), texts.join("\0\x01\0")).unwrap();
+    for fill in ["mask", "constant", "zero", "label"] {
+        let output = format!("{fill}.dmp");
+        let done = place.run(&["redact", "in.dmp", "-o", &output, "--fill", fill]);
+        assert_eq!(done.status.code(), Some(0), "{fill}: {}", words(&done));
+        assert!(place.read(&output) != place.read("in.dmp"));
+    }
+    assert!(String::from_utf8_lossy(&place.read("label.dmp")).contains("dumpscrub:environment-password "));
+}
+
+#[test]
+fn where_a_label_would_be_a_secret_there_are_none() {
+    let place = Place::new("", "8");
+    // The name of the rule is what another one asks for before a value.
+    let text = ["rpa_", "kdeLMEDZ8bFmpEjkYYWbhTIyl8Wq5laac1ExZvYPpX8s3==KnKDcdVfhv4jx9vq0rEYjVhqq1bOqykOYp"].concat();
+    fs::write(place.0.path().join("in.dmp"), [b"\0\x01", text.as_bytes(), b"\0\x01"].concat()).unwrap();
+    let done = place.run(&["redact", "in.dmp", "-o", "out.dmp", "--fill", "label"]);
+    let told = words(&done);
+    assert_eq!(done.status.code(), Some(0), "{told}");
+    assert!(told.contains("letters X take their place"), "{told}");
+    assert!(!String::from_utf8_lossy(&place.read("out.dmp")).contains("dumpscrub:"));
+    let verified = ["verify", "--receipt", "out.dmp.receipt.json", "out.dmp", "--original", "in.dmp"];
+    assert_eq!(place.run(&verified).status.code(), Some(0), "{}", words(&place.run(&verified)));
+}

@@ -4,9 +4,8 @@ use crate::commands::args::{BaselineAction, BaselineFile, BaselineWriteArgs, Kno
 use crate::commands::output::{Output, to_stdout};
 use crate::commands::progress::Bar;
 use crate::commands::sweep::Sweep;
-use crate::commands::{engine_with, exit, inputs};
+use crate::commands::{engine_with, exit, inputs, set_threads};
 use crate::error::{Error, Result};
-use crate::parallel;
 use crate::policy::Baseline;
 use crate::policy::baseline::Change;
 use crate::redact::receipt::keys;
@@ -48,9 +47,7 @@ fn write(args: &BaselineWriteArgs, manner: &Manner) -> Result<u8> {
         false => Baseline::empty(&key),
     };
     // Before the rules are read, which all threads do.
-    if let Some(threads) = args.threads {
-        parallel::set_threads(threads.into())?;
-    }
+    set_threads(args.threads)?;
     let engine = engine_with(&args.user_rules, &KnownFiles::default())?;
     let inputs = inputs::collect(&args.paths);
     let output = Output::prepare(Some(&args.output), &inputs)?;

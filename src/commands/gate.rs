@@ -5,9 +5,8 @@ use crate::commands::inputs;
 use crate::commands::output::Outputs;
 use crate::commands::progress::Bar;
 use crate::commands::sweep::Sweep;
-use crate::commands::{baseline, engine_with, exit, paper};
+use crate::commands::{baseline, engine_with, exit, paper, set_threads};
 use crate::error::{Error, Result};
-use crate::parallel;
 use crate::policy::{Baseline, Policy};
 use crate::report;
 use crate::vault::FingerprintKey;
@@ -18,9 +17,7 @@ use crate::vault::FingerprintKey;
 /// When the policy or the baseline is wrong, or the report cannot be written. What goes wrong with an input is told in the report.
 pub fn run(args: &GateArgs, manner: &Manner) -> Result<u8> {
     // Before the rules are read, which all threads do.
-    if let Some(threads) = args.threads {
-        parallel::set_threads(threads.into())?;
-    }
+    set_threads(args.threads)?;
     let policy = match &args.policy {
         Some(path) => Policy::read(path)?,
         None => Policy::preset(args.preset.unwrap_or_default()),

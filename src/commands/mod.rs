@@ -37,6 +37,7 @@ use std::process::ExitCode;
 use crate::detect;
 use crate::error::Result;
 use crate::known::{self, Known};
+use crate::parallel;
 use crate::report::Inert;
 use crate::scan::Engine;
 
@@ -54,6 +55,11 @@ pub fn main() -> ExitCode {
         })
     });
     code.unwrap_or(exit::ERROR).into()
+}
+
+/// Starts as many threads as the user asks for; one for each core where he does not.
+fn set_threads(threads: Option<u16>) -> Result<()> {
+    threads.map_or(Ok(()), |threads| parallel::set_threads(threads.into()))
 }
 
 fn run(args: &args::Args) -> Result<u8> {

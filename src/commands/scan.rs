@@ -5,9 +5,8 @@ use crate::commands::inputs;
 use crate::commands::output::Outputs;
 use crate::commands::progress::Bar;
 use crate::commands::sweep::Sweep;
-use crate::commands::{baseline, complain, engine_with, exit, paper};
+use crate::commands::{baseline, complain, engine_with, exit, paper, set_threads};
 use crate::error::Result;
-use crate::parallel;
 use crate::report::Policy;
 
 /// Scans, prints, and says with which code to exit.
@@ -16,9 +15,7 @@ use crate::report::Policy;
 /// When the report cannot be written. What goes wrong with an input is told in the report.
 pub fn run(args: &ScanArgs, manner: &Manner) -> Result<u8> {
     // Before the rules are read, which all threads do.
-    if let Some(threads) = args.threads {
-        parallel::set_threads(threads.into())?;
-    }
+    set_threads(args.threads)?;
     let engine = engine_with(&args.user_rules, &args.known)?;
     let fingerprints = paper::fingerprint_key(&args.fingerprints)?;
     let baseline = baseline::read(&args.baseline, fingerprints.as_ref())?;

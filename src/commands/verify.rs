@@ -8,9 +8,8 @@ use crate::commands::args::{Manner, VerifyArgs};
 use crate::commands::inputs::Input;
 use crate::commands::output::{Plain, to_stdout};
 use crate::commands::progress::Bar;
-use crate::commands::{engine_with, exit, paper};
+use crate::commands::{engine_with, exit, paper, set_threads};
 use crate::error::{Error, Result};
-use crate::parallel;
 use crate::redact::prove::{Check, StackCounts};
 use crate::redact::receipt::{self, Question, keys};
 use crate::redact::{Proof, Verdict};
@@ -22,9 +21,7 @@ use crate::report::{Detail, Inert, write_document};
 /// # Errors
 /// When a file cannot be read. A receipt that is rejected is no error: it is told.
 pub fn run(args: &VerifyArgs, manner: &Manner) -> Result<u8> {
-    if let Some(threads) = args.threads {
-        parallel::set_threads(threads.into())?;
-    }
+    set_threads(args.threads)?;
     let bar = Bar::new(!args.no_progress && !manner.quiet);
     let proof = verify(args, &bar);
     bar.finish();

@@ -4,13 +4,10 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use crate::hook::place::Folder;
-use crate::image::write_at;
+use crate::image::{BLOCK, is_nothing, write_at};
 
 /// Bytes that are read at once.
 const STEP: usize = 1 << 20;
-/// A run of zeros of this length is not written.
-const BLOCK: usize = 64 << 10;
-const ZEROS: &[u8] = &[0; BLOCK];
 /// Bytes that stay free on the disk.
 const RESERVE: u64 = 256 << 20;
 /// Bytes that are written between two looks at the free space.
@@ -65,7 +62,7 @@ pub fn copy(from: &mut dyn Read, to: &File, folder: &Folder, most: u64) -> Resul
             )));
         }
         for block in bytes.chunks(BLOCK) {
-            if ZEROS.get(..block.len()) != Some(block) {
+            if !is_nothing(block) {
                 write_at(to, block, len)?;
                 written += block.len() as u64;
             }

@@ -149,14 +149,14 @@ impl Judge<'_> {
         leaf: &Peeled,
         part: &mut Part,
         options: &Options,
-        mut out: File,
+        out: File,
         is_last: bool,
     ) -> Result<Option<Vec<String>>> {
         let Part { map, outcome, plan, .. } = part;
-        let written = redact::write(&leaf.image, plan, &mut out, &Quiet)?;
+        let written = redact::write(&leaf.image, plan, &out, &Quiet)?;
         let new = Image::from_file("redacted".to_owned(), out, written.bytes);
         let case = Case { old: &leaf.image, map, outcome, plan, options, written: &written };
-        let Tried { proof, shown } = redact::attempt(&case, &new, self.fresh, &Manner::default(), &Quiet)?;
+        let Tried { proof, shown, .. } = redact::attempt(&case, &new, self.fresh, &Manner::default(), &Quiet)?;
         if let Some(shown) = shown.filter(|_| !is_last)
             && let Some(lacking) = rounds::lacking(&shown, plan, options)?
         {
@@ -177,12 +177,12 @@ impl Judge<'_> {
         is_last: bool,
     ) -> Result<Option<Vec<String>>> {
         let (new, written) = wrapped::write_all(tree, parts, &self.settings, &Quiet)?;
-        let whole = match wrapped::pack(tree, &new, &mut out, &self.settings) {
+        let (bytes, _) = match wrapped::pack(tree, &new, &mut out, &self.settings) {
             Err(Error::Refused(reason)) => return Ok(Some(vec![reason])),
             packed => packed?,
         };
         drop(new);
-        let image = Image::from_file("redacted".to_owned(), out, whole.bytes);
+        let image = Image::from_file("redacted".to_owned(), out, bytes);
         let (manner, settings, fresh) = (&Manner::default(), &self.settings, self.fresh);
         let question = Question { tree, parts, written: &written, options, fresh, manner, settings };
         let proven = wrapped::prove_all(&question, image, &Quiet)?;

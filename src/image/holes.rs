@@ -10,6 +10,19 @@ use crate::span::Span;
 /// Holes that are worth knowing; shorter ones are read as the zeros that they are.
 const SHORTEST: u64 = 128 << 10;
 
+/// Bytes that are left out where a file is written and all of them are zero: so many that the file does not fall to pieces,
+/// and few enough that what a process has reserved and never used takes no space.
+pub const BLOCK: usize = 64 << 10;
+
+/// A block of nothing.
+static NOTHING: [u8; BLOCK] = [0; BLOCK];
+
+/// Whether a block, or what there is of one at an end, is all zero.
+#[must_use]
+pub fn is_nothing(block: &[u8]) -> bool {
+    NOTHING.starts_with(block)
+}
+
 /// Holes that are kept at most: what is beyond is read.
 const MOST: usize = 100_000;
 

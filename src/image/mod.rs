@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::span::{FileOffset, Span};
 
 pub use growing::Growing;
+pub use holes::{BLOCK, is_nothing};
 pub use open::open;
 pub use stream::Stream;
 

@@ -22,5 +22,5 @@ pub mod wrapped;
 pub mod write;
 
 pub use plan::{Edit, Left, Plan, Refusal, plan};
-pub use prove::{Check, Proof, Verdict, attempt, prove};
+pub use prove::{Check, Digests, Proof, Verdict, attempt, prove};
 pub use write::{Written, write};

@@ -260,6 +260,8 @@ impl Draft<'_> {
             Fill::Mask if textual => Mark::Letters,
             Fill::Mask | Fill::Constant => Mark::Word,
             Fill::Zero => Mark::Zero,
+            // A label would be read by nobody there, and be something else to whoever decodes it.
+            Fill::Label if is_encoded(site.form.encoding) => Mark::Letters,
             Fill::Label => Mark::Label,
         };
         let in_lines = matches!(site.form.layout, Layout::Pem | Layout::PemFragment | Layout::OpenSsh | Layout::Putty);
@@ -347,6 +349,11 @@ enum Part {
     Edit(Span),
     /// So many bytes stay.
     Stays(u64),
+}
+
+/// Whether text that is written so is decoded before anybody reads it.
+fn is_encoded(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::Hex | Encoding::Base64 | Encoding::Decimal | Encoding::Percent | Encoding::Escaped)
 }
 
 /// Sorts edits and cuts away what an earlier or longer one covers already.

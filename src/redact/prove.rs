@@ -4,7 +4,7 @@
 //! Each check looks at the files themselves and trusts nothing that planning or writing concluded. All are made, also when
 //! one fails, so that a receipt or an error tells everything at once.
 
-mod bytes;
+pub(crate) mod bytes;
 pub(crate) mod secrets;
 mod stacks;
 
@@ -17,6 +17,8 @@ use crate::limits::Limits;
 use crate::redact::plan::{Options, Plan};
 use crate::redact::write::Written;
 use crate::scan::{Engine, Outcome, Progress};
+
+pub use bytes::Digests;
 
 /// What a check came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +131,8 @@ impl Default for Manner {
 pub struct Tried {
     /// The proof.
     pub proof: Proof,
+    /// What both files are, as they were compared.
+    pub digests: Digests,
     /// A scan of the written file, where nothing is wrong with it but what that scan finds: see [`super::rounds`].
     pub shown: Option<Outcome>,
 }
@@ -152,8 +156,8 @@ pub fn attempt(
     manner: &Manner,
     progress: &dyn Progress,
 ) -> Result<Tried> {
-    let mut checks = vec![bytes::same_size(case.old, new)];
-    checks.push(bytes::planned_only(case, new, progress)?);
+    let (planned, digests) = bytes::planned_only(case, new, progress)?;
+    let mut checks = vec![bytes::same_size(case.old, new), planned];
     let map = dump::map(new, &manner.limits)?;
     checks.push(same_map(case.map, &map));
     let counting = (case.plan, case.options, case.outcome.coverage.gaps.as_slice());
@@ -164,7 +168,7 @@ pub fn attempt(
     checks.push(check);
     let proof = Proof { checks, stacks };
     let shown = found.filter(|_| proof.failures().count() == 1);
-    Ok(Tried { proof, shown })
+    Ok(Tried { proof, digests, shown })
 }
 
 /// Whether both files are described alike.

@@ -12,20 +12,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::container::{self, Peeled, Settings, Tree};
 use crate::dump::DumpMap;
 use crate::error::{Error, Gap, Result};
 use crate::image::Image;
+use crate::parallel;
 use crate::redact::plan::{Options, Plan, plan, plan_sparing};
-use crate::redact::prove::{Case, Check, Manner, Proof, Tried, Verdict, attempt, secrets};
+use crate::redact::prove::bytes::sha256;
+use crate::redact::prove::{Case, Check, Digests, Manner, Proof, Tried, Verdict, attempt, secrets};
 use crate::redact::rounds;
-use crate::redact::write::{Written, read, write};
+use crate::redact::write::{Written, write};
 use crate::scan::{self, Engine, Outcome, Progress};
-
-/// Bytes that are digested at once.
-const STEP: usize = 1 << 20;
 
 /// One leaf of a container, scanned and planned.
 pub struct Part {
@@ -82,30 +79,30 @@ pub fn write_all(
     let (mut new, mut all) = (BTreeMap::new(), Vec::new());
     for (number, (leaf, part)) in tree.leaves.iter().zip(parts).enumerate() {
         if part.plan.is_empty() {
-            all.push(unchanged(&leaf.image)?);
+            all.push(Written::unchanged(leaf.image.len()));
             continue;
         }
         let failed = |source| Error::Spool { folder: settings.folder.clone(), source };
-        let mut file = container::create(&settings.folder).map_err(failed)?;
-        let written = write(&leaf.image, &part.plan, &mut file, progress)?;
+        let file = container::create(&settings.folder).map_err(failed)?;
+        let written = write(&leaf.image, &part.plan, &file, progress)?;
         new.insert(number, Image::from_file(leaf.image.origin().to_owned(), file, written.bytes));
         all.push(written);
     }
     Ok((new, all))
 }
 
-/// Writes the container with its new leaves to `out`, an empty file.
+/// Writes the container with its new leaves to `out`, an empty file; its length, and what it was and is.
 ///
 /// # Errors
 /// [`Error::Refused`] where it cannot be put together with them; when something cannot be read or written.
-pub fn pack(tree: &Tree, new: &BTreeMap<usize, Image>, out: &mut File, settings: &Settings) -> Result<Written> {
-    let Written { before, covered, .. } = unchanged(tree.outer())?;
+pub fn pack(tree: &Tree, new: &BTreeMap<usize, Image>, out: &mut File, settings: &Settings) -> Result<(u64, Digests)> {
     tree.pack(new, out, settings)?;
     let failed = |source| Error::Write { what: "the redacted container".to_owned(), source };
     out.sync_all().map_err(failed)?;
     let bytes = out.metadata().map_err(failed)?.len();
     let image = Image::from_file(String::new(), out.try_clone().map_err(failed)?, bytes);
-    Ok(Written { bytes, before, after: sha256(&image)?, covered })
+    let (before, after) = parallel::both(|| sha256(tree.outer()), || sha256(&image));
+    Ok((bytes, Digests { before: before?, after: after? }))
 }
 
 /// What the proof of a container came to.
@@ -114,6 +111,8 @@ pub struct Proven {
     pub checks: Vec<Check>,
     /// For each leaf what its own proof came to; none for what is left of a container.
     pub parts: Vec<Option<Proof>>,
+    /// For each leaf that was proven what it was and is.
+    pub digests: Vec<Option<Digests>>,
     /// What covering has brought to light, with the number of the leaf.
     shown: Vec<(usize, Outcome)>,
 }
@@ -156,19 +155,20 @@ pub fn prove_all(question: &Question<'_>, new: Image, progress: &dyn Progress) -
     let again = container::tree(new, question.settings)?;
     let mut checks = vec![same_members(question, &again, &outer)];
     let mut parts: Vec<Option<Proof>> = question.parts.iter().map(|_| None).collect();
+    let mut all_digests: Vec<Option<Digests>> = question.parts.iter().map(|_| None).collect();
     let mut all_shown = Vec::new();
     if checks.iter().all(|check| check.verdict == Verdict::Holds) {
         for ((number, _), (_, new)) in dumps(question.tree).zip(dumps(&again)) {
-            let Tried { proof, shown } = prove_leaf(question, number, new, progress)?;
+            let Tried { proof, digests, shown } = prove_leaf(question, number, new, progress)?;
             all_shown.extend(shown.map(|shown| (number, shown)));
-            if let Some(place) = parts.get_mut(number) {
-                *place = Some(proof);
+            if let (Some(part), Some(of_part)) = (parts.get_mut(number), all_digests.get_mut(number)) {
+                (*part, *of_part) = (Some(proof), Some(digests));
             }
         }
         checks.push(around(question, &again, &outer, progress)?);
         checks.push(elsewhere(question, &again, progress)?);
     }
-    Ok(Proven { checks, parts, shown: all_shown })
+    Ok(Proven { checks, parts, digests: all_digests, shown: all_shown })
 }
 
 /// Adds what the proof has brought to light to the parts, and plans these again, where nothing else is wrong: see
@@ -190,6 +190,17 @@ pub fn add_round(tree: &Tree, parts: &mut [Part], proven: &Proven, options: &Opt
         }
     }
     Ok(changed)
+}
+
+/// Plans all parts again, by other options.
+///
+/// # Errors
+/// As those of [`plan_all`].
+pub fn plan_again(tree: &Tree, parts: &mut [Part], options: &Options) -> Result<()> {
+    for (leaf, part) in tree.leaves.iter().zip(parts) {
+        part.plan = plan_sparing(&leaf.image, &part.map, &part.outcome, options, &part.spared)?;
+    }
+    Ok(())
 }
 
 /// The leaves that are no shells, with their numbers.
@@ -268,26 +279,4 @@ fn elsewhere(question: &Question<'_>, again: &Tree, progress: &dyn Progress) -> 
         }
     }
     Ok(Check::holds(NAME, format!("{searched} parts were searched for the secrets of all others")))
-}
-
-/// What is written of an image where nothing is overwritten.
-fn unchanged(image: &Image) -> Result<Written> {
-    let digest = sha256(image)?;
-    Ok(Written { bytes: image.len(), before: digest, after: digest, covered: Sha256::new().finalize().into() })
-}
-
-/// SHA-256 of an image.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn sha256(image: &Image) -> Result<[u8; 32]> {
-    let (mut digest, mut buffer, mut at) = (Sha256::new(), vec![0; STEP], 0);
-    while at < image.len() {
-        let want = usize::try_from(image.len() - at).unwrap_or(STEP).min(STEP);
-        let bytes = buffer.get_mut(..want).unwrap_or_default();
-        read(image, at, bytes)?;
-        digest.update(&*bytes);
-        at += want as u64;
-    }
-    Ok(digest.finalize().into())
 }

@@ -1,12 +1,11 @@
 //! Writing: the image with the plan laid over it, in one pass. It knows nothing of secrets and decides nothing.
 
 use std::fs::File;
-use std::io::{Seek as _, SeekFrom, Write as _};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
-use crate::image::Image;
+use crate::image::{self, BLOCK, Image};
 use crate::redact::plan::Plan;
 use crate::scan::Progress;
 use crate::span::Span;
@@ -19,69 +18,41 @@ const STEP: usize = 1 << 20;
 pub struct Written {
     /// Bytes written: the length of the image.
     pub bytes: u64,
-    /// SHA-256 of the image as it was read.
-    pub before: [u8; 32],
-    /// SHA-256 of what was written.
-    pub after: [u8; 32],
     /// SHA-256 of what was overwritten, as it was read: with the rest of the file it is the whole image.
     pub covered: [u8; 32],
 }
 
-/// The digests of what is read and of what is written: one, as long as that is the same.
-struct Digests {
-    before: Sha256,
-    after: Option<Sha256>,
-    covered: Sha256,
-}
-
-impl Digests {
-    fn read(&mut self, plan: &Plan, at: u64, bytes: &[u8]) {
-        let edited = plan.edits_in(Span::new(at, bytes.len() as u64)).next().is_some();
-        if edited && self.after.is_none() {
-            self.after = Some(self.before.clone());
-        }
-        self.before.update(bytes);
-        plan.covered(at, bytes, |part| self.covered.update(part));
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.after.iter_mut().for_each(|after| after.update(bytes));
-    }
-
-    fn done(self, bytes: u64) -> Written {
-        let after = self.after.unwrap_or_else(|| self.before.clone());
-        let (before, after) = (self.before.finalize().into(), after.finalize().into());
-        Written { bytes, before, after, covered: self.covered.finalize().into() }
+impl Written {
+    /// What is written of an image of `bytes` bytes where nothing is overwritten.
+    #[must_use]
+    pub fn unchanged(bytes: u64) -> Self {
+        Self { bytes, covered: Sha256::new().finalize().into() }
     }
 }
 
-/// Writes `image` with `plan` laid over it to `out`, an empty file. Holes of a sparse file stay holes.
+/// Writes `image` with `plan` laid over it to `out`, an empty file. Blocks of zeros become holes, where the file system has any.
+/// Whether all of it is on the disk is for the caller to ask.
 ///
 /// # Errors
 /// [`Error::Refused`] where the plan has refusals; [`Error::Changed`] where the image has become shorter;
 /// [`Error::Write`] when the file cannot be written, for instance because the disk is full.
-pub fn write(image: &Image, plan: &Plan, out: &mut File, progress: &dyn Progress) -> Result<Written> {
+pub fn write(image: &Image, plan: &Plan, out: &File, progress: &dyn Progress) -> Result<Written> {
     if !plan.refusals().is_empty() {
         return Err(Error::Refused("a secret lies in bytes that are never edited".to_owned()));
     }
     progress.pass("write", image.len());
-    let mut digests = Digests { before: Sha256::new(), after: None, covered: Sha256::new() };
-    let mut buffer = vec![0; STEP];
-    let mut at = 0;
+    let (mut covered, mut buffer, mut at) = (Sha256::new(), vec![0; STEP], 0);
     while at < image.len() {
         let want = usize::try_from(image.len() - at).unwrap_or(STEP).min(STEP);
         let bytes = buffer.get_mut(..want).unwrap_or_default();
         read(image, at, bytes)?;
-        digests.read(plan, at, bytes);
-        plan.paint(at, bytes);
-        digests.write(bytes);
-        put(image, plan, at, bytes, out)?;
+        plan.covered(at, bytes, |part| covered.update(part));
+        put(plan, at, bytes, out).map_err(cannot_write)?;
         at += want as u64;
         progress.advance(want as u64);
     }
-    let finished = out.set_len(image.len()).and_then(|()| out.sync_all());
-    finished.map_err(cannot_write)?;
-    Ok(digests.done(image.len()))
+    out.set_len(image.len()).map_err(cannot_write)?;
+    Ok(Written { bytes: image.len(), covered: covered.finalize().into() })
 }
 
 /// Reads exactly the bytes at `at`; fewer mean that the file changed since it was opened. What was a hole then is not read.
@@ -101,17 +72,56 @@ pub fn read(image: &Image, at: u64, into: &mut [u8]) -> Result<()> {
     Err(Error::Changed { path: image.origin().to_owned(), what })
 }
 
-fn put(image: &Image, plan: &Plan, at: u64, bytes: &[u8], out: &mut File) -> Result<()> {
-    let here = Span::new(at, bytes.len() as u64);
-    let is_hole = image.is_hole(here) && plan.edits_in(here).next().is_none();
-    let done = if is_hole {
-        out.seek(SeekFrom::Current(bytes.len().cast_signed() as i64)).map(|_| ())
-    } else {
-        out.write_all(bytes)
+/// Writes `bytes`, painted, but for the blocks that are all zero and stay so: nobody wrote there before.
+fn put(plan: &Plan, at: u64, bytes: &mut [u8], out: &File) -> std::io::Result<()> {
+    let stays_nothing = |(number, block): (usize, &[u8])| {
+        let here = Span::new(at + (number * BLOCK) as u64, block.len() as u64);
+        image::is_nothing(block) && plan.edits_in(here).next().is_none()
     };
-    done.map_err(cannot_write)
+    let nothing: Vec<bool> = bytes.chunks(BLOCK).enumerate().map(stays_nothing).collect();
+    plan.paint(at, bytes);
+    let mut blocks = 0;
+    for run in nothing.chunk_by(|a, b| a == b) {
+        let (from, len) = (blocks * BLOCK, run.len() * BLOCK);
+        blocks += run.len();
+        if run.first() == Some(&false) {
+            let bytes = bytes.get(from..(from + len).min(bytes.len())).unwrap_or_default();
+            image::write_at(out, bytes, at + from as u64)?;
+        }
+    }
+    Ok(())
 }
 
 fn cannot_write(source: std::io::Error) -> Error {
     Error::Write { what: "the redacted dump".to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::Quiet;
+
+    /// Zeros, then something, then zeros up to an end that is no whole block.
+    fn bytes() -> Vec<u8> {
+        let mut bytes = vec![0; (5 << 20) + 77];
+        bytes.get_mut((2 << 20) - 3..(2 << 20) + 9).unwrap().fill(7);
+        *bytes.get_mut((3 << 20) + BLOCK).unwrap() = 1;
+        bytes
+    }
+
+    #[test]
+    fn zeros_become_holes_and_read_back_as_they_were() {
+        let bytes = bytes();
+        let image = Image::from_bytes("old", bytes.clone());
+        let file = tempfile::tempfile().unwrap();
+        let written = write(&image, &Plan::default(), &file, &Quiet).unwrap();
+        assert_eq!(written, Written::unchanged(bytes.len() as u64));
+        let new = Image::from_file("new".to_owned(), file, written.bytes);
+        assert!(new.bytes(0, bytes.len() + 1).unwrap() == bytes);
+        // A file system without holes has none.
+        if new.is_hole(Span::new(0, 1 << 20)) {
+            assert!(new.is_hole(Span::new(4 << 20, (1 << 20) + 77)));
+            assert!(!new.is_hole(Span::new((2 << 20) - BLOCK as u64, 1)));
+        }
+    }
 }

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::dump::DumpMap;
 use crate::redact::plan::Options;
-use crate::redact::{Check, Left, Plan, Proof, Verdict, Written};
+use crate::redact::{Check, Left, Plan, Proof, Verdict};
 use crate::report::units::{Bytes, count};
 use crate::report::{Detail, Inert, words};
 use crate::scan::Outcome;
@@ -22,7 +22,7 @@ pub struct Redaction<'a> {
     plan: &'a Plan,
     options: &'a Options,
     refused: Option<&'static str>,
-    proof: Option<(&'a Proof, &'a Written)>,
+    proof: Option<&'a Proof>,
     receipt: Option<String>,
 }
 
@@ -40,8 +40,8 @@ impl<'a> Redaction<'a> {
     }
 
     /// Adds what the proof came to.
-    pub fn prove(&mut self, proof: &'a Proof, written: &'a Written) {
-        self.proof = Some((proof, written));
+    pub fn prove(&mut self, proof: &'a Proof) {
+        self.proof = Some(proof);
     }
 
     /// Adds where the receipt is, and who signed it.
@@ -66,7 +66,7 @@ pub fn print(told: &Redaction<'_>, detail: Detail, out: &mut dyn Write) -> io::R
     }
     left("left in place, as allowed", told, told.plan.left(), out)?;
     left("cannot be edited", told, told.plan.refusals(), out)?;
-    if let Some((proof, _)) = told.proof.filter(|_| detail != Detail::Quiet) {
+    if let Some(proof) = told.proof.filter(|_| detail != Detail::Quiet) {
         checks(proof, out)?;
     }
     if let Some(receipt) = told.receipt.as_ref().filter(|_| detail != Detail::Quiet) {
@@ -104,7 +104,7 @@ pub fn print_bundle(told: &Bundle<'_>, detail: Detail, out: &mut dyn Write) -> i
         }
         left("left in place, as allowed", part, part.plan.left(), out)?;
         left("cannot be edited", part, part.plan.refusals(), out)?;
-        if let Some((proof, _)) = part.proof.filter(|_| detail != Detail::Quiet) {
+        if let Some(proof) = part.proof.filter(|_| detail != Detail::Quiet) {
             checks(proof, out)?;
         }
     }
@@ -117,7 +117,7 @@ pub fn print_bundle(told: &Bundle<'_>, detail: Detail, out: &mut dyn Write) -> i
     }
     let proofs = || told.parts.iter().filter_map(|part| part.proof);
     let failed =
-        told.checks.iter().any(|check| check.verdict == Verdict::Fails) || proofs().any(|(proof, _)| !proof.holds());
+        told.checks.iter().any(|check| check.verdict == Verdict::Fails) || proofs().any(|proof| !proof.holds());
     let text = match told.refused {
         Some(reason) => format!("refused: {reason}; nothing was written"),
         None if failed => "the proof failed; nothing was written".to_owned(),
@@ -197,7 +197,7 @@ pub fn print_check(name: &str, verdict: Verdict, detail: &str, out: &mut dyn Wri
 fn result(told: &Redaction<'_>, out: &mut dyn Write) -> io::Result<()> {
     let text = match (told.refused, told.proof) {
         (Some(reason), _) => format!("refused: {reason}; nothing was written"),
-        (None, Some((proof, _))) if !proof.holds() => "the proof failed; nothing was written".to_owned(),
+        (None, Some(proof)) if !proof.holds() => "the proof failed; nothing was written".to_owned(),
         (None, Some(_)) => "written and proven".to_owned(),
         (None, None) => "a plan only; nothing was written".to_owned(),
     };

@@ -194,7 +194,9 @@ fn surroundings(text: &str, secret: &str) -> Vec<Surrounding> {
     let mut all = Vec::new();
     for (around, value) in [("NULs", 0_u8), ("0xff", 0xff), ("0x01", 1)] {
         for (before, parity) in [(PAD, "an even"), (PAD + 1, "an odd")] {
-            for (form, letters, width) in [("ASCII", &ascii, 1), ("UTF-16LE", &little, 2), ("UTF-16BE", &big, 2)] {
+            // Bytes above ASCII are a protocol's, and no letters that anybody writes in UTF-16.
+            let forms = [("ASCII", &ascii, 1), ("UTF-16LE", &little, 2), ("UTF-16BE", &big, 2)];
+            for (form, letters, width) in forms.into_iter().filter(|(.., width)| text.is_ascii() || *width == 1) {
                 all.push(Surrounding {
                     name: format!("as {form} between {around} at {parity} offset"),
                     bytes: [&vec![value; before][..], letters, &[value; PAD]].concat(),

@@ -11,13 +11,15 @@ use crate::commands::inputs::Input;
 use crate::commands::output::{Plain, all_to_stdout, to_stdout};
 use crate::commands::paper::{self, Paper, Published};
 use crate::commands::progress::Bar;
-use crate::commands::{complain, engine_with, exit};
+use crate::commands::{complain, engine_with, exit, set_threads};
 use crate::container;
 use crate::dump::{self, DumpMap};
 use crate::error::{Error, Result};
 use crate::finding::Rule;
 use crate::image::Image;
+use crate::parallel;
 use crate::redact::draft::{self, Draft};
+use crate::redact::fill::Fill;
 use crate::redact::plan::Options;
 use crate::redact::prove::{Case, Manner as ProofManner, Tried};
 use crate::redact::receipt::{self, About, Facts};
@@ -46,9 +48,7 @@ enum Goal {
 pub fn run(args: &RedactArgs, manner: &Manner) -> Result<u8> {
     let goal = Goal::of(args)?;
     let paper = if args.dry_run { None } else { Some(Paper::of(args, goal.path())?) };
-    if let Some(threads) = args.threads {
-        crate::parallel::set_threads(threads.into())?;
-    }
+    set_threads(args.threads)?;
     let bar = Bar::new(!args.no_progress && !manner.quiet);
     let done = redact(args, &goal, paper.as_ref(), &bar, manner);
     bar.finish();
@@ -64,14 +64,26 @@ fn redact(args: &RedactArgs, goal: &Goal, paper: Option<&Paper>, bar: &Bar, mann
     }
     let map = dump::map(&image, &scan_options.limits)?;
     let mut outcome = scan::scan(&image, &map, &engine_with(&args.user_rules, &args.known)?, &scan_options, bar)?;
-    let job = Job { args, goal, paper, bar, manner, origin: &origin, image: &image, map: &map, options };
-    for round in 1..=rounds::ROUNDS {
+    let mut job = Job { args, goal, paper, bar, manner, origin: &origin, image: &image, map: &map, options };
+    let mut round = 1;
+    while round <= rounds::ROUNDS {
         match job.round(&outcome, round)? {
             Step::Ends(code) => return Ok(code),
-            Step::GoesOn(shown) => rounds::add(&mut outcome, shown)?,
+            Step::GoesOn(shown) => {
+                rounds::add(&mut outcome, shown)?;
+                round += 1;
+            }
+            Step::NoLabels => job.options.fill = without_labels(bar),
         }
     }
     Err(Error::Internal("counting the rounds of a redaction"))
+}
+
+/// What is filled with where labels do not do.
+fn without_labels(bar: &Bar) -> Fill {
+    let text = "labels, with what stands beside them, are taken for secrets in this dump: letters X take their place";
+    bar.pause(|| complain("warning", text));
+    Fill::Mask
 }
 
 /// What stays the same from round to round.
@@ -93,6 +105,8 @@ enum Step {
     Ends(u8),
     /// Covering has brought this to light.
     GoesOn(Shown),
+    /// It does not hold with labels.
+    NoLabels,
 }
 
 impl Job<'_> {
@@ -112,26 +126,34 @@ impl Job<'_> {
             self.tell(&told)?;
             return Ok(Step::Ends(exit::CLEAN));
         };
-        let mut file = draft.file().try_clone().map_err(|source| goal.failed(source))?;
-        let written = redact::write(image, &plan, &mut file, *bar)?;
+        let file = draft.file().try_clone().map_err(|source| goal.failed(source))?;
+        let written = redact::write(image, &plan, &file, *bar)?;
         let new = Image::from_file(goal.name(), file, written.bytes);
         let case = Case { old: image, map, outcome, plan: &plan, options, written: &written };
         let how = ProofManner { stacks: !args.no_unwind, limits: scan::Options::default().limits };
         let fresh = engine_with(&args.user_rules, &args.known)?;
-        let Tried { proof, shown } = redact::attempt(&case, &new, &fresh, &how, *bar)?;
+        // The disk may take its time while the proof reads what it will hold.
+        let (tried, on_disk) =
+            parallel::beside(|| redact::attempt(&case, &new, &fresh, &how, *bar), || draft.file().sync_all());
+        on_disk.map_err(|source| goal.failed(source))?;
+        let Tried { proof, digests, shown } = tried?;
+        if options.fill == Fill::Label && !proof.holds() {
+            return Ok(Step::NoLabels);
+        }
         if let Some(shown) = shown.filter(|_| round < rounds::ROUNDS)
             && let Some(lacking) = rounds::lacking(&shown, &plan, options)?
         {
             return Ok(Step::GoesOn(lacking));
         }
-        told.prove(&proof, &written);
+        told.prove(&proof);
         if !proof.holds() {
             self.tell(&told)?;
             failures(&proof);
             return Ok(Step::Ends(exit::FINDINGS));
         }
         let about = about(args, goal, paper, &outcome.rules, image.len())?;
-        let receipt = paper.draft(|key, out| receipt::write(&Facts { about, case: &case, proof: &proof }, key, out))?;
+        let facts = Facts { about, case: &case, proof: &proof, digests: &digests };
+        let receipt = paper.draft(|key, out| receipt::write(&facts, key, out))?;
         told.file(publish(goal, draft, paper, receipt)?.words());
         self.tell(&told)?;
         Ok(Step::Ends(exit::CLEAN))

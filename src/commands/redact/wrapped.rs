@@ -8,16 +8,17 @@ use crate::commands::{complain, engine_with, exit};
 use crate::container::{self, Settings, Tree};
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::redact::Written;
+use crate::redact::fill::Fill;
 use crate::redact::plan::Options;
 use crate::redact::prove::{Case, Manner as ProofManner};
 use crate::redact::receipt::{self, Inside, Whole};
 use crate::redact::rounds;
 use crate::redact::wrapped::{self, Part, Proven, Question};
+use crate::redact::{Digests, Written};
 use crate::report::redaction::{Bundle, Redaction, print_bundle};
 use crate::scan;
 
-use super::{Goal, about, bar_free, options, publish};
+use super::{Goal, about, bar_free, options, publish, without_labels};
 
 /// See [`super::redact`].
 pub fn redact(
@@ -28,7 +29,8 @@ pub fn redact(
     bar: &Bar,
     manner: &Manner,
 ) -> Result<u8> {
-    let job = Job { args, goal, bar, manner, options: options(args), settings: args.unpacking.settings(args.threads) };
+    let mut job =
+        Job { args, goal, bar, manner, options: options(args), settings: args.unpacking.settings(args.threads) };
     let scan_options = scan::Options::default();
     let tree = container::tree(image, &job.settings)?;
     let mut parts =
@@ -38,7 +40,8 @@ pub fn redact(
         job.refuse(&tree, &parts, "not everything could be scanned, and what was not scanned cannot be redacted")?;
         return Ok(exit::GAP);
     }
-    for round in 1..=rounds::ROUNDS {
+    let mut round = 1;
+    while round <= rounds::ROUNDS {
         if parts.iter().any(|part| !part.plan.refusals().is_empty()) {
             job.refuse(&tree, &parts, "a secret lies in bytes that cannot be edited")?;
             return Ok(exit::FINDINGS);
@@ -46,11 +49,26 @@ pub fn redact(
         let Some(paper) = paper else {
             return job.tell(&mut job.bundle(&tree, &parts)).map(|()| exit::CLEAN);
         };
-        if let Some(code) = job.carry_out(&tree, &mut parts, paper, round)? {
-            return Ok(code);
+        match job.carry_out(&tree, &mut parts, paper, round)? {
+            Step::Ends(code) => return Ok(code),
+            Step::GoesOn => round += 1,
+            Step::NoLabels => {
+                job.options.fill = without_labels(bar);
+                wrapped::plan_again(&tree, &mut parts, &job.options)?;
+            }
         }
     }
     Err(Error::Internal("counting the rounds of a redaction"))
+}
+
+/// What a round came to.
+enum Step {
+    /// The redaction is over, with this exit code.
+    Ends(u8),
+    /// The parts were planned once more.
+    GoesOn,
+    /// It does not hold with labels.
+    NoLabels,
 }
 
 /// What stays the same while a container is redacted.
@@ -64,33 +82,36 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Writes and proves; the exit code, or none where the parts were planned once more.
-    fn carry_out(&self, tree: &Tree, parts: &mut [Part], paper: &Paper, round: usize) -> Result<Option<u8>> {
-        let Some(draft) = self.goal.draft()? else { return Ok(Some(exit::CLEAN)) };
+    /// Writes and proves.
+    fn carry_out(&self, tree: &Tree, parts: &mut [Part], paper: &Paper, round: usize) -> Result<Step> {
+        let Some(draft) = self.goal.draft()? else { return Ok(Step::Ends(exit::CLEAN)) };
         let (new, written) = wrapped::write_all(tree, parts, &self.settings, self.bar)?;
         let mut file = draft.file().try_clone().map_err(|source| self.goal.failed(source))?;
-        let whole = wrapped::pack(tree, &new, &mut file, &self.settings)?;
+        let (bytes, digests) = wrapped::pack(tree, &new, &mut file, &self.settings)?;
         // What is proven is what comes out of the written file; what went into it is not looked at again.
         drop(new);
-        let image = Image::from_file(self.goal.name(), file, whole.bytes);
+        let image = Image::from_file(self.goal.name(), file, bytes);
         let proven = self.prove(tree, parts, &written, image)?;
+        if self.options.fill == Fill::Label && proven.failures(parts).next().is_some() {
+            return Ok(Step::NoLabels);
+        }
         if round < rounds::ROUNDS && wrapped::add_round(tree, parts, &proven, &self.options)? {
-            return Ok(None);
+            return Ok(Step::GoesOn);
         }
         let mut told = self.bundle(tree, parts);
         told.checks = &proven.checks;
-        for (part, (proof, written)) in told.parts.iter_mut().zip(proven.parts.iter().zip(&written)) {
-            proof.iter().for_each(|proof| part.prove(proof, written));
+        for (part, proof) in told.parts.iter_mut().zip(&proven.parts) {
+            proof.iter().for_each(|proof| part.prove(proof));
         }
         if proven.failures(parts).next().is_some() {
             self.tell(&mut told)?;
             failures(&proven, parts);
-            return Ok(Some(exit::FINDINGS));
+            return Ok(Step::Ends(exit::FINDINGS));
         }
-        let receipt = self.receipt(paper, tree, parts, (&whole, &written, &proven))?;
+        let receipt = self.receipt(paper, tree, parts, (&digests, &written, &proven))?;
         told.receipt = Some(publish(self.goal, draft, paper, receipt)?.words());
         self.tell(&mut told)?;
-        Ok(Some(exit::CLEAN))
+        Ok(Step::Ends(exit::CLEAN))
     }
 
     fn prove(&self, tree: &Tree, parts: &[Part], written: &[Written], image: Image) -> Result<Proven> {
@@ -106,20 +127,27 @@ impl Job<'_> {
         paper: &Paper,
         tree: &Tree,
         parts: &[Part],
-        (whole, written, proven): (&Written, &[Written], &Proven),
+        (digests, written, proven): (&Digests, &[Written], &Proven),
     ) -> Result<crate::redact::draft::Draft> {
         let rules = parts.first().map(|part| part.outcome.rules.clone()).unwrap_or_default();
         let container = container::recognise(tree.outer())?.map_or("", |container| container.name());
-        let all = tree.leaves.iter().zip(parts).zip(written).zip(&proven.parts);
-        let members = all.filter_map(|(((leaf, part), written), proof)| {
+        let proofs = proven.parts.iter().zip(&proven.digests);
+        let all = tree.leaves.iter().zip(parts).zip(written).zip(proofs);
+        let members = all.filter_map(|(((leaf, part), written), (proof, digests))| {
             let Part { name, map, outcome, plan, .. } = part;
             let case = Case { old: &leaf.image, map, outcome, plan, options: &self.options, written };
-            Some(Inside { name, containers: &leaf.containers, case, proof: proof.as_ref()? })
+            Some(Inside {
+                name,
+                containers: &leaf.containers,
+                case,
+                proof: proof.as_ref()?,
+                digests: digests.as_ref()?,
+            })
         });
         let whole = Whole {
             about: about(self.args, self.goal, paper, &rules, tree.outer().len())?,
             container,
-            written: whole,
+            digests,
             options: &self.options,
             checks: &proven.checks,
             members: members.collect(),

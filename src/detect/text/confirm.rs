@@ -162,10 +162,11 @@ impl TextRule {
     /// Whether what the pattern found in `part`, looking from the letter `from` on, is a secret.
     fn judge(&self, text: &Text<'_>, part: &Range<usize>, from: usize, captures: &Captures<'_>) -> Option<Found> {
         let group = self.secrets.iter().find_map(|&i| captures.get(i))?;
-        let value = group.as_bytes();
-        let secret = from + group.start()..from + group.end();
+        let value = without_escapes(group.as_bytes());
+        let seen = from + group.start()..from + group.end();
+        let secret = seen.start..seen.start + value.len();
         let fits = self.letters_fit(value)
-            && self.is_bounded(text, part, &secret)
+            && self.is_bounded(text, part, &seen)
             && !self.is_placeholder(value)
             && self.context_fits(captures);
         if !fits {
@@ -230,6 +231,23 @@ impl TextRule {
     }
 }
 
+/// The value without the line breaks and NULs behind it that stand there as escapes: of a text that is a string of JSON, such as a
+/// line of a log, they are what ends the value.
+fn without_escapes(value: &[u8]) -> &[u8] {
+    const LEAST: usize = 4;
+    let control =
+        |tail: &[u8]| matches!(tail, [b'\\', b'u', b'0', b'0', b'0' | b'1', digit] if digit.is_ascii_hexdigit());
+    let mut left = value;
+    loop {
+        let short = left.len().checked_sub(2).filter(|&at| matches!(left.get(at..), Some(b"\\n" | b"\\r" | b"\\t")));
+        let long = left.len().checked_sub(6).filter(|&at| left.get(at..).is_some_and(control));
+        match short.or(long).and_then(|at| left.get(..at)) {
+            Some(rest) if rest.len() >= LEAST => left = rest,
+            _ => return left,
+        }
+    }
+}
+
 /// The text up to, and from, each region edge inside `seen`; nearest to the letter `at` first.
 fn parts(view: &TextView<'_>, window: &Window<'_>, seen: Range<usize>, at: usize) -> Vec<Range<usize>> {
     let len = view.letters().len();
@@ -276,5 +294,25 @@ impl<'a> Strip<'a> {
 
     fn letter_at(&self, place: usize) -> usize {
         place.saturating_sub(self.start).div_ceil(self.stride).min(self.letters.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_escapes;
+
+    #[test]
+    fn escapes_behind_a_value_are_not_of_it() {
+        for (text, want) in [
+            (r"hunter2\n", "hunter2"),
+            (r"hunter2\r\n", "hunter2"),
+            (r"hunter2\u0000\u001f", "hunter2"),
+            (r"hunter2\u0041", r"hunter2\u0041"),
+            (r"hun\nter2", r"hun\nter2"),
+            (r"abc\n", r"abc\n"),
+            ("", ""),
+        ] {
+            assert_eq!(without_escapes(text.as_bytes()), want.as_bytes(), "{text}");
+        }
     }
 }

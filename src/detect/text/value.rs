@@ -4,7 +4,7 @@ use regex::bytes::Captures;
 
 use super::alphabet::entropy;
 use super::rule::TextRule;
-use crate::fill::LETTER;
+use crate::fill::{self, LETTER};
 
 /// Words that stand where secrets would, whatever the rule, compared without case.
 const NEVER_SECRETS: &[&str] = &[
@@ -62,6 +62,8 @@ impl TextRule {
             || self.text.placeholders.iter().any(|word| is(word))
             || is_template(value)
             || is_filler(value)
+            || fill::is_decoded_letters(value)
+            || fill::is_mostly_label(value)
             || self.ignore_values.iter().any(|p| p.is_match(value))
     }
 

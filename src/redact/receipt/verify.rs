@@ -7,7 +7,9 @@ use crate::dump::{self, Class, DumpMap};
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::redact::plan::{Plan, plan};
-use crate::redact::prove::{self, Case, Check, Manner, Proof, secrets};
+
+use crate::redact::prove::bytes::sha256;
+use crate::redact::prove::{self, Case, Check, Manner, Proof, Tried, secrets};
 use crate::redact::receipt::VerifyingKey;
 use crate::redact::receipt::entries::Entries;
 use crate::redact::receipt::envelope;
@@ -16,7 +18,7 @@ use crate::redact::receipt::read::{Receipt, Sealed};
 use crate::redact::receipt::wire::{RuleSet, Secret};
 use crate::redact::receipt::write::{covered, tool};
 use crate::redact::rounds;
-use crate::redact::wrapped::{name_in, sha256};
+use crate::redact::wrapped::name_in;
 use crate::redact::write::{Written, read, write};
 use crate::scan::{self, Engine, Outcome, Progress};
 use crate::span::Span;
@@ -284,18 +286,20 @@ fn with_original(
 ) -> Result<Proof> {
     let (options, manner) = (receipt.options(), Manner::default());
     let plan = receipt.plan();
-    let (before, covered) = digests(original, &plan)?;
     let map = dump::map(original, &manner.limits)?;
     let scan_options = scan::Options { limits: manner.limits, ..scan::Options::default() };
     let mut outcome = scan::scan(original, &map, question.engine, &scan_options, progress)?;
     replay(question, receipt, (original, &map), &mut outcome, progress)?;
-    checks.push(original_digest(receipt, &hex(&before)));
+    // The proof compares with what is in the files now; whether that is what was written is told beside it.
+    let written = Written { bytes: question.output.len(), covered: covered_by(original, &plan)? };
+    let case = Case { old: original, map: &map, outcome: &outcome, plan: &plan, options: &options, written: &written };
+    let Tried { proof, digests, .. } = prove::attempt(&case, question.output, question.engine, &manner, progress)?;
+    checks.push(original_digest(receipt, &hex(&digests.before)));
+    if digests.after != content.digest {
+        checks.push(Check::fails("output-sha256", "the dump changed while it was verified"));
+    }
     checks.push(same_plan(question, receipt, original, &map, &outcome)?);
     checks.extend(left(receipt, &map));
-    // The proof compares with what is in the files now; whether that is what was written has been told above.
-    let written = Written { bytes: question.output.len(), before, after: content.digest, covered };
-    let case = Case { old: original, map: &map, outcome: &outcome, plan: &plan, options: &options, written: &written };
-    let proof = prove::prove(&case, question.output, question.engine, &manner, progress)?;
     checks.extend(proof.checks.into_iter().filter(|check| check.name != "same-size"));
     Ok(Proof { checks, stacks: proof.stacks })
 }
@@ -318,8 +322,8 @@ fn replay(
             break;
         }
         let failed = |source| Error::Spool { folder: folder.clone(), source };
-        let mut file = container::create(folder).map_err(failed)?;
-        let written = write(original, &plan, &mut file, progress)?;
+        let file = container::create(folder).map_err(failed)?;
+        let written = write(original, &plan, &file, progress)?;
         let new = Image::from_file(question.output.origin().to_owned(), file, written.bytes);
         let counting = (&plan, &options, outcome.coverage.gaps.as_slice());
         let (_, shown) = secrets::rescan(counting, &new, map, question.engine, &limits, progress)?;
@@ -330,14 +334,20 @@ fn replay(
     Ok(())
 }
 
-/// SHA-256 of the image, and of what the plan overwrites.
-fn digests(image: &Image, plan: &Plan) -> Result<([u8; 32], [u8; 32])> {
-    let (mut all, mut covered) = (Sha256::new(), Sha256::new());
-    each_step(image, &mut vec![0; STEP], |at, bytes| {
-        all.update(bytes);
-        plan.covered(at, bytes, |part| covered.update(part));
-    })?;
-    Ok((all.finalize().into(), covered.finalize().into()))
+/// SHA-256 of what the plan overwrites.
+fn covered_by(image: &Image, plan: &Plan) -> Result<[u8; 32]> {
+    let (mut covered, mut buffer) = (Sha256::new(), vec![0; STEP]);
+    for edit in plan.edits() {
+        let mut at = edit.span.from();
+        while at < edit.span.end() {
+            let want = usize::try_from(edit.span.end() - at).unwrap_or(STEP).min(STEP);
+            let bytes = buffer.get_mut(..want).unwrap_or_default();
+            read(image, at, bytes)?;
+            covered.update(&*bytes);
+            at += want as u64;
+        }
+    }
+    Ok(covered.finalize().into())
 }
 
 fn original_digest(receipt: &Receipt, before: &str) -> Check {

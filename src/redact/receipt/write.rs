@@ -14,7 +14,7 @@ use crate::error::{Error, Gap, Result};
 use crate::finding::Rule;
 use crate::inert::InertJson;
 use crate::redact::plan::Options;
-use crate::redact::prove::{Case, Check, Proof};
+use crate::redact::prove::{Case, Check, Digests, Proof};
 use crate::redact::receipt::entries::Entries;
 use crate::redact::receipt::envelope::Envelope;
 use crate::redact::receipt::keys::hex;
@@ -23,7 +23,6 @@ use crate::redact::receipt::wire::{
     Asked, Checked, Covered, Digest, Member, NotScanned, Original, PREDICATE, Redaction, RuleSet, STATEMENT, Statement,
     Subject, Tool,
 };
-use crate::redact::write::Written;
 use crate::scan::{Coverage, Outcome};
 use crate::vault::{FingerprintKey, PartKind, Secret};
 
@@ -35,6 +34,8 @@ pub struct Facts<'a> {
     pub case: &'a Case<'a>,
     /// What its proof came to.
     pub proof: &'a Proof,
+    /// What both files are.
+    pub digests: &'a Digests,
 }
 
 /// What a receipt tells of every redaction.
@@ -131,8 +132,8 @@ pub struct Whole<'a> {
     pub about: About<'a>,
     /// The name of the outermost container's kind.
     pub container: &'static str,
-    /// What was read and written of it.
-    pub written: &'a Written,
+    /// What it was and is.
+    pub digests: &'a Digests,
     /// What counted.
     pub options: &'a Options,
     /// Checks of it as a whole.
@@ -151,6 +152,8 @@ pub struct Inside<'a> {
     pub case: Case<'a>,
     /// What its proof came to.
     pub proof: &'a Proof,
+    /// What it was and is.
+    pub digests: &'a Digests,
 }
 
 /// Writes the receipt of a container, like [`write`].
@@ -177,14 +180,14 @@ fn whole_statement<'a>(
     entries: &'a [Entries<'a>],
     digest: &'a RefCell<Sha256>,
 ) -> impl Serialize + 'a {
-    let Whole { about, written, options, members, .. } = whole;
+    let Whole { about, digests, options, members, .. } = whole;
     let is_told = members.iter().all(|member| member.case.plan.is_empty())
         || members.iter().any(|member| has_long_secret(&member.case));
     let original = Original {
         name: about.original.clone(),
         format: whole.container.to_owned(),
         bytes: about.len,
-        sha256: is_told.then(|| hex(&written.before)),
+        sha256: is_told.then(|| hex(&digests.before)),
         sha256_withheld: (!is_told).then(|| WITHHELD.to_owned()),
     };
     let predicate = Redaction::<Vec<()>, Vec<()>, Vec<()>, _, _> {
@@ -204,7 +207,7 @@ fn whole_statement<'a>(
         members: Some(members.iter().zip(entries).map(|(member, e)| inside(member, about, e)).collect::<Vec<_>>()),
         checksum: Checksum(digest),
     };
-    let subject = Subject { name: about.output.clone(), digest: Digest { sha256: hex(&written.after) } };
+    let subject = Subject { name: about.output.clone(), digest: Digest { sha256: hex(&digests.after) } };
     Statement { kind: STATEMENT.to_owned(), subject: vec![subject], predicate_type: PREDICATE.to_owned(), predicate }
 }
 
@@ -213,12 +216,12 @@ fn inside<'a>(
     about: &'a About<'a>,
     entries: &'a Entries<'a>,
 ) -> Member<LeftOf<'a>, FindingsOf<'a>, EditsOf<'a>> {
-    let Inside { name, containers, case, proof } = member;
+    let Inside { name, containers, case, proof, digests } = member;
     Member {
         name: (*name).to_owned(),
         containers: containers.iter().map(|&name| name.to_owned()).collect(),
-        digest: Digest { sha256: hex(&case.written.after) },
-        original: original(case, (*name).to_owned()),
+        digest: Digest { sha256: hex(&digests.after) },
+        original: original(case, digests, (*name).to_owned()),
         coverage: covered(case.map, case.outcome),
         word: hex(&case.plan.word()),
         checks: proof.checks.iter().map(checked).collect(),
@@ -247,14 +250,14 @@ fn statement<'a>(
     entries: &'a Entries<'a>,
     digest: &'a RefCell<Sha256>,
 ) -> impl Serialize + 'a {
-    let Facts { about, case, proof } = facts;
-    let Case { map, outcome, plan, options, written, .. } = case;
+    let Facts { about, case, proof, digests } = facts;
+    let Case { map, outcome, plan, options, .. } = case;
     let predicate = Redaction::<_, _, _, _, Vec<()>> {
         tool: tool(),
         time,
         rules: about.rules.clone(),
         options: asked(about, options),
-        original: original(case, about.original.clone()),
+        original: original(case, digests, about.original.clone()),
         coverage: covered(map, outcome),
         word: hex(&plan.word()),
         fingerprint_key: about.fingerprints.map(|key| key.id().to_owned()),
@@ -266,7 +269,7 @@ fn statement<'a>(
         members: None,
         checksum: Checksum(digest),
     };
-    let subject = Subject { name: about.output.clone(), digest: Digest { sha256: hex(&written.after) } };
+    let subject = Subject { name: about.output.clone(), digest: Digest { sha256: hex(&digests.after) } };
     Statement { kind: STATEMENT.to_owned(), subject: vec![subject], predicate_type: PREDICATE.to_owned(), predicate }
 }
 
@@ -281,14 +284,14 @@ fn asked(about: &About<'_>, options: &Options) -> Asked {
     }
 }
 
-fn original(case: &Case<'_>, name: String) -> Original {
+fn original(case: &Case<'_>, digests: &Digests, name: String) -> Original {
     let Case { map, written, .. } = case;
     let told = tells_original(case);
     Original {
         name,
         format: map.format.to_owned(),
         bytes: written.bytes,
-        sha256: told.then(|| hex(&written.before)),
+        sha256: told.then(|| hex(&digests.before)),
         sha256_withheld: (!told).then(|| WITHHELD.to_owned()),
     }
 }

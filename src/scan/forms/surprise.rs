@@ -9,6 +9,8 @@
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use zeroize::Zeroizing;
 
+use crate::fill;
+
 /// Quarters of a bit.
 const BIT: u32 = 4;
 /// What a fragment of a key must give away: six of the eight bytes of a limb, because bytes that repeat count little.
@@ -78,10 +80,17 @@ pub fn of_text(text: &[u8]) -> Surprise {
         let places = memchr::memmem::find_iter(text, fixed.as_bytes());
         places.filter_map(|at| noise.get_mut(at..at + fixed.len()).map(|bits| bits.fill(0))).for_each(drop);
     }
+    // What an earlier redaction left stands wherever it covered something.
+    let marks = fill::marks(text);
+    let clear = |bits: &mut [u8]| {
+        marks.iter().for_each(|mark| bits.get_mut(mark.clone()).unwrap_or_default().fill(0));
+    };
+    clear(&mut noise);
     if sum(&noise) >= NOISE {
         return Surprise { bits: noise, need: Some(NOISE) };
     }
-    let words: Vec<u8> = costs(text).iter().map(|&bits| bits.min(6) * 4).collect();
+    let mut words: Vec<u8> = costs(text).iter().map(|&bits| bits.min(6) * 4).collect();
+    clear(&mut words);
     let path = text.iter().any(|&b| b == b'/' || b == b'\\');
     let need = (!path && sum(&words) >= WORDS).then_some(WORDS);
     Surprise { bits: Zeroizing::new(words), need }

@@ -41,6 +41,19 @@ pub(super) fn hex_little(value: &[u8]) -> bool {
     format!("{:08x}", crc32fast::hash(all).swap_bytes()).as_bytes() == sum
 }
 
+/// `<all>_<6 of base 62, lowest digit first, zeros before it>`, over all. Source: `tokens.rs` of the Matrix Authentication Service.
+pub(super) fn base62_backwards(value: &[u8]) -> bool {
+    let Some((rest, sum)) = value.split_last_chunk::<6>() else { return false };
+    let Some(all) = rest.strip_suffix(b"_") else { return false };
+    let (mut number, mut digits) = (crc32fast::hash(all), Vec::new());
+    while number > 0 {
+        digits.extend(BASE62.get((number % 62) as usize));
+        number /= 62;
+    }
+    let zeros = sum.len().saturating_sub(digits.len());
+    sum.iter().take(zeros).all(|&b| b == b'0') && sum.get(zeros..) == Some(&digits)
+}
+
 fn before_underline(value: &[u8]) -> Option<(&[u8], &[u8; 8])> {
     let (rest, sum) = value.split_last_chunk::<8>()?;
     Some((rest.strip_suffix(b"_")?, sum))
@@ -104,6 +117,19 @@ mod tests {
                     assert!(!base62_behind_prefix(&bad) && !base36(&bad), "{good} {at}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_lowest_digit_may_come_first() {
+        for (body, sum) in
+            [("mat_Mg1KoW7D0MIHWyQooYP3q0Xk4z1nKW", "0AB0OE"), ("mct_waGj5kg1c31TxDfib9Rq6SIgapkURO", "oBJgw1")]
+        {
+            let digits: String = based(slow_crc(body.as_bytes()), BASE62, 6).chars().rev().collect();
+            let digits = digits.trim_end_matches('0');
+            assert_eq!(format!("{digits:0>6}"), sum);
+            assert!(base62_backwards(format!("{body}_{sum}").as_bytes()));
+            assert!(!base62_backwards(format!("{body}x_{sum}").as_bytes()) && !base62_backwards(sum.as_bytes()));
         }
     }
 

@@ -30,6 +30,8 @@ pub enum Check {
     Zuplo,
     /// Grafana: the last 8 letters are the CRC-32, in hexadecimal of its bytes from the lowest, of everything before them.
     Grafana,
+    /// Matrix Authentication Service: the last 6 letters are the CRC-32, in base 62 from the lowest digit, of everything before them.
+    Matrix,
     /// Azure: a signature stands at the one place where a key of this length has it.
     AzureIdentifiable,
     /// JSON Web Token: the header names an algorithm, the payload is JSON.
@@ -71,6 +73,7 @@ impl Check {
             Self::Confluent => crc::base64_behind_prefix(value),
             Self::Zuplo => crc::hex_big(value),
             Self::Grafana => crc::hex_little(value),
+            Self::Matrix => crc::base62_backwards(value),
             Self::AzureIdentifiable => azure::is_identifiable(value),
             Self::Jwt => structure::is_jwt(value),
             Self::Macaroon => macaroon::is_macaroon(value),
