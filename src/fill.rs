@@ -63,11 +63,12 @@ pub fn marks(text: &[u8]) -> Vec<Range<usize>> {
 /// Whether at least half of `text` is a label: it says of what, in words with hyphens, or it is cut before it does.
 #[must_use]
 pub fn is_mostly_label(text: &[u8]) -> bool {
-    let name = |run: &[u8]| {
-        let behind = memchr::memmem::find(run, LABEL.as_bytes()).and_then(|at| run.get(at + LABEL.len()..));
-        behind.is_some_and(|name| name.is_empty() || name.contains(&b'-'))
+    let is_label = |mark: &Range<usize>| {
+        let run = text.get(mark.clone()).unwrap_or_default();
+        let name = memchr::memmem::find(run, LABEL.as_bytes()).and_then(|at| run.get(at + LABEL.len()..));
+        name.is_some_and(|name| name.contains(&b'-') || name.is_empty() && mark.end == text.len())
     };
-    let labels = marks(text).into_iter().filter(|mark| text.get(mark.clone()).is_some_and(name));
+    let labels = marks(text).into_iter().filter(is_label);
     let all = || 2 * labels.map(|mark| mark.len()).sum::<usize>() >= text.len();
     text == LABEL.trim_end_matches(':').as_bytes() || !text.is_empty() && all()
 }
@@ -150,7 +151,8 @@ mod tests {
         ] {
             assert!(is_mostly_label(text.as_bytes()), "{text}");
         }
-        for text in ["dumpscrub:Hunter2", "dumpscrub:hunter2", "dumpscrub:a-b kLq7ZtR2mWv9XyPd", "dumpscrub-token1", ""]
+        for text in
+            ["dumpscrub:Hunter2", "dumpscrub:hunter2", "dumpscrub:a-b kLq7ZtR2mWv9XyPd5TzN", "dumpscrub-token1", ""]
         {
             assert!(!is_mostly_label(text.as_bytes()), "{text}");
         }

@@ -225,8 +225,6 @@ case("ldap",
   ps="ldap3: Connection(server, user='cn=a', password='{{pw}}')",
 )
 case("wire",
-  pgclear="p\0\0\0\x15{{pw16}}\0",
-  pgstart="\0\0\0\x29\0\x03\0\0user\0app\0database\0crm\0\0R\0\0\0\x08\0\0\0\x03p\0\0\0\x15{{pw16}}\0",
   pgmd5="p\0\0\0(md5{{hex32}}\0",
   pgscram="p\0\0\0\x36SCRAM-SHA-256\0\0\0\0 n,,n=,r={{!tok32}}",
   scramproof="c=biws,r={{!tok40}},p={{b64-32}}",
