@@ -161,10 +161,16 @@ impl TextRule {
 
     /// Whether what the pattern found in `part`, looking from the letter `from` on, is a secret.
     fn judge(&self, text: &Text<'_>, part: &Range<usize>, from: usize, captures: &Captures<'_>) -> Option<Found> {
-        let group = self.secrets.iter().find_map(|&i| captures.get(i))?;
-        let value = without_escapes(group.as_bytes());
-        let seen = from + group.start()..from + group.end();
-        let secret = seen.start..seen.start + value.len();
+        let (i, group) = self.secrets.iter().find_map(|&i| Some((i, captures.get(i)?)))?;
+        let start = from + group.start();
+        let (value, end) = if self.counted.contains(&i) {
+            let count = *text.letters.get(start.checked_sub(1)?)?;
+            let value = group.as_bytes().get(..usize::from(count))?;
+            (value, start + value.len())
+        } else {
+            (without_escapes(group.as_bytes()), from + group.end())
+        };
+        let (seen, secret) = (start..end, start..start + value.len());
         let fits = self.letters_fit(value)
             && self.is_bounded(text, part, &seen)
             && !self.is_placeholder(value)

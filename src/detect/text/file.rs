@@ -31,7 +31,8 @@ pub struct RuleText {
     pub field: String,
     /// Any of these must stand inside the match (inside the anchor, where there is one). At least three letters each.
     pub literals: Vec<String>,
-    /// The pattern. The group `secret` (or any whose name begins so) is the secret; groups whose names begin with
+    /// The pattern. The group `secret` (or any whose name begins so) is the secret, as many
+    /// letters of it as the letter before says where the name begins with `secret_counted`; groups whose names begin with
     /// `context` are told in the report and must not be secret.
     pub pattern: String,
     /// Letters before a literal that a match may begin at.

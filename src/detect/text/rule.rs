@@ -34,6 +34,8 @@ pub struct TextRule {
     pub(super) ignore_matches: Vec<Pattern>,
     pub(super) must_match: Vec<Pattern>,
     pub(super) secrets: Vec<usize>,
+    /// Those of the secrets of which the letter before says how many letters they have.
+    pub(super) counted: Vec<usize>,
     pub(super) contexts: Vec<usize>,
     pub(super) alphabet: Option<Alphabet>,
     /// Classes of letters, and how many letters of each there must be.
@@ -96,7 +98,7 @@ impl TextRule {
         let named = |prefix: &str| {
             pattern.names().filter(|(_, name)| name.starts_with(prefix)).map(|(i, _)| i).collect::<Vec<usize>>()
         };
-        let (secrets, contexts) = (named("secret"), named("context"));
+        let (secrets, counted, contexts) = (named("secret"), named("secret_counted"), named("context"));
         if secrets.is_empty() {
             return Err("the pattern has no group named `secret`".to_owned());
         }
@@ -112,6 +114,7 @@ impl TextRule {
             ignore_matches: patterns(&text.ignore_matches)?,
             must_match: patterns(&text.must_match)?,
             secrets,
+            counted,
             contexts,
             alphabet,
             must_hold: must_hold(&text.must_hold)?,

@@ -94,18 +94,22 @@ impl Literals {
     }
 }
 
+fn heads_of(literal: &[u8]) -> impl Iterator<Item = [u8; HEAD]> {
+    literal.windows(HEAD).filter_map(|head| head.first_chunk().copied())
+}
+
 /// Packed searchers for `literals` by the rarest bytes of each.
 fn searchers(literals: Vec<Wanted>, commonness: fn(&[u8]) -> u32) -> impl Iterator<Item = Short> {
     let mut shared: BTreeMap<[u8; HEAD], i64> = BTreeMap::new();
-    let all_heads = literals.iter().flat_map(|literal| BTreeSet::from_iter(literal.bytes.array_windows()));
-    all_heads.for_each(|head| *shared.entry(*head).or_default() += 1);
+    let all_heads = literals.iter().flat_map(|literal| BTreeSet::from_iter(heads_of(&literal.bytes)));
+    all_heads.for_each(|head| *shared.entry(head).or_default() += 1);
     let mut heads: BTreeMap<[u8; HEAD], Vec<Tail>> = BTreeMap::new();
     for Wanted { bytes: literal, number, .. } in literals {
         // A head that others have too makes fewer of them.
         let price =
             |head: &[u8; HEAD]| i64::from(commonness(head)) - SHARED * shared.get(head).copied().unwrap_or_default();
-        let all = literal.array_windows().enumerate();
-        if let Some((into, &head)) = all.min_by_key(|(_, head)| price(head)) {
+        let all = heads_of(&literal).enumerate();
+        if let Some((into, head)) = all.min_by_key(|(_, head)| price(head)) {
             let literal = literal.as_slice().into();
             heads.entry(head).or_default().push(Tail { into, literal, number });
         }

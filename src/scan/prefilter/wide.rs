@@ -123,9 +123,10 @@ fn has_run(block: &[u8], low: u8, high: u8, begins: &mut [u8; BLOCK]) -> bool {
     let letter = |b: u8| u8::from(b.wrapping_sub(low) <= high.wrapping_sub(low));
     // Mostly there is none in a whole block: then nothing is written down.
     if let Some(whole) = block.first_chunk::<{ BLOCK + SHORTEST - 1 }>() {
-        let any = whole
-            .array_windows()
-            .fold(0, |any, &[a, b, c, d, e]| any | letter(a) & letter(c) & letter(e) & u8::from(b | d == 0));
+        let any = whole.windows(SHORTEST).fold(0, |any, run| match *run {
+            [a, b, c, d, e] => any | letter(a) & letter(c) & letter(e) & u8::from(b | d == 0),
+            _ => any,
+        });
         if any == 0 {
             return false;
         }
