@@ -339,3 +339,24 @@ fn python_keeps_keys_that_sign_tokens_as_texts_and_as_bytes() {
         assert!(scanned.copies(key) > 0);
     }
 }
+
+#[test]
+fn openssl_keeps_keys_of_chacha20_and_of_session_tickets() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let [part, fresh, sealed] = ["part", "fresh", "sealed"].map(|name| secret(folder, name, 32));
+    secret(folder, "nonce", 16);
+    let tickets = secret(folder, "tickets", 80);
+    let Some(victim) = built(folder, "contexts", &["-lssl", "-lcrypto"], "libssl-dev") else { return };
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    // Two contexts have a block that was not used up.
+    assert_eq!(scanned.proven("ChaCha20"), 2);
+    for key in [&part, &fresh, &sealed] {
+        assert!(scanned.copies(key) > 0);
+    }
+    // The name comes first.
+    for key in [&tickets[16..48], &tickets[48..]] {
+        assert!(scanned.copies(key) > 0);
+    }
+}

@@ -6,7 +6,7 @@
 //! Libraries hold the constant in their code too, followed by tables and text, or by whatever other constants the compiler
 //! put there. So what stands where the key would stand must look random, and what stands where ChaCha20's counter would
 //! stand must be small: of 2600 programs and libraries of a Debian system none has such a place. What keeps no constant
-//! beside the key (OpenSSL's) is not found.
+//! beside the key (OpenSSL's) is found by the second walk (`hunt::chacha_contexts`).
 //!
 //! SQLite's random generator is a ChaCha20 whose key protects nothing: `sqlite3PrngType` in src/random.c (`u32 s[16]; u8 out[64];
 //! u8 n`, since 3.43). It counts before it makes a block, so `out` is the block of the state that stands before it, where ciphers count

@@ -5,6 +5,7 @@
 //! negatives, the detector confirms. Adding a detector is one file and one line in `detectors`.
 
 pub mod aes_schedule;
+pub mod aws_ids;
 pub mod base64_run;
 pub mod capi;
 pub mod cipher_state;
@@ -26,12 +27,15 @@ pub mod public_keys;
 pub mod putty;
 pub mod sexp;
 pub mod shielded;
+pub mod signed_sessions;
 pub mod signed_tokens;
 pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
+pub mod ticket_keys;
 pub mod tls_secrets;
+pub mod tls_sessions;
 mod trigger;
 #[cfg(feature = "yara")]
 pub mod yara;
@@ -96,8 +100,12 @@ fn knowing(texts: Vec<TextRule>) -> Vec<Box<dyn Detector>> {
         Box::new(shielded::Shielded),
         Box::new(cipher_state::CipherState),
         Box::new(tls_secrets::TlsSecrets),
+        Box::new(tls_sessions::TlsSessions),
+        Box::new(ticket_keys::TicketKeys),
         Box::new(hmac_pads::HmacPads),
         Box::new(signed_tokens::SignedTokens),
+        Box::new(signed_sessions::SignedSessions),
+        Box::new(aws_ids::AwsIds),
         Box::new(capi::Capi),
         Box::new(cng::Cng),
         Box::new(dpapi::Dpapi),

@@ -4,8 +4,10 @@
 //! [`Hunter`] that needs such clues walks the image again and tests each place against *all* of them at once. Clues are
 //! budgeted and merge in any order with the same result. Adding a hunter is one file and one line in [`HUNTERS`].
 
+pub mod aws_secrets;
 pub mod bare_points;
 mod bits;
+pub mod chacha_contexts;
 pub mod coordinates;
 pub mod dense;
 pub mod ec_places;
@@ -14,6 +16,7 @@ pub mod field_keys;
 mod field_places;
 pub mod field_primes;
 pub mod generators;
+pub mod in_structures;
 pub mod islands;
 mod least;
 pub mod long_digits;
@@ -22,11 +25,13 @@ pub mod montgomery;
 pub mod noise;
 mod number_words;
 pub mod randomness;
+pub mod record_keys;
 pub mod rsa_integers;
 pub mod rsa_windows;
 pub mod shielded;
 pub mod signing_keys;
 mod texts;
+pub mod ticket_keys;
 mod variety;
 
 use std::cell::OnceCell;
@@ -53,6 +58,8 @@ use crate::window::Window;
 pub enum Clue {
     /// That a runtime with a heap of objects, OpenJDK or .NET, is in memory.
     ManagedHeap,
+    /// That an id of a key of AWS is in memory.
+    AwsKeyId,
     /// An RSA public key: modulus and exponent, most significant byte first, without leading zeros.
     RsaPublicKey {
         /// n
@@ -92,6 +99,13 @@ pub enum Clue {
         len: u64,
         /// Where the 16 KiB of random bytes stand.
         prekey: Address,
+    },
+    /// A pointer to the keys of OpenSSL's session tickets.
+    TicketKeys {
+        /// Where they stand.
+        keys: Address,
+        /// Whether connections were accepted that may have been given such a ticket.
+        in_use: bool,
     },
     /// That a key of AES is known, by its digest: clues hold no secrets.
     CipherKey {
@@ -275,6 +289,8 @@ pub const HUNTERS: &[&dyn Hunter] = &[
     &generators::Generators,
     &signing_keys::SigningKeys,
     &managed_octets::ManagedOctets,
+    &ticket_keys::TicketKeys,
+    &aws_secrets::AwsSecrets,
 ];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Keys of HMAC that are nothing but a text or random bytes, proven by a JSON Web Token that they sign.
+//! Keys of HMAC that are nothing but a text or random bytes, proven by a JSON Web Token or a session of a web framework that they sign.
 //!
 //! Tried are texts as they stand, between bytes that are no letters and between the quotes, spaces and signs that configuration
 //! puts around values, in ASCII and in UTF-16, also as what their base64 decodes to, which is how most libraries want keys to be
@@ -97,10 +97,10 @@ impl Hunt for Prepared {
                 return;
             }
             let plain = if wide { Encoding::Utf16Le } else { Encoding::Plain };
-            if self.is_key(letters) {
-                out.hits.push(hit(Secret::text(letters), range, plain));
-            } else if let Some(bytes) = decoded(letters).filter(|bytes| self.is_key(bytes)) {
-                out.hits.push(hit(Secret::bytes(&bytes), range, Encoding::Base64));
+            if let Some(hash) = self.signs(letters) {
+                out.hits.push(hit(hash, Secret::text(letters), range, plain));
+            } else if let Some((hash, bytes)) = decoded(letters).and_then(|bytes| Some((self.signs(&bytes)?, bytes))) {
+                out.hits.push(hit(hash, Secret::bytes(&bytes), range, Encoding::Base64));
             } else {
                 return self.rejected.add(number);
             }
@@ -133,16 +133,19 @@ impl Prepared {
                 at + len <= end
                     && (grid.is_dense(at, len / dense::WORD) || is_edge())
                     && like.has(&dense::words(bytes))
-                    && self.is_key(bytes)
+                    && self.signs(bytes).is_some()
             };
             if let Some((len, _)) = self.sizes.iter().find(key) {
-                out.hits.push(hit(Secret::bytes(window.slice(at..at + len)), at..at + len, Encoding::Plain));
+                let bytes = window.slice(at..at + len);
+                let Some(hash) = self.signs(bytes) else { continue };
+                out.hits.push(hit(hash, Secret::bytes(bytes), at..at + len, Encoding::Plain));
             }
         }
     }
 
-    fn is_key(&self, key: &[u8]) -> bool {
-        self.tokens.iter().any(|tokens| tokens.is_by(key))
+    /// How a token is signed that this key signs.
+    fn signs(&self, key: &[u8]) -> Option<Hash> {
+        self.tokens.iter().find(|tokens| tokens.is_by(key)).map(Signed::hash)
     }
 }
 
@@ -222,8 +225,8 @@ fn decoded(letters: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     decode(text).ok().map(Zeroizing::new)
 }
 
-fn hit(secret: Secret, range: Range<usize>, encoding: Encoding) -> Hit {
-    let context = vec!["signs JSON Web Tokens".to_owned()];
+fn hit(hash: Hash, secret: Secret, range: Range<usize>, encoding: Encoding) -> Hit {
+    let context = vec![hash.signs_what().to_owned()];
     Hit {
         rule: hmac_pads::RULE.to_owned(),
         severity: None,

@@ -1,6 +1,8 @@
-//! HMAC with the hashes of SHA-2, as JSON Web Tokens are signed with it (RFC 7518, section 3.2).
+//! HMAC with the hashes of SHA-2, as JSON Web Tokens are signed with it (RFC 7518, section 3.2), and as web frameworks sign
+//! sessions, which make a key of their secret and of a word for what it signs. The one home of `sha1`.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha1::Sha1;
 use sha2::block_api::{compress256, compress512};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
@@ -14,7 +16,24 @@ pub enum Hash {
     Sha384,
     /// `HS512`.
     Sha512,
+    /// SHA-256, as express-session signs the ids of sessions.
+    Express,
+    /// SHA-256 under the SHA-256 of a word and the secret, as Django signs (`django.utils.crypto.salted_hmac`).
+    Django,
+    /// SHA-1 under a key that follows from a word and the secret, as itsdangerous signs; so do sessions of Flask.
+    Itsdangerous,
 }
+
+/// The words with which Django's parts sign (`salt` of `django.core.signing.Signer` and what it appends).
+const DJANGO: [&[u8]; 4] = [
+    b"django.contrib.sessions.SessionStoresigner",
+    b"django.contrib.sessions.backends.signed_cookiessigner",
+    b"django.core.signingsigner",
+    b"django.contrib.messagessigner",
+];
+/// Flask's word, and that of itsdangerous' own serializers.
+const FLASK: &[u8] = b"cookie-session";
+const ITSDANGEROUS: &[u8] = b"itsdangeroussigner";
 
 impl Hash {
     /// All of them, by the names that tokens give them.
@@ -25,13 +44,25 @@ impl Hash {
     #[must_use]
     pub fn size(self) -> usize {
         match self {
-            Self::Sha256 => 32,
+            Self::Itsdangerous => 20,
+            Self::Sha256 | Self::Express | Self::Django => 32,
             Self::Sha384 => 48,
             Self::Sha512 => 64,
         }
     }
 
-    /// The code of `message` under `key`.
+    /// What is signed.
+    #[must_use]
+    pub fn signs_what(self) -> &'static str {
+        match self {
+            Self::Sha256 | Self::Sha384 | Self::Sha512 => "signs JSON Web Tokens",
+            Self::Express => "signs sessions of express-session",
+            Self::Django => "signs what Django hands out",
+            Self::Itsdangerous => "signs sessions of Flask, or what itsdangerous hands out",
+        }
+    }
+
+    /// The code of `message` under `key`, without what frameworks make of a key before.
     #[must_use]
     pub fn code(self, key: &[u8], message: &[u8]) -> Vec<u8> {
         macro_rules! code {
@@ -42,15 +73,32 @@ impl Hash {
             };
         }
         match self {
-            Self::Sha256 => code!(Sha256),
+            Self::Sha256 | Self::Express | Self::Django => code!(Sha256),
             Self::Sha384 => code!(Sha384),
             Self::Sha512 => code!(Sha512),
+            Self::Itsdangerous => code!(Sha1),
+        }
+    }
+
+    /// Whether the code of `message` begins with `code`, under what the framework makes of the secret `key`.
+    #[must_use]
+    pub fn signs(self, key: &[u8], message: &[u8], code: &[u8]) -> bool {
+        let under = |key: &[u8]| self.code(key, message).starts_with(code);
+        match self {
+            Self::Django => {
+                DJANGO.iter().any(|word| under(&Sha256::new().chain_update(word).chain_update(key).finalize()))
+            }
+            Self::Itsdangerous => {
+                under(&self.code(key, FLASK))
+                    || under(&Sha1::new().chain_update(ITSDANGEROUS).chain_update(key).finalize())
+            }
+            _ => under(key),
         }
     }
 
     /// Bytes of a block.
     fn block(self) -> usize {
-        if self == Self::Sha256 { 64 } else { 128 }
+        if matches!(self, Self::Sha384 | Self::Sha512) { 128 } else { 64 }
     }
 
     /// The message in whole blocks, as it is hashed behind one block more (FIPS 180-4, section 5.1): a bit, zeros, and the number
@@ -68,7 +116,8 @@ impl Hash {
     /// The hash of `message`.
     fn digest(self, message: &[u8]) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(match self {
-            Self::Sha256 => Sha256::digest(message).to_vec(),
+            Self::Sha256 | Self::Express | Self::Django => Sha256::digest(message).to_vec(),
+            Self::Itsdangerous => Sha1::digest(message).to_vec(),
             Self::Sha384 => Sha384::digest(message).to_vec(),
             Self::Sha512 => Sha512::digest(message).to_vec(),
         })
@@ -89,7 +138,8 @@ pub struct Signed {
 
 #[derive(Debug)]
 struct Message {
-    /// With what the hash puts behind it, in whole blocks. One more stands before them, that of the key.
+    /// With what the hash puts behind it, in whole blocks. One more stands before them, that of the key. As it is where the key is
+    /// made of a secret first.
     blocks: Vec<u8>,
     /// How its code begins.
     code: Vec<u8>,
@@ -98,17 +148,28 @@ struct Message {
 impl Signed {
     /// Messages, each with the beginning of its code.
     pub fn new<'m>(hash: Hash, messages: impl IntoIterator<Item = (&'m [u8], &'m [u8])>) -> Self {
-        let message = |(message, code): (&[u8], &[u8])| Message { blocks: hash.padded(message), code: code.to_vec() };
+        let is_made = matches!(hash, Hash::Django | Hash::Itsdangerous);
+        let blocks = |message: &[u8]| if is_made { message.to_vec() } else { hash.padded(message) };
+        let message = |(message, code): (&[u8], &[u8])| Message { blocks: blocks(message), code: code.to_vec() };
         let digest = hash.padded(&vec![0; hash.size()]);
         Self { hash, messages: messages.into_iter().map(message).collect(), digest }
+    }
+
+    /// How they are signed.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        self.hash
     }
 
     /// Whether the code of one of them under `key` begins as it should.
     #[must_use]
     pub fn is_by(&self, key: &[u8]) -> bool {
         match self.hash {
-            Hash::Sha256 => self.is_by_key::<[u32; 8], 64>(key),
+            Hash::Sha256 | Hash::Express => self.is_by_key::<[u32; 8], 64>(key),
             Hash::Sha384 | Hash::Sha512 => self.is_by_key::<[u64; 8], 128>(key),
+            Hash::Django | Hash::Itsdangerous => {
+                self.messages.iter().any(|message| self.hash.signs(key, &message.blocks, &message.code))
+            }
         }
     }
 
@@ -221,6 +282,8 @@ pub fn is_of_every_handshake(key: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use base64ct::{Base64UrlUnpadded, Encoding as _};
+
     use super::*;
     use crate::keys::testing::noise;
 
@@ -261,6 +324,30 @@ mod tests {
                 let longer = [&code[..], &[0]].concat();
                 assert!(!Signed::new(hash, [(&message[..], &other[..]), (&message, &longer)]).is_by(&key));
             }
+        }
+    }
+
+    #[test]
+    fn what_frameworks_signed_is_proven() {
+        // Made with Flask 3, itsdangerous 2, Django 5 and cookie-signature 1.
+        let signed = [
+            (Hash::Itsdangerous, "a secret of flask", "eyJ1aWQiOjQyfQ.aw0k9g.rDNIpyrtto4vgXt7SB85L2VUHIA"),
+            (Hash::Itsdangerous, "a secret of it", "eyJ1IjoxfQ.aw0k9g.HdyaPkhVepUCX2sHGgFAGb5sW94"),
+            (Hash::Django, "a secret of django", "eyJhIjoxfQ:1xXvle:iwpcQ7az95BkF3eZUxCRTGZb64NcQHuM_p_n81mFHsY"),
+            (Hash::Django, "a secret of django", "eyJrIjo1fQ:1xXvle:x18mQNgmqQeHA0DjUC4xc6A5PXG3PsUZBSG2xoRG2LM"),
+            (Hash::Django, "a secret of django", "eyJrIjoxfQ:1xXvle:3TL9R0FujfMFSsgFacNnIzZqV22r2yKCmN3HHt4HEws"),
+            (
+                Hash::Express,
+                "a secret of express",
+                "Zk3v0bq8mXw1T5c2R9y7L4n6P0s8D2f1.otQEcxJccgPMf9sxQtAj2rDWmHr3a-twtF1T0UxcY-Q",
+            ),
+        ];
+        for (hash, secret, text) in signed {
+            let (message, signature) = text.rsplit_once([':', '.']).unwrap();
+            let code = Base64UrlUnpadded::decode_vec(signature).unwrap();
+            assert_eq!(code.len(), hash.size());
+            assert!(hash.signs(secret.as_bytes(), message.as_bytes(), &code[..16]), "{secret}");
+            assert!(!hash.signs(b"another secret", message.as_bytes(), &code[..16]), "{secret}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use hkdf::Hkdf;
 use sha2::{Digest as _, Sha256, Sha384};
 
+use super::mac;
 use crate::vault::SecretBytes;
 
 /// The hash of a cipher suite.
@@ -56,6 +57,23 @@ impl Hash {
         SecretBytes::new(if made { out } else { Vec::new() })
     }
 
+    /// The key of `len` bytes, no more than the hash has, that a traffic secret gives (RFC 8446, section 7.3): [`Self::derived`] with the
+    /// label of keys, in as little work as that takes.
+    #[must_use]
+    pub fn record_key(self, secret: &[u8], len: u8) -> SecretBytes {
+        let info = [0, len, 9, b't', b'l', b's', b'1', b'3', b' ', b'k', b'e', b'y', 0, 1];
+        let mut key = self.mac().code(secret, &info);
+        key.truncate(len.into());
+        SecretBytes::new(key)
+    }
+
+    fn mac(self) -> mac::Hash {
+        match self {
+            Self::Sha256 => mac::Hash::Sha256,
+            Self::Sha384 => mac::Hash::Sha384,
+        }
+    }
+
     /// HKDF-Extract of as many zeros as the hash has bytes.
     fn extract(self, salt: &[u8]) -> SecretBytes {
         let zeros = &vec![0; self.size()];
@@ -64,6 +82,24 @@ impl Hash {
             Self::Sha384 => Hkdf::<Sha384>::extract(Some(salt), zeros).0.to_vec(),
         })
     }
+}
+
+/// The first bytes of the keys of a TLS 1.2 connection (RFC 5246, sections 5 and 6.3): what follows from the master secret and the two
+/// random numbers of the handshake, the server's first.
+#[must_use]
+pub fn key_block(hash: Hash, master: &[u8], randoms: &[u8], len: usize) -> SecretBytes {
+    pseudo_random(hash, master, &[b"key expansion", randoms].concat(), len)
+}
+
+/// `P_hash`: `len` bytes that follow from a secret and a seed.
+fn pseudo_random(hash: Hash, secret: &[u8], seed: &[u8], len: usize) -> SecretBytes {
+    let (mac, mut chain, mut made) = (hash.mac(), seed.to_vec(), Vec::new());
+    while made.len() < len {
+        chain = mac.code(secret, &chain);
+        made.extend(mac.code(secret, &[&chain[..], seed].concat()));
+    }
+    made.truncate(len);
+    SecretBytes::new(made)
 }
 
 #[cfg(test)]
@@ -93,5 +129,25 @@ mod tests {
         assert_eq!(Hash::Sha256.early().expose(), hex(early));
         let early = "7ee8206f5570023e6dc7519eb1073bc4e791ad37b5c382aa10ba18e2357e716971f9362f2c2fe2a76bfd78dfec4ea9b5";
         assert_eq!(Hash::Sha384.early().expose(), hex(early));
+    }
+
+    #[test]
+    fn a_record_key_is_what_the_label_of_keys_gives() {
+        for (hash, len) in [(Hash::Sha256, 16), (Hash::Sha256, 32), (Hash::Sha384, 32)] {
+            let secret = vec![7; hash.size()];
+            assert!(hash.record_key(&secret, len) == hash.derived(&secret, b"key", &[], len.into()));
+        }
+    }
+
+    #[test]
+    fn a_key_block_is_that_of_the_ietf_s_test_vector() {
+        // The vector for P_SHA256 that the TLS working group's list has, of 100 bytes, under the label "test label".
+        let hex = |text: &str| -> Vec<u8> {
+            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+        };
+        let (secret, seed) = (hex("9bbe436ba940f017b17652849a71db35"), hex("a0ba9f936cda311827a6f796ffd5198c"));
+        let made = pseudo_random(Hash::Sha256, &secret, &[b"test label", &seed[..]].concat(), 100);
+        assert!(made.expose().starts_with(&hex("e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a")));
+        assert_eq!(made.len(), 100);
     }
 }

@@ -10,6 +10,7 @@
 mod collapse;
 mod decode;
 mod forms;
+mod gathered;
 mod leftovers;
 mod local;
 mod look;
@@ -34,13 +35,15 @@ use crate::error::{Error, Gap, Result};
 use crate::finding::{Finding, Profile, Rule};
 use crate::hunt::bare_points;
 use crate::hunt::coordinates::Coordinates;
-use crate::hunt::ec_places::{self, Places};
+use crate::hunt::ec_places;
 use crate::hunt::ec_scalars::{Scalars, Targets};
 use crate::hunt::field_keys::FieldKeys;
 use crate::hunt::field_primes::{self, FieldPrimes};
+use crate::hunt::in_structures;
 use crate::hunt::islands::Islands;
-use crate::hunt::long_digits::{self, LongDigits, Written};
+use crate::hunt::long_digits::{self, LongDigits};
 use crate::hunt::montgomery::{self, Filter, Join};
+use crate::hunt::record_keys::{self, Handshakes};
 use crate::hunt::{Clue, Clues, HUNTERS, Hunt, Shown};
 use crate::image::Image;
 use crate::known::{self, Known};
@@ -50,7 +53,8 @@ use crate::span::{Cover, Span};
 use crate::vault::{Secret, Vault};
 use crate::window::Window;
 
-use collapse::{Collector, RuleIndex, Seen};
+use collapse::{Collector, RuleIndex};
+use gathered::{Bare, Gathered};
 use local::Pass;
 use look::Look;
 use pieces::{Buffers, Cut, MARGIN, Pieces};
@@ -278,6 +282,7 @@ pub fn scan_on(
     let early = hunts(&clues);
     let gathered = run.join(&mut collector, &mut clues, &early)?;
     run.hunt(&mut collector, &hunts(&gathered.moduli), &early)?;
+    run.derive(&mut collector, &clues, &gathered)?;
     run.divide(&mut collector, &clues, &gathered.digits)?;
     run.multiply(&mut collector, &clues, gathered.scalars)?;
     run.raise(&mut collector, &clues, &gathered.primes)?;
@@ -321,7 +326,7 @@ impl Run<'_> {
         let (mut join, mut islands, mut at_ends) = (Join::default(), Islands::default(), BTreeSet::new());
         let mut scalars = Scalars::new(self.walk.image.len(), clues.ask_for_points());
         let (mut primes, mut digits) = (FieldPrimes::default(), LongDigits::default());
-        let room = scalars.room();
+        let (mut handshakes, room) = (Handshakes::default(), scalars.room());
         let look = |window: &Window<'_>| {
             let shown = Shown::new(window, memory, image);
             let grids = shown.grids();
@@ -332,8 +337,10 @@ impl Run<'_> {
                 points.push(point);
             }
             let (primes, digits) = (field_primes::seen(window, grids, memory), long_digits::seen(window, grids));
-            let hunted = rules.seen(hunted(early, &shown), window);
-            Bare { hunted, candidates: montgomery::seen(wanted, &shown), points, places, primes, digits }
+            let mut hits = hunted(early, &shown);
+            hits.hits.extend(in_structures::seen(window, grids).hits);
+            let (hunted, handshakes) = (rules.seen(hits, window), record_keys::handshakes(window, grids));
+            Bare { hunted, candidates: montgomery::seen(wanted, &shown), points, places, primes, digits, handshakes }
         };
         let add = |_: &Cut, seen: Bare| {
             collector.add(seen.hunted.sightings)?;
@@ -344,6 +351,7 @@ impl Run<'_> {
             scalars.add(seen.places);
             primes.add(seen.primes);
             seen.digits.into_iter().for_each(|written| digits.add(written));
+            seen.handshakes.into_iter().for_each(|row| handshakes.add(row));
             Ok(())
         };
         self.walk.windows("join", look, add)?;
@@ -373,7 +381,15 @@ impl Run<'_> {
             Ok::<(), Error>(())
         };
         parallel::map_in_order(work, |work| work.points(), joined)?;
-        Ok(Gathered { moduli, scalars, primes, digits })
+        Ok(Gathered { moduli, scalars, primes, digits, handshakes })
+    }
+
+    /// Derives keys of TLS from what may be secrets of connections.
+    fn derive(&mut self, collector: &mut Collector, clues: &Clues, gathered: &Gathered) -> Result<()> {
+        self.coverage.notes.extend(gathered.handshakes.note());
+        let hits = record_keys::hits(clues, &gathered.scalars, &gathered.handshakes);
+        let nowhere = Window::new(&[], 0..0, &[], &[]);
+        collector.add(self.engine.rules.seen(hits, &nowhere).sightings)
     }
 
     /// Divides moduli by numbers in long digits.
@@ -465,31 +481,6 @@ fn hunted(hunts: &[Box<dyn Hunt>], shown: &Shown<'_>) -> Hits {
     let mut hits = Hits::default();
     hunts.iter().for_each(|hunt| hunt.hunt(shown, &mut hits));
     hits
-}
-
-/// What the second walk sees in one window.
-struct Bare {
-    /// What the clues of the local pass are enough for.
-    hunted: Seen,
-    /// What may begin with a modulus.
-    candidates: montgomery::Seen,
-    /// Public keys of elliptic curves.
-    points: Vec<Clue>,
-    /// What may be a private one.
-    places: Places,
-    /// What other keys may be computed with.
-    primes: field_primes::Seen,
-    /// Numbers in digits that nobody but libtommath has.
-    digits: Vec<Written>,
-}
-
-/// What the second walk leaves to be tried.
-struct Gathered {
-    /// What no structure told of.
-    moduli: Clues,
-    scalars: Scalars,
-    primes: FieldPrimes,
-    digits: LongDigits,
 }
 
 /// Bytes of the image that gaps with a place of their own cover.

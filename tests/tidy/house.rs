@@ -178,6 +178,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
         ],
     ),
     ("serde_saphyr", &["src/rules_import/yaml.rs"]),
+    ("sha1", &["src/keys/mac.rs"]),
     ("sha2", &["src/keys", "src/vault", "src/redact", "src/report", "src/detect/text/checks"]),
     ("regex_syntax", &["src/detect/text", "src/rules_import"]),
     ("spki", &["src/keys"]),

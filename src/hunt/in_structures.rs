@@ -1,0 +1,150 @@
+//! Keys that are told by where they stand in a structure of a known program, when the second walk comes by.
+//!
+//! They have no letters to look for, but begin a run of random bytes ([`super::ec_places`]), which the walk knows anyway. So each kind
+//! costs a comparison or two for each run.
+//!
+//! **OpenVPN.** What `--secret`, `--tls-auth` and `--tls-crypt` read is 256 bytes, which are kept as they are for as long as the process
+//! lives: `struct key2` in src/openvpn/crypto.h, `int n; struct key { uint8_t cipher[64]; uint8_t hmac[64]; } keys[2]`, with n = 2.
+//!
+//! **rustls** keeps each secret of TLS 1.3 in room for the longest, with its length behind it (`OkmBlock` in src/crypto/tls13.rs: `buf: [u8;
+//! 64], used: usize`), and several in a row. From most a key follows that proves them ([`super::record_keys`]); from the exporter's secret
+//! none does, and of handshakes that are over the keys are gone.
+
+use std::ops::Range;
+
+use super::ec_places::Grid;
+use super::randomness::looks_random;
+use super::{chacha_contexts, ticket_keys};
+use crate::detect::{Hit, Hits, tls_secrets};
+use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity};
+use crate::keys::symmetric;
+use crate::vault::Secret;
+use crate::window::Window;
+
+/// Bytes of each of OpenVPN's keys, how many there are, and the number before them with what fills the word before it.
+const KEY: usize = 64;
+const KEYS: usize = 4;
+const NUMBER: [u8; 4] = [2, 0, 0, 0];
+
+/// Bytes of the room that rustls has for a secret, and of the length behind it.
+const ROOM: usize = 64;
+const BLOCK: usize = ROOM + 8;
+/// Bytes of a secret, by the hash of the connection.
+const SECRETS: [usize; 2] = [32, 48];
+
+/// The keys in the owned part of the window.
+#[must_use]
+pub fn seen(window: &Window<'_>, grids: &[Grid]) -> Hits {
+    let mut seen = chacha_contexts::seen(window, grids);
+    seen.hits.extend(ticket_keys::of_files(window, grids));
+    seen.hits.extend(of_openvpn(window, grids));
+    seen.hits.extend(of_rustls(window, grids));
+    seen
+}
+
+fn of_openvpn(window: &Window<'_>, grids: &[Grid]) -> Vec<Hit> {
+    let (owned, len) = (window.owned(), KEY * KEYS);
+    // The number shares a word with the first bytes of the keys, or has one before them; the last word may be cut by one or go on.
+    let runs = grids.iter().flat_map(|grid| &grid.runs).map(|run| run.range.clone());
+    let runs = runs.filter(|run| (len..len + 16).contains(&run.len()) && owned.contains(&run.start));
+    let starts =
+        runs.filter_map(|run| [run.start, run.start - 4.min(run.start)].into_iter().find(|at| is_number(window, *at)));
+    let keys =
+        starts.map(|number| number + NUMBER.len()).map(|at| (0..KEYS).map(move |i| at + KEY * i..at + KEY * (i + 1)));
+    let whole = keys.filter(|keys| keys.clone().all(|range| is_key(window, range)) && !is_table(window, keys.clone()));
+    whole.flatten().map(|range| hit(window, range, symmetric::RULE, "OpenVPN static key")).collect()
+}
+
+fn is_number(window: &Window<'_>, at: usize) -> bool {
+    let before = at.checked_sub(NUMBER.len()).map(|before| window.slice(before..at));
+    window.slice(at..at + NUMBER.len()) == NUMBER && before == Some(&[0; 4])
+}
+
+/// Whether most values of a byte are there: of 256 random bytes 162 are different, and more than 195 next to never; permutations, which
+/// programs have as tables, have all.
+fn is_table(window: &Window<'_>, keys: impl Iterator<Item = Range<usize>>) -> bool {
+    keys.flat_map(|range| window.slice(range)).collect::<std::collections::BTreeSet<_>>().len() > 195
+}
+
+fn is_key(window: &Window<'_>, range: Range<usize>) -> bool {
+    let key = window.slice(range);
+    key.len() == KEY && key.chunks(KEY / 2).all(looks_random)
+}
+
+/// Secrets that have another one of their length beside them.
+fn of_rustls(window: &Window<'_>, grids: &[Grid]) -> Vec<Hit> {
+    let owned = window.owned();
+    let runs = grids.iter().flat_map(|grid| &grid.runs).map(|run| run.range.clone());
+    let alone = runs.filter(|run| SECRETS.contains(&run.len()) && owned.contains(&run.start));
+    let in_rows = alone.filter(|run| {
+        let beside = [run.start.checked_sub(BLOCK), Some(run.start + BLOCK)].into_iter().flatten();
+        is_block(window, run.start, run.len()) && beside.into_iter().any(|at| is_block(window, at, run.len()))
+    });
+    in_rows.map(|run| hit(window, run, tls_secrets::RULE, "TLS 1.3 secret of rustls")).collect()
+}
+
+fn is_block(window: &Window<'_>, at: usize, len: usize) -> bool {
+    let (block, used) = (window.slice(at..at + ROOM), window.slice(at + ROOM..at + BLOCK));
+    let Some((secret, rest)) = block.split_at_checked(len) else { return false };
+    used == (len as u64).to_le_bytes() && rest.iter().all(|byte| *byte == 0) && looks_random(secret)
+}
+
+fn hit(window: &Window<'_>, range: Range<usize>, rule: &str, kind: &str) -> Hit {
+    Hit {
+        rule: rule.to_owned(),
+        severity: None,
+        evidence: Evidence::Matched,
+        public: PublicIdentity { kind: kind.to_owned(), ..PublicIdentity::default() },
+        secret: Secret::bytes(window.slice(range.clone())),
+        range,
+        form: Form { layout: Layout::Bare, encoding: Encoding::Plain, piece: Piece::Whole },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::ec_places;
+    use crate::keys::testing::noise;
+    use crate::memory::AddressSpace;
+    use crate::span::Span;
+
+    fn found(bytes: &[u8]) -> Vec<Range<usize>> {
+        let (memory, pieces) = (AddressSpace::new(&[]), [Span::new(0, bytes.len() as u64)]);
+        let window = Window::new(bytes, 0..bytes.len(), &pieces, &[]);
+        let mut found: Vec<usize> =
+            seen(&window, &ec_places::grids(&window, &memory)).hits.into_iter().map(|hit| hit.range.start).collect();
+        found.sort_unstable();
+        found.dedup();
+        found.into_iter().map(|at| at..at + KEY).collect()
+    }
+
+    #[test]
+    fn the_keys_of_openvpn_are_known_by_their_number() {
+        for shift in [0, 4, 8] {
+            let keys = |number: &[u8]| [&vec![0; 200 + shift][..], number, &noise(256, 3), &[0; 200]].concat();
+            let first = 200 + shift + 4;
+            assert_eq!(found(&keys(&NUMBER)), [0, 64, 128, 192].map(|at| first + at..first + at + KEY));
+            assert!(found(&keys(&[1, 0, 0, 0])).is_empty());
+        }
+        assert!(found(&[&[0; 200][..], &NUMBER, &noise(200, 3), &[0; 200]].concat()).is_empty());
+        assert!(found(&[&[0; 200][..], &NUMBER, &noise(400, 3), &[0; 200]].concat()).is_empty());
+    }
+
+    #[test]
+    fn secrets_of_rustls_are_known_by_their_row() {
+        for len in SECRETS {
+            let block = |seed, used: usize| {
+                let mut block = noise(len, seed);
+                block.resize(ROOM, 0);
+                [block, (used as u64).to_le_bytes().to_vec()].concat()
+            };
+            let row = |blocks: &[Vec<u8>]| found(&[&[0; 200][..], &blocks.concat(), &[0; 200]].concat());
+            assert_eq!(row(&[block(1, len), block(2, len)]), [200, 272].map(|at| at..at + KEY));
+            assert_eq!(row(&[block(1, len), block(2, len), block(3, len)]).len(), 3);
+            for other in [vec![block(1, len)], vec![block(1, len), block(2, 31)], vec![block(1, 31), block(2, 31)]] {
+                assert!(row(&other).is_empty());
+            }
+        }
+    }
+}
