@@ -41,7 +41,7 @@ pub fn confirm_everywhere(detector: &dyn Detector, data: &[u8]) {
 fn confirm_in(detector: &dyn Detector, window: &Window<'_>) {
     let literals = match detector.trigger() {
         Trigger::Literals(literals) => literals.iter().map(|literal| literal.wide).collect(),
-        Trigger::DerInteger | Trigger::AesWords | Trigger::Window => vec![false],
+        Trigger::DerInteger | Trigger::AesWords | Trigger::Repeated(_) | Trigger::Window => vec![false],
     };
     for at in window.owned() {
         for (literal, &also_wide) in literals.iter().enumerate() {
