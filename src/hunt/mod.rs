@@ -24,6 +24,7 @@ pub mod managed_octets;
 pub mod montgomery;
 pub mod noise;
 mod number_words;
+mod pointed;
 pub mod randomness;
 pub mod record_keys;
 pub mod rsa_integers;

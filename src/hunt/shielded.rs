@@ -9,8 +9,7 @@
 //! Cost: 16 KiB read and hashed for each pair of pointers, 30 us; of pairs there are no more than clues have room for. Where
 //! regions overlap, the first that holds an address is read.
 
-use std::sync::OnceLock;
-
+use super::pointed::Pointed;
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Far, Hits};
 use crate::finding::{Encoding, Form, Layout, Piece, Rule};
@@ -33,12 +32,12 @@ impl Hunter for Shielded {
     }
 
     fn prepare(&self, clues: &Clues) -> Box<dyn Hunt> {
-        Box::new(Prepared { pointers: pointers(clues).collect(), places: OnceLock::new() })
+        Box::new(Prepared(Pointed::new(pointers(clues).map(|pointers| (pointers.prekey, pointers)))))
     }
 }
 
 /// What a clue points to: the encrypted key and the prekey.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Pointers {
     private: Address,
     len: u64,
@@ -52,34 +51,13 @@ fn pointers(clues: &Clues) -> impl Iterator<Item = Pointers> + '_ {
     })
 }
 
-struct Prepared {
-    pointers: Vec<Pointers>,
-    /// By the place in the file where the prekey begins: the window that owns it does the work, once.
-    places: OnceLock<Vec<(u64, Pointers)>>,
-}
+/// By the prekeys.
+struct Prepared(Pointed<Pointers>);
 
 impl Hunt for Prepared {
     fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
-        let Shown { window, memory, image, .. } = *shown;
-        let owned = window.owned();
-        let [span] = window.spans(owned.clone())[..] else { return };
-        if window.is_stitched() {
-            return;
-        }
-        let places = self.places.get_or_init(|| places(&self.pointers, memory));
-        let first = places.partition_point(|(place, _)| *place < span.from());
-        for (place, pointers) in places.iter().skip(first).take_while(|(place, _)| *place < span.end()) {
-            let at = owned.start + usize::try_from(place - span.from()).unwrap_or(0);
-            pointers.follow(memory, image, at, out);
-        }
+        self.0.each(shown, |pointers, at| pointers.follow(shown.memory, shown.image, at, out));
     }
-}
-
-fn places(pointers: &[Pointers], memory: &AddressSpace) -> Vec<(u64, Pointers)> {
-    let place = |pointers: &Pointers| Some((memory.spans_from(pointers.prekey, 1).first()?.from(), *pointers));
-    let mut places: Vec<(u64, Pointers)> = pointers.iter().filter_map(place).collect();
-    places.sort_by_key(|(place, pointers)| (*place, pointers.private));
-    places
 }
 
 impl Pointers {

@@ -10,9 +10,9 @@
 //! Files have 80 bytes (those of 48, with keys for AES-128, are not known here). No more proves them than that nothing else stands so.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use super::ec_places::Grid;
+use super::pointed::Pointed;
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::tls_secrets::{self, TlsSecrets};
 use crate::detect::{Detector as _, Far, Hit, Hits};
@@ -47,7 +47,7 @@ impl Hunter for TicketKeys {
     }
 
     fn prepare(&self, clues: &Clues) -> Box<dyn Hunt> {
-        Box::new(Prepared { pointers: pointers(clues).collect(), places: OnceLock::new() })
+        Box::new(Prepared(Pointed::new(pointers(clues).map(|pointer| (pointer.0, pointer)))))
     }
 }
 
@@ -61,34 +61,12 @@ fn pointers(clues: &Clues) -> impl Iterator<Item = Pointer> + '_ {
     })
 }
 
-struct Prepared {
-    pointers: Vec<Pointer>,
-    /// By the place in the file where the keys begin: the window that owns it does the work, once.
-    places: OnceLock<Vec<(u64, Pointer)>>,
-}
+struct Prepared(Pointed<Pointer>);
 
 impl Hunt for Prepared {
     fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
-        let Shown { window, memory, image, .. } = *shown;
-        let owned = window.owned();
-        let [span] = window.spans(owned.clone())[..] else { return };
-        if window.is_stitched() {
-            return;
-        }
-        let places = self.places.get_or_init(|| places(&self.pointers, memory));
-        let first = places.partition_point(|(place, _)| *place < span.from());
-        for (place, pointer) in places.iter().skip(first).take_while(|(place, _)| *place < span.end()) {
-            let at = owned.start + usize::try_from(place - span.from()).unwrap_or(0);
-            follow(*pointer, memory, image, at, out);
-        }
+        self.0.each(shown, |pointer, at| follow(pointer, shown.memory, shown.image, at, out));
     }
-}
-
-fn places(pointers: &[Pointer], memory: &AddressSpace) -> Vec<(u64, Pointer)> {
-    let place = |pointer: &Pointer| Some((memory.spans_from(pointer.0, 1).first()?.from(), *pointer));
-    let mut places: Vec<(u64, Pointer)> = pointers.iter().filter_map(place).collect();
-    places.sort();
-    places
 }
 
 fn follow((address, in_use): Pointer, memory: &AddressSpace, image: &Image, at: usize, out: &mut Hits) {

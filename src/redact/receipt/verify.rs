@@ -7,7 +7,6 @@ use crate::dump::{self, Class, DumpMap};
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::redact::plan::{Plan, plan};
-
 use crate::redact::prove::bytes::sha256;
 use crate::redact::prove::{self, Case, Check, Manner, Proof, Tried, secrets};
 use crate::redact::receipt::VerifyingKey;
