@@ -171,13 +171,24 @@ fn fragment_anchors(spelling: &Spelling, last: usize) -> Vec<usize> {
     let all = std::iter::once(0).chain((first..last).step_by(step)).chain([last]);
     // What gives nothing away is everywhere, and so is one letter repeated, and the last digit of a number if that is a small
     // number by itself.
+    let telling = |at: usize| spelling.bits.get(at..at + GRAM).map_or(0, sum) > 0;
     let good = |at: usize| {
-        let bits = spelling.bits.get(at..at + GRAM).map_or(0, sum);
-        let gram = gram_at(&spelling.bytes, at).filter(|gram| !is_constant(*gram) && !is_small(*gram) && bits > 0);
+        let gram = gram_at(&spelling.bytes, at).filter(|gram| !is_constant(*gram) && !is_small(*gram) && telling(at));
         gram.map(|gram| (gram, at))
     };
+    // Digits happen to repeat themselves, `5b5b`. Whatever run holds them holds the nearest gram before or behind that is good.
+    let nearest = |at: usize| {
+        let before = (at.saturating_sub(GRAM)..at).rev().find_map(good);
+        let behind = (at + 1..last.min(at + GRAM)).find_map(good);
+        before.into_iter().chain(behind)
+    };
+    let here_or_near = |at: usize| {
+        let here = good(at);
+        let near = here.is_none() && telling(at);
+        here.into_iter().chain(near.then(|| nearest(at)).into_iter().flatten())
+    };
     // Where a gram recurs in the spelling the first is enough.
-    let mut grams: Vec<(u64, usize)> = all.filter_map(good).collect();
+    let mut grams: Vec<(u64, usize)> = all.flat_map(here_or_near).collect();
     grams.sort_unstable();
     grams.dedup_by_key(|(gram, _)| *gram);
     let mut anchors: Vec<usize> = grams.into_iter().map(|(_, at)| at).collect();

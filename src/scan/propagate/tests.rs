@@ -67,6 +67,29 @@ fn utf_16_at_odd_offsets_is_found() {
     assert_eq!(sites(&bytes, 0..bytes.len(), &[b"correct-horse"]), [(0, 33, 26)]);
 }
 
+#[test]
+fn digits_that_repeat_themselves_do_not_hide_a_part() {
+    let noise: Vec<u8> = (1..25_u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 37) as u8).collect();
+    for twice in [0x5b, 0xc3, 0x0f] {
+        for at in 4..20 {
+            let mut key = noise.clone();
+            key[at..at + 2].fill(twice);
+            let digits: String = key.iter().map(|b| format!("{b:02x}")).collect();
+            let wide: Vec<u8> = digits.bytes().flat_map(|b| [b, 0]).collect();
+            for from in (0..wide.len() - 34).step_by(2) {
+                let mut bytes = vec![b'.'; 40];
+                bytes.extend(&wide[from..from + 34]);
+                bytes.extend([b'.'; 40]);
+                let found = told(&bytes, 0..bytes.len(), &propagation(&[Secret::bytes(&key)]));
+                assert!(
+                    found.iter().any(|s| s.1 <= 40 && s.1 + s.2 >= 74),
+                    "{twice:x} twice at {at}, digits from {from}: {found:?}"
+                );
+            }
+        }
+    }
+}
+
 /// What one spelling alone comes to, by comparing it with every place: the ranges of all longest equal runs that count, and
 /// whether each must be found or may be (a run too short to hold an anchor for certain).
 fn naive(spelling: &Spelling, bytes: &[u8]) -> Vec<(Range<usize>, bool)> {
