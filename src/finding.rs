@@ -189,6 +189,10 @@ pub enum Encoding {
     HmacInner,
     /// Every byte exclusive-or 0x5c: the key in the block that the outer hash of HMAC begins with.
     HmacOuter,
+    /// The Huffman code of header fields in HTTP/2 and HTTP/3 (RFC 7541).
+    Huffman,
+    /// Deflated, in a stream of gzip (RFC 1952).
+    Gzip,
 }
 
 /// Which part of the secret stands at a site.

@@ -13,6 +13,7 @@ pub mod error;
 pub mod fill;
 pub mod finding;
 pub mod hook;
+pub mod huffman;
 pub mod hunt;
 pub mod image;
 pub mod inert;

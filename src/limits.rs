@@ -50,6 +50,12 @@ impl Budget {
         self.left == 0
     }
 
+    /// The units that are left.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
     /// Takes `units`, or takes nothing and says no.
     #[must_use]
     pub fn spend(&mut self, units: usize) -> bool {

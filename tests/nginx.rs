@@ -1,5 +1,6 @@
 //! A real nginx that serves TLS with keys made for the test: a dump of its worker, which holds no PEM, gives both keys, and
-//! every copy of their numbers that a plain search of bytes knows of is a site.
+//! every copy of their numbers that a plain search of bytes knows of is a site. What came in over HTTP/2 is found in the code
+//! of its header fields too.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may fail loudly")]
 
 use std::fs;
@@ -62,13 +63,17 @@ fn make_key(folder: &Path, kind: &str, how: &[&str], names: &[&str]) -> Vec<Vec<
 }
 
 /// Ends nginx, also where the test fails.
-struct Nginx(Child);
+struct Nginx {
+    master: Child,
+    /// The port of each kind of key.
+    ports: [u16; 2],
+}
 
 impl Drop for Nginx {
     fn drop(&mut self) {
         // The master ends its workers when it is asked to, and leaves them alone when it is killed.
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-        let _ = self.0.wait();
+        let _ = Command::new("kill").arg(self.master.id().to_string()).status();
+        let _ = self.master.wait();
     }
 }
 
@@ -78,7 +83,7 @@ impl Nginx {
         let ports = KINDS.map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).map(|l| l.local_addr().unwrap().port());
         let server = |(kind, port): (&str, u16)| {
             format!(
-                "server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {kind}.pem; ssl_certificate_key {kind}.key;\n\
+                "server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {kind}.pem; ssl_certificate_key {kind}.key;\n\
                  location / {{ return 204; }} }}\n"
             )
         };
@@ -91,7 +96,8 @@ impl Nginx {
             paths.concat()
         );
         fs::write(folder.join("conf"), conf).unwrap();
-        let nginx = Self(command("nginx", folder).arg("-p").arg(folder).args(["-c", "conf"]).spawn().unwrap());
+        let master = command("nginx", folder).arg("-p").arg(folder).args(["-c", "conf"]).spawn().unwrap();
+        let nginx = Self { master, ports };
         for port in ports {
             let speak = || {
                 let to = format!("127.0.0.1:{port}");
@@ -108,7 +114,7 @@ impl Nginx {
 
     /// A core of its worker; `None` where nobody may look at other processes.
     fn dump(&self, folder: &Path) -> Option<PathBuf> {
-        let master = self.0.id();
+        let master = self.master.id();
         let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).ok()?;
         let worker = children.split_whitespace().next()?;
         let made = command("gcore", folder).args(["-o", "core", worker]).status().ok()?;
@@ -134,6 +140,28 @@ fn covered(outcome: &Outcome, len: usize) -> Vec<bool> {
         }
     }
     covered
+}
+
+/// Hexadecimal digits that nobody else has.
+fn fresh(folder: &Path, bytes: &str) -> String {
+    let output = command("openssl", folder).args(["rand", "-hex", bytes]).stdout(Stdio::piped()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The whole bytes of the code of HTTP/2's header fields that are a text's own, in each of the eight phases.
+fn in_huffman_code(text: &str) -> Vec<Vec<u8>> {
+    // Codes of letters that come to so many bits modulo eight: `a` has 5 bits, `B` 7, a blank 6.
+    let before = [("", 0), ("aaaaa", 25), ("aa", 10), ("a ", 11), ("  ", 12), ("a", 5), (" ", 6), ("B", 7)];
+    let code = |text: &str| {
+        let mut code = Vec::new();
+        httlib_huffman::encode(text.as_bytes(), &mut code).unwrap();
+        code
+    };
+    let own = |(before, bits): (&str, usize)| {
+        let whole = code(&[before, text].concat());
+        whole[bits.div_ceil(8)..whole.len() - 1].to_vec()
+    };
+    before.into_iter().map(own).collect()
 }
 
 #[test]
@@ -167,4 +195,39 @@ fn a_worker_without_pem_gives_both_keys_and_every_copy_of_their_numbers() {
         }
     }
     assert!(copies >= 7, "{copies} copies of seven numbers");
+}
+
+#[test]
+fn what_came_in_over_http_2_is_found_in_the_code_of_its_header_fields() {
+    let tools = [("nginx", "-v"), ("openssl", "version"), ("gcore", "-h"), ("curl", "-V")];
+    if let Some((tool, _)) = tools.iter().find(|(tool, argument)| !is_there(tool, argument)) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    KINDS.iter().for_each(|(kind, how, names, _)| drop(make_key(folder.path(), kind, how, names)));
+    let nginx = Nginx::start(folder.path());
+    let (token, cookie) = (fresh(folder.path(), "20"), fresh(folder.path(), "16"));
+    let fields =
+        format!("header = \"Authorization: Bearer {token}\"\nheader = \"Cookie: lang=de; sessionid={cookie}\"\n");
+    fs::write(folder.path().join("fields"), fields).unwrap();
+    let url = format!("https://localhost:{}/", nginx.ports[0]);
+    let mut ask = command("curl", folder.path());
+    ask.args(["-sk", "--http2", "-K", "fields", "-w", "%{http_version} %{http_code}", &url]);
+    let output = ask.stdout(Stdio::piped()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "2 204");
+    let Some(core) = nginx.dump(folder.path()) else {
+        return missing("gcore was not allowed to look at a process");
+    };
+    let bytes = fs::read(&core).unwrap();
+    let covered = covered(&scan(&core), bytes.len());
+    for secret in [token, cookie] {
+        let mut copies = 0;
+        for code in in_huffman_code(&secret) {
+            for at in memchr::memmem::find_iter(&bytes, &code) {
+                assert!(covered[at..at + code.len()].iter().all(|covered| *covered), "{at:#x}");
+                copies += 1;
+            }
+        }
+        assert!(copies >= 1, "nginx kept no copy as it came in");
+    }
 }

@@ -11,8 +11,11 @@ pub mod capi;
 pub mod cipher_state;
 pub mod cng;
 pub mod curve_points;
+mod decoded;
 pub mod der;
 pub mod dpapi;
+pub mod gzip_streams;
+pub mod header_fields;
 pub mod hmac_pads;
 pub mod jwk;
 pub mod kerberos;
@@ -52,6 +55,7 @@ use crate::span::Span;
 use crate::vault::Secret;
 use crate::window::Window;
 
+pub use decoded::Decoded;
 pub use trigger::{Candidate, Literal, REPEATED, Reach, TEXT, Trigger};
 
 /// Finds one family of secrets.
@@ -64,6 +68,11 @@ pub trait Detector: Sync + Send {
     fn reach(&self) -> Reach;
     /// Looks at one candidate and tells what it found.
     fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits);
+    /// What stands there in a code that only this detector reads, for all detectors to look at: `most` bytes of it, or a step
+    /// more.
+    fn decoded(&self, _candidate: Candidate, _window: &Window<'_>, _most: usize) -> Vec<Decoded> {
+        Vec::new()
+    }
     /// Whether it is to look at what was decoded from `encoding`.
     fn looks_under(&self, _encoding: Encoding) -> bool {
         true
@@ -117,6 +126,8 @@ fn knowing(texts: Vec<TextRule>) -> Vec<Box<dyn Detector>> {
         Box::new(kerberos::Kerberos),
         Box::new(sexp::Sexp),
         Box::new(managed_heap::ManagedHeap),
+        Box::new(header_fields::HeaderFields),
+        Box::new(gzip_streams::GzipStreams),
     ];
     all.extend(boxed(texts));
     all

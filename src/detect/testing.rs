@@ -58,7 +58,8 @@ pub fn clues(detector: &dyn Detector, bytes: &[u8]) -> Vec<Clue> {
     scan(detector, bytes).clues
 }
 
-fn candidates(bytes: &[u8], index: usize, literal: &Literal) -> Vec<Candidate> {
+/// The places where a literal stands.
+pub fn candidates(bytes: &[u8], index: usize, literal: &Literal) -> Vec<Candidate> {
     let spread: Vec<u8> = literal.bytes.iter().flat_map(|&b| [b, 0]).collect();
     let wide = &spread[..spread.len() - 1];
     let places = |pattern: &[u8], wide: bool| -> Vec<Candidate> {

@@ -83,6 +83,8 @@ fn encoding(encoding: Encoding) -> Option<&'static str> {
         Encoding::Escaped => Some("escaped"),
         Encoding::HmacInner => Some("exclusive-or 0x36, as HMAC keeps it"),
         Encoding::HmacOuter => Some("exclusive-or 0x5c, as HMAC keeps it"),
+        Encoding::Huffman => Some("Huffman code of HTTP/2"),
+        Encoding::Gzip => Some("in gzip"),
     }
 }
 

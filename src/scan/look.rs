@@ -22,7 +22,7 @@ pub const DEPTH: usize = 2;
 /// Decoded bytes that a window may come to, for each of its own. One run of letters can be read as base64 in four ways and
 /// as digits in two, four times its length in all, and what comes out again; text that is not made to be costly is read in
 /// one way.
-const DECODED: usize = 8;
+pub const DECODED: usize = 8;
 
 /// Letters before a literal of text and behind it in which an escape makes the text worth decoding.
 const NEAR: (usize, usize) = (64, 256);
@@ -80,6 +80,7 @@ impl<'a> Look<'a> {
                 let detector = detector.and_then(|index| self.detectors.get(index));
                 if let Some(detector) = detector.filter(|d| self.under.iter().all(|e| d.looks_under(*e))) {
                     detector.confirm(*candidate, window, &mut hits);
+                    self.decoded(detector.as_ref(), *candidate, window, depth, &mut hits);
                 }
             }
             if depth > 0 {
@@ -129,7 +130,37 @@ impl<'a> Look<'a> {
             return;
         }
         let source = OfLetters::new(code, run, &layer.letters, window, narrow);
-        let inner = self.inside(window, &source, window.owned(), depth);
+        self.told(window, &source, depth, hits);
+    }
+
+    /// What the detector decodes itself: that is looked at once more, however deep it lies, because letters are what most often
+    /// stands around compressed bytes; but not what comes out of itself.
+    fn decoded(
+        &mut self,
+        detector: &dyn Detector,
+        candidate: Candidate,
+        window: &Window<'_>,
+        depth: usize,
+        hits: &mut Hits,
+    ) {
+        let again = self.under.iter().any(|encoding| [Encoding::Gzip, Encoding::Huffman].contains(encoding));
+        let depth = if again { depth } else { depth.max(1) };
+        if depth == 0 {
+            return;
+        }
+        for source in detector.decoded(candidate, window, self.budget.left()) {
+            self.spent |= source.cut;
+            // The last step may have gone over the budget.
+            let within = source.bytes.len().min(self.budget.left());
+            if self.afford(within) {
+                self.told(window, &source, depth, hits);
+            }
+        }
+    }
+
+    /// Looks at decoded bytes, and tells the hits where the encoded ones stand.
+    fn told(&mut self, window: &Window<'_>, source: &dyn Source, depth: usize, hits: &mut Hits) {
+        let inner = self.inside(window, source, window.owned(), depth);
         hits.hits.extend(inner.hits.into_iter().map(|hit| Hit {
             range: source.range(hit.range),
             form: Form { encoding: source.encoding(), ..hit.form },

@@ -8,6 +8,8 @@ pub const MAY_IMPORT: &[(&str, &[&[&str]])] = &[
     ("fill", &[]),
     // Text from a dump is made inert wherever it is written down: in reports and in receipts.
     ("inert", &[]),
+    // How HTTP/2 writes text.
+    ("huffman", &[]),
     ("error", &[]),
     ("image", &[&["error"]]),
     // A finding refers to the vault by number, and the vault names parts of secrets in a finding's words.
@@ -23,7 +25,10 @@ pub const MAY_IMPORT: &[(&str, &[&[&str]])] = &[
     // Detectors, hunters and keys know nothing of formats, and are each other's neighbours.
     (
         "detect",
-        &[&["parallel", "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "hunt", "keys"]],
+        &[&[
+            "parallel", "huffman", "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "hunt",
+            "keys",
+        ]],
     ),
     ("hunt", &[&["error", "limits", "image", "vault", "finding", "window", "memory", "detect", "keys"]]),
     ("keys", &[&["error", "limits", "image", "vault", "finding", "window", "memory", "detect", "hunt"]]),
@@ -46,8 +51,8 @@ pub const MAY_IMPORT: &[(&str, &[&[&str]])] = &[
 ];
 
 const BELOW_SCAN: &[&str] = &[
-    "parallel", "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump", "detect", "hunt",
-    "keys", "known",
+    "parallel", "huffman", "fill", "error", "limits", "image", "vault", "finding", "window", "memory", "dump",
+    "detect", "hunt", "keys", "known",
 ];
 /// Besides what a scan may.
 const BELOW_USES: &[&str] = &["inert", "scan", "redact", "report"];
@@ -107,7 +112,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("curve25519_dalek", &["src/keys", "src/hunt/ec_scalars/tests.rs"]),
     ("ed25519_dalek", &["src/keys", "src/redact/receipt"]),
     ("elliptic_curve", &["src/keys"]),
-    ("flate2", &["src/container"]),
+    ("flate2", &["src/container", "src/detect/gzip_streams.rs"]),
     ("getrandom", &["src/redact/receipt/keys.rs"]),
     ("gimli", &["src/redact/unwind/elf.rs"]),
     (
@@ -122,6 +127,8 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ),
     ("hkdf", &["src/keys/tls.rs"]),
     ("hmac", &["src/keys/mac.rs", "src/vault"]),
+    // The code of header fields in HTTP/2.
+    ("httlib_huffman", &["src/huffman.rs"]),
     ("humantime", &["src/policy", "src/redact/receipt", "src/report/gitlab.rs"]),
     ("indicatif", &["src/report", "src/commands"]),
     ("k256", &["src/keys"]),

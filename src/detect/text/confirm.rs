@@ -60,7 +60,8 @@ impl Detector for TextRule {
     }
 
     fn looks_under(&self, encoding: Encoding) -> bool {
-        self.decoders().contains(&encoding)
+        // A rule names codes of letters; what is compressed on its way is text for all of them.
+        matches!(encoding, Encoding::Huffman | Encoding::Gzip) || self.decoders().contains(&encoding)
     }
 }
 

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use crate::detect::{Candidate, TextView, base64_run};
+use crate::detect::{Candidate, Decoded, TextView, base64_run};
 use crate::finding::Encoding;
 use crate::scan::prefilter::{Code, Coded, Letters, Narrow, digits_around};
 use crate::window::Window;
@@ -127,6 +127,24 @@ impl Source for OfLetters<'_> {
             Code::Base64 => Encoding::Base64,
             Code::Hex => Encoding::Hex,
         }
+    }
+}
+
+impl Source for Decoded {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn start(&self, at: usize) -> usize {
+        self.start(at)
+    }
+
+    fn range(&self, range: Range<usize>) -> Range<usize> {
+        self.range(range)
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.encoding
     }
 }
 

@@ -4,8 +4,11 @@ use std::ops::Range;
 
 use base64ct::{Base64, Base64Unpadded, Base64Url, Encoding as _};
 
+use crate::detect::gzip_streams::{self, GzipStreams};
+use crate::detect::header_fields::HeaderFields;
 use crate::detect::{Candidate, Detector, Hit, Hits, Literal, Reach, TextView, Trigger};
 use crate::finding::{Encoding, Evidence, Form, Layout, PublicIdentity, Rule, Severity};
+use crate::huffman;
 use crate::scan::Engine;
 use crate::vault::Secret;
 use crate::window::Window;
@@ -51,7 +54,11 @@ fn token(literal: &str) -> String {
 
 /// What is found in `bytes`: range and encoding, each once.
 fn found(literal: &'static str, bytes: &[u8], owned: Range<usize>) -> Vec<(Range<usize>, Encoding)> {
-    let engine = Engine::new(vec![Box::new(Tokens(literal, true))]).unwrap();
+    found_by(vec![Box::new(Tokens(literal, true))], bytes, owned)
+}
+
+fn found_by(detectors: Vec<Box<dyn Detector>>, bytes: &[u8], owned: Range<usize>) -> Vec<(Range<usize>, Encoding)> {
+    let engine = Engine::new(detectors).unwrap();
     let hits = engine.look(&Window::new(bytes, owned, &[], &[])).0;
     let mut all: Vec<_> = hits.hits.into_iter().map(|hit| (hit.range, hit.form.encoding)).collect();
     all.sort_by_key(|(range, encoding)| (range.start, range.end, *encoding));
@@ -258,4 +265,53 @@ fn hostile_text_is_decoded_to_a_bounded_length() {
     }
     let (_, look) = engine.look(&Window::new(b"dGtfdGtfdGtfdGtfdGtfdGtf", 0..24, &[], &[]));
     assert!(!look.spent, "what is not hostile is decoded whole");
+}
+
+/// A stream of gzip that holds the token among other text.
+fn gzip(token: &str) -> Vec<u8> {
+    let fill: String = (0..200_u32).map(|i| format!("{{\"n\": {}}}, ", i.wrapping_mul(2_654_435_761))).collect();
+    gzip_streams::stream_of(format!("{fill} {token} {fill}").as_bytes(), Default::default(), 6)
+}
+
+#[test]
+fn a_token_is_found_in_gzip_and_in_letters_around_it() {
+    let token = token("tk_");
+    let once = Base64::encode_string(&gzip(&token));
+    let twice = Base64::encode_string(once.as_bytes());
+    for (bytes, encoding) in [
+        (gzip(&token), Encoding::Gzip),
+        (once.into_bytes(), Encoding::Base64),
+        (twice.into_bytes(), Encoding::Base64),
+        (hex(&gzip(&token)).into_bytes(), Encoding::Hex),
+        (gzip_streams::stream_of(&gzip(&token), Default::default(), 6), Encoding::Gzip),
+    ] {
+        let bytes = [&b"\x07\x07;"[..], &bytes, b";\0\0"].concat();
+        let told = found_by(vec![Box::new(Tokens("tk_", true)), Box::new(GzipStreams)], &bytes, 0..bytes.len());
+        let [(range, how)] = &told[..] else { panic!("{told:?} in {encoding:?}") };
+        assert!(*how == encoding && range.start > 100 && range.end < bytes.len() - 3, "{told:?}");
+        assert!(range.len() < bytes.len() / 4, "{told:?} of {}", bytes.len());
+    }
+}
+
+#[test]
+fn a_stream_that_holds_itself_comes_to_an_end() {
+    let mut stream = gzip(&token("tk_"));
+    for _ in 0..12 {
+        stream = gzip_streams::stream_of(&stream, Default::default(), 0);
+    }
+    let told = found_by(vec![Box::new(Tokens("tk_", true)), Box::new(GzipStreams)], &stream, 0..stream.len());
+    assert!(told.len() <= 1);
+}
+
+#[test]
+fn a_token_is_found_in_a_header_field_of_http_2() {
+    let token = token("tk_");
+    for before in ["Bearer ", "bearer x", "Basic k="] {
+        let value = huffman::encode(format!("{before}{token}, more").as_bytes(), 0);
+        let bytes = [&b"\x07\x57"[..], &[0x80 | value.len() as u8], &value, b"\0\0\0"].concat();
+        let told = found_by(vec![Box::new(Tokens("tk_", true)), Box::new(HeaderFields)], &bytes, 0..bytes.len());
+        let first = 3 + before.bytes().map(huffman::bits).sum::<usize>() / 8;
+        let behind = (8 * 3 + format!("{before}{token}").bytes().map(huffman::bits).sum::<usize>()).div_ceil(8);
+        assert_eq!(told, [(first..behind, Encoding::Huffman)], "{before}");
+    }
 }

@@ -1,7 +1,7 @@
 //! How a known secret may be written elsewhere: the byte strings that propagation searches.
 //!
 //! A number may stand in either byte order, in words or in digits; a text in UTF-8 or UTF-16, escaped for a URL, for JSON or for
-//! XML; and all of it in hexadecimal or base64, whose letters may be UTF-16 in turn. Base64 has three phases: which letters a
+//! XML, or in the code of HTTP/2's header fields; and all of it in hexadecimal or base64, whose letters may be UTF-16 in turn. Base64 has three phases: which letters a
 //! secret becomes depends on how many bytes stand before it, modulo three; the letters at either end are shared with a
 //! neighbour and are not searched, but they belong to the site.
 //!
@@ -130,6 +130,18 @@ impl<T: FnMut(Spelling)> Told<'_, T> {
         }
     }
 
+    /// As HTTP/2 writes header fields. A text of less than a gram in this code is not searched: at every bit, short ones are
+    /// there by chance.
+    fn huffman(&mut self, written: &Written) {
+        for phase in 0..8 {
+            let (code, shared) = written.huffman(phase);
+            if code.bytes.len() >= WORD {
+                let spelling = self.spelling(Encoding::Huffman, code, Grain::Letters);
+                (self.tell)(Spelling { shared, ..spelling });
+            }
+        }
+    }
+
     fn base64(&mut self, written: &Written) {
         for phase in 0..3 {
             let (letters, shared) = written.base64(phase);
@@ -154,6 +166,7 @@ fn text(text: &[u8], told: &mut Told<'_, impl FnMut(Spelling)>) {
     let word = text.len() < WORD;
     told.hmac(&plain);
     told.hex(&plain);
+    told.huffman(&plain);
     told.base64(&plain);
     told.base64(&plain.wide());
     let wide = plain.each_letter(|letter, out| {
@@ -235,6 +248,8 @@ mod tests {
     use super::*;
     use base64ct::{Base64Unpadded, Encoding as _};
 
+    use crate::huffman;
+
     #[test]
     fn base64_of_any_text_around_a_secret_holds_its_letters() {
         let secret = Secret::text(b"correct-horse-battery");
@@ -247,6 +262,21 @@ mod tests {
                 found += usize::from(here && s.form.encoding == Encoding::Base64);
             });
             assert_eq!(found, 1, "{before} bytes before");
+        }
+    }
+
+    #[test]
+    fn header_fields_of_http_2_hold_the_code_of_a_secret_wherever_it_begins() {
+        let text = b"ghp_correct-horse-battery";
+        let secret = Secret::text(text);
+        for before in [&b""[..], b"Bearer ", b"x", b"sid=", b"a=b; s="] {
+            let code = huffman::encode(&[before, text, b"; path=/"].concat(), 0);
+            let mut found = 0;
+            spellings(0, &secret, false, &mut |s| {
+                let here = code.windows(s.bytes.len()).any(|w| w == &s.bytes[..]);
+                found += usize::from(here && s.form.encoding == Encoding::Huffman);
+            });
+            assert_eq!(found, 1, "behind {before:?}");
         }
     }
 

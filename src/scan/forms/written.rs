@@ -3,6 +3,8 @@
 use base64ct::{Base64Unpadded, Encoding as _};
 use zeroize::Zeroizing;
 
+use crate::huffman;
+
 /// Written bytes with the bits that they give away, in quarters of a bit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
@@ -90,6 +92,28 @@ impl Written {
         let bits = (before..whole.max(before)).map(|letter| u8::try_from(worth(letter)).unwrap_or(u8::MAX)).collect();
         let written = Self { bytes: Zeroizing::new(own.to_vec()), bits: Zeroizing::new(bits) };
         (written, (usize::from(phase > 0), letters.len() - whole))
+    }
+
+    /// The bytes of the code of HTTP/2's header fields that are its own where `phase` bits of the first byte belong to what
+    /// stands before, and how many bytes it shares with its neighbours before and behind.
+    #[must_use]
+    pub fn huffman(&self, phase: usize) -> (Self, (usize, usize)) {
+        let code = huffman::encode(&self.bytes, phase);
+        // For each byte what the letters give away whose codes it holds bits of, in 64ths of a quarter of a bit.
+        let (mut worth, mut at) = (vec![0_usize; code.len()], phase);
+        for (letter, bits) in self.bytes.iter().zip(self.bits.iter()) {
+            let width = huffman::bits(*letter).max(1);
+            for bit in at..at + width {
+                worth.get_mut(bit / 8).into_iter().for_each(|sum| *sum += 64 * usize::from(*bits) / width);
+            }
+            at += width;
+        }
+        let own = phase.div_ceil(8)..(at / 8).max(phase.div_ceil(8));
+        let bytes = Zeroizing::new(code.get(own.clone()).unwrap_or_default().to_vec());
+        let bits =
+            worth.get(own.clone()).unwrap_or_default().iter().map(|sum| u8::try_from(sum / 64).unwrap_or(u8::MAX));
+        let written = Self { bits: Zeroizing::new(bits.collect()), bytes };
+        (written, (own.start, code.len() - own.end))
     }
 
     /// The other alphabet of base64, that of URLs.

@@ -34,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 
 use crate::detect::{Candidate, Detector, Literal, TEXT, Trigger};
+use crate::finding::Encoding;
 
 use aes_words::aes_words;
 use encoded::{DER_HEADS, Encoded};
@@ -188,7 +189,9 @@ impl Prefilter {
                     for (i, literal) in literals.iter().enumerate() {
                         check(&literal.bytes).map_err(|why| refusal(detector.as_ref(), why))?;
                         alphabet = widened(alphabet, literal);
-                        if !is_text(literal) {
+                        let under_letters =
+                            || [Encoding::Base64, Encoding::Hex].iter().any(|e| detector.looks_under(*e));
+                        if !is_text(literal) && under_letters() {
                             spelled.extend(encoded::spellings(literal));
                         }
                         for (bytes, spelling) in spellings(literal, &mut parted) {

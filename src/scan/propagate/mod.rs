@@ -3,7 +3,8 @@
 //! Each spelling is anchored by grams of eight bytes ([`grams`]); the image is probed at every byte with one hash, and where a
 //! gram stands, spelling and image are compared to both sides as far as they agree ([`run`]). All of a spelling is a site, and
 //! so is a part that gives enough away: a copy whose other end was overwritten, a limb of a prime. One pass serves any
-//! number of secrets at nearly the same speed; only where their spellings would fill the memory are there several.
+//! number of secrets at nearly the same speed; only where their spellings would fill the memory are there several. Streams of
+//! gzip are decoded and searched in the same way.
 
 mod grams;
 mod run;
@@ -13,9 +14,11 @@ mod tests;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use crate::detect::gzip_streams::{self, MAGIC};
 use crate::error::Result;
-use crate::finding::{Form, Piece, Site};
+use crate::finding::{Encoding, Form, Piece, Site};
 use crate::scan::forms::{self, Spelling};
+use crate::scan::look::DECODED;
 use crate::scan::prefilter;
 use crate::scan::walk::Walk;
 use crate::vault::Secret;
@@ -41,6 +44,8 @@ pub struct Propagation {
     short: HashMap<u32, Vec<u32>>,
     /// For each value of the two first bytes of a short spelling, whether there is one.
     short_heads: Vec<bool>,
+    /// Finds the heads of streams of gzip.
+    gzip: memchr::memmem::Finder<'static>,
     /// Bytes of a constant page that must be looked at before what follows it: a spelling may begin with such bytes.
     lead: usize,
 }
@@ -99,15 +104,32 @@ impl Propagation {
             short_heads.get_mut(head as usize & 0xffff).into_iter().for_each(|known| *known = true);
         }
         let lead = spellings.iter().map(|s| leading(&s.bytes)).max().unwrap_or(0) + GRAM;
-        Self { grams: Grams::new(&spellings), spellings, short, short_heads, lead }
+        let gzip = memchr::memmem::Finder::new(&MAGIC);
+        Self { grams: Grams::new(&spellings), spellings, short, short_heads, gzip, lead }
     }
 
     /// Every place in the window where a spelling stands, or enough of it, whose gram the window owns. A place in another
     /// one of the same finding is left out.
     #[must_use]
     pub fn search(&self, window: &Window<'_>) -> Vec<Sighted> {
+        let mut all = sighted(self.places(window), window);
+        let mut left = window.bytes().len().saturating_mul(DECODED);
+        let heads = window.slice(window.owned().start..window.owned().end + MAGIC.len() - 1);
+        for at in self.gzip.find_iter(heads) {
+            let Some(text) = gzip_streams::inflate(window, window.owned().start + at, left) else { continue };
+            // Where there is more than that, the local pass has told of it.
+            left = left.saturating_sub(text.bytes.len());
+            let inside = self.places(&Window::new(&text.bytes, 0..text.bytes.len(), &[], &[]));
+            let outside =
+                |(finding, range, form)| (finding, text.range(range), Form { encoding: Encoding::Gzip, ..form });
+            all.extend(sighted(inside.into_iter().map(outside), window));
+        }
+        all
+    }
+
+    fn places(&self, window: &Window<'_>) -> Vec<Found> {
         let mut found =
-            Found { propagation: self, window, known: HashMap::new(), most_known: KNOWN, ranges: Vec::new() };
+            Search { propagation: self, window, known: HashMap::new(), most_known: KNOWN, ranges: Vec::new() };
         let mut constant = 0;
         for run in prefilter::busy_runs(window.bytes(), window.owned(), self.lead, &window.owned(), &mut constant) {
             if !self.grams.is_empty() {
@@ -117,10 +139,10 @@ impl Propagation {
                 self.probe_short(run, window, &mut found);
             }
         }
-        found.sighted()
+        found.outermost()
     }
 
-    fn probe(&self, run: Range<usize>, window: &Window<'_>, found: &mut Found<'_>) {
+    fn probe(&self, run: Range<usize>, window: &Window<'_>, found: &mut Search<'_>) {
         // The last probe reads past the run, into what the margin shows.
         let bytes = window.slice(run.start..run.end + GRAM - 1);
         for at in self.grams.probe(bytes) {
@@ -131,7 +153,7 @@ impl Propagation {
         }
     }
 
-    fn probe_short(&self, run: Range<usize>, window: &Window<'_>, found: &mut Found<'_>) {
+    fn probe_short(&self, run: Range<usize>, window: &Window<'_>, found: &mut Search<'_>) {
         let bytes = window.slice(run.start..run.end + SHORT - 1);
         for (at, head) in bytes.windows(SHORT).enumerate() {
             let head = head.first_chunk().map_or(0, |head| u32::from_le_bytes(*head));
@@ -143,8 +165,11 @@ impl Propagation {
     }
 }
 
+/// A finding, and where and how a secret of it stands.
+type Found = (usize, Range<usize>, Form);
+
 /// What was found in a window so far.
-struct Found<'a> {
+struct Search<'a> {
     propagation: &'a Propagation,
     window: &'a Window<'a>,
     /// For a spelling and the place where its first byte would stand, where the run ends that was found there: its other
@@ -152,10 +177,10 @@ struct Found<'a> {
     known: HashMap<(u32, i64), usize>,
     /// How many of those there may be before the ones are dropped that lie behind.
     most_known: usize,
-    ranges: Vec<(usize, Range<usize>, Form)>,
+    ranges: Vec<Found>,
 }
 
-impl Found<'_> {
+impl Search<'_> {
     fn compare(&mut self, index: u32, at: usize, into: usize) {
         let Some(spelling) = self.propagation.spellings.get(index as usize) else { return };
         let begins = |place: usize, of: usize| (index, place as i64 - of as i64);
@@ -178,10 +203,10 @@ impl Found<'_> {
         self.ranges.push((spelling.finding, range, Form { piece, ..spelling.form }));
     }
 
-    /// The sites, without those that lie in others of the same finding.
-    fn sighted(mut self) -> Vec<Sighted> {
+    /// The places, without those that lie in others of the same finding.
+    fn outermost(mut self) -> Vec<Found> {
         self.ranges.sort_by(|a, b| {
-            let order = |(finding, range, form): &(usize, Range<usize>, Form)| {
+            let order = |(finding, range, form): &Found| {
                 (*finding, range.start, std::cmp::Reverse(range.end), form.piece == Piece::Fragment, *form)
             };
             order(a).cmp(&order(b))
@@ -194,13 +219,18 @@ impl Found<'_> {
             }
             !inside
         });
-        let site = |(finding, range, form): (usize, Range<usize>, Form)| {
-            let spans = self.window.spans(range);
-            let told = !spans.is_empty() && (!self.window.is_stitched() || spans.len() > 1);
-            told.then_some(Sighted { finding, site: Site { spans, form } })
-        };
-        self.ranges.into_iter().filter_map(site).collect()
+        self.ranges
     }
+}
+
+/// The sites at these places of the window.
+fn sighted(places: impl IntoIterator<Item = Found>, window: &Window<'_>) -> Vec<Sighted> {
+    let site = |(finding, range, form): Found| {
+        let spans = window.spans(range);
+        let told = !spans.is_empty() && (!window.is_stitched() || spans.len() > 1);
+        told.then_some(Sighted { finding, site: Site { spans, form } })
+    };
+    places.into_iter().filter_map(site).collect()
 }
 
 /// How many bytes at the beginning are the same.

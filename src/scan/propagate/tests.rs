@@ -90,6 +90,20 @@ fn digits_that_repeat_themselves_do_not_hide_a_part() {
     }
 }
 
+#[test]
+fn a_secret_is_found_in_gzip_where_its_code_stands() {
+    let fill: String = (0..300_u32).map(|i| format!("{{\"n\": {}}}, ", i.wrapping_mul(2_654_435_761))).collect();
+    let text = format!("{fill}\"password\": \"correct-horse-battery\", {fill}");
+    let stream = gzip_streams::stream_of(text.as_bytes(), Default::default(), 6);
+    let bytes = [&[0xab; 50][..], &stream, &[0xab; 50]].concat();
+    let found = sites(&bytes, 0..bytes.len(), &[b"correct-horse-battery"]);
+    let [(0, at, len)] = found[..] else { panic!("{found:?}") };
+    assert!(len < 70, "{len} bytes");
+    let mut other = bytes.clone();
+    other[at as usize..(at + len) as usize].fill(0);
+    assert!(sites(&other, 0..other.len(), &[b"correct-horse-battery"]).is_empty());
+}
+
 /// What one spelling alone comes to, by comparing it with every place: the ranges of all longest equal runs that count, and
 /// whether each must be found or may be (a run too short to hold an anchor for certain).
 fn naive(spelling: &Spelling, bytes: &[u8]) -> Vec<(Range<usize>, bool)> {
@@ -107,7 +121,10 @@ fn naive(spelling: &Spelling, bytes: &[u8]) -> Vec<(Range<usize>, bool)> {
             let enough = run >= 8 && spelling.need.is_some_and(|need| bits >= need);
             if run == len || enough {
                 let at = usize::try_from(shift + of as i64).unwrap();
-                all.push((at..at + run, run == len || run >= grain));
+                let (before, behind) = spelling.shared;
+                let from = at.saturating_sub(if of == 0 { before } else { 0 });
+                let to = at + run + if of + run == len { behind } else { 0 };
+                all.push((from..to, run == len || run >= grain));
             }
             of += run + 1;
         }
