@@ -340,6 +340,39 @@ fn python_keeps_keys_that_sign_tokens_as_texts_and_as_bytes() {
     }
 }
 
+/// All that comes out of the streams of gzip in `bytes`, whole or not.
+fn inflated(bytes: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    for at in memchr::memmem::find_iter(bytes, b"\x1f\x8b\x08") {
+        // What is read up to a place that is broken is kept.
+        let _ = std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&bytes[at..]), &mut all);
+    }
+    all
+}
+
+#[test]
+fn python_keeps_an_answer_in_gzip_and_the_token_in_it_cannot_be_read_back() {
+    let python = ["/usr/bin/python3", "python3"].into_iter().find(|python| first_missing(&[&[python, "-V"]]).is_none());
+    let Some(python) = python else { return missing("Python is not there") };
+    if let Some(tool) = first_missing(&[&["gdb", "--version"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let token: String =
+        (0..40).map(|_| char::from(b"0123456789abcdefghijkmnpqrstuvwx"[rand::random_range(0..32)])).collect();
+    fs::write(folder.join("token"), &token).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/body.py");
+    let victim = Victim::start(command(python, folder).arg(source));
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    let holds = |bytes: &[u8], part: &[u8]| memchr::memmem::find(bytes, part).is_some();
+    assert!(holds(&inflated(&scanned.bytes), token.as_bytes()), "Python did not keep the answer");
+    let left = inflated(&scanned.without_sites());
+    assert!(!token.as_bytes().windows(8).any(|part| holds(&left, part)));
+    scanned.copies(token.as_bytes());
+}
+
 #[test]
 fn openssl_keeps_keys_of_chacha20_and_of_session_tickets() {
     let folder = tempfile::tempdir().unwrap();

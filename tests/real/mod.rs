@@ -126,6 +126,11 @@ impl Scanned {
         at.inspect(|at| assert!(all(*at), "{} bytes at {at:#x} are no site", needle.len())).count()
     }
 
+    /// The core with every byte of a site replaced.
+    pub fn without_sites(&self) -> Vec<u8> {
+        self.bytes.iter().zip(&self.covered).map(|(byte, covered)| if *covered { 0x55 } else { *byte }).collect()
+    }
+
     /// How often a number is there in any form in which programs keep numbers.
     pub fn copies_of_number(&self, number: &[u8]) -> usize {
         let reversed = || number.iter().rev().copied().collect::<Vec<u8>>();
