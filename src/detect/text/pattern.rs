@@ -26,6 +26,12 @@ impl Pattern {
         Ok(Self::of(text.to_owned(), &parse(text)?))
     }
 
+    /// A pattern without named groups that is parsed when it is compiled: at its first use, or by [`Self::build`], which is asked of
+    /// all that a user writes. Parsing the lists of built-in rules took longer than scanning a small dump.
+    pub fn later(text: &str) -> Self {
+        Self { text: text.to_owned(), names: Vec::new(), built: OnceLock::new() }
+    }
+
     /// The pattern of this text, of which `hir` is the parsed form, as far as groups go.
     pub fn of(text: String, hir: &Hir) -> Self {
         let mut names = vec![None];

@@ -103,16 +103,16 @@ impl TextRule {
             return Err("the pattern has no group named `secret`".to_owned());
         }
         let alphabet = text.alphabet.as_deref().map(Alphabet::parse).transpose()?;
-        let patterns = |all: &[String]| all.iter().map(|p| Pattern::new(p)).collect::<Result<Vec<_>, _>>();
+        let patterns = |all: &[String]| all.iter().map(|p| Pattern::later(p)).collect::<Vec<_>>();
         let rule = Self {
             longest,
             literals,
             after: text.after.unwrap_or(anchor_longest.unwrap_or(longest)),
             anchor,
-            requires_context: text.requires_context.as_deref().map(Pattern::new).transpose()?,
-            ignore_values: patterns(&text.ignore_values)?,
-            ignore_matches: patterns(&text.ignore_matches)?,
-            must_match: patterns(&text.must_match)?,
+            requires_context: text.requires_context.as_deref().map(Pattern::later),
+            ignore_values: patterns(&text.ignore_values),
+            ignore_matches: patterns(&text.ignore_matches),
+            must_match: patterns(&text.must_match),
             secrets,
             counted,
             contexts,
@@ -217,7 +217,7 @@ fn near(words: &[String]) -> Result<Option<Pattern>, String> {
     }
     let wide = |word: &String| word.chars().map(|c| regex::escape(&c.to_string())).collect::<Vec<_>>().join(r"\x00");
     let all: Vec<String> = words.iter().flat_map(|word| [regex::escape(word), wide(word)]).collect();
-    (!all.is_empty()).then(|| Pattern::new(&format!("(?i){}", all.join("|")))).transpose()
+    Ok((!all.is_empty()).then(|| Pattern::later(&format!("(?i){}", all.join("|")))))
 }
 
 fn borders(never_inside: &str, nul_inside: bool) -> [bool; 256] {

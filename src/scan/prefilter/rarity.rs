@@ -22,10 +22,25 @@ static GRAMS: LazyLock<HashSet<&'static [u8]>> = LazyLock::new(|| {
     words.flat_map(|word| word.windows(GRAM.min(word.len()))).collect()
 });
 
+/// For the lower halves of two bytes, whether one of the grams may begin with them: thousands of grams are asked for whenever the
+/// program begins, and hardly any is there.
+static BEGINNINGS: LazyLock<[bool; 1 << 10]> = LazyLock::new(|| {
+    let mut beginnings = [false; 1 << 10];
+    let places = GRAMS.iter().filter_map(|gram| beginning(gram));
+    places.for_each(|at| beginnings.iter_mut().skip(at).take(1).for_each(|is| *is = true));
+    beginnings
+});
+
+fn beginning(gram: &[u8]) -> Option<usize> {
+    let low = |byte: u8| usize::from(byte & 31);
+    gram.first_chunk().map(|[one, two]| low(*one) << 5 | low(*two))
+}
+
 /// A number that grows with how common `gram` is.
 pub fn of_text(gram: &[u8]) -> u32 {
     let bytes: u32 = gram.iter().map(|&b| common(b)).sum();
-    let in_word = GRAMS.contains(gram) || gram.get(..GRAM - 1).is_some_and(|start| GRAMS.contains(start));
+    let may_be = beginning(gram).is_none_or(|at| BEGINNINGS.get(at) == Some(&true));
+    let in_word = may_be && (GRAMS.contains(gram) || gram.get(..GRAM - 1).is_some_and(|start| GRAMS.contains(start)));
     bytes + if in_word { 40 } else { 0 }
 }
 
