@@ -34,8 +34,8 @@ const SIZES: [usize; 3] = [64, 48, SHORTEST];
 const SHORTEST: usize = 32;
 /// Tokens of each hash that are tried.
 const TOKENS: usize = 4;
-/// Texts that are known to be no keys.
-const REJECTED: usize = 1 << 16;
+/// Places for texts that are known to be no keys: a process of Windows holds a hundred thousand, most of them five times.
+const REJECTED: usize = 1 << 18;
 
 /// Hunts for keys that sign tokens.
 pub struct SigningKeys;

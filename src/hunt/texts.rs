@@ -91,20 +91,17 @@ fn pieces(text: &[u8], said: Option<usize>, mut add: impl FnMut(Range<usize>)) {
     let len = text.len();
     add(0..len);
     // Behind what is no value, up to the next one: whole, and behind the sign that stands between a name and its value.
-    let (mut from, mut equal) = (0, None);
-    for to in 0..=len {
-        let letter = text.get(to).copied();
-        if letter == Some(b'=') {
-            equal = equal.or(Some(to));
+    let mut from = 0;
+    for part in text.split(|letter| is_border(*letter)) {
+        let to = from + part.len();
+        if part.len() >= LENGTHS.0 {
+            if part.len() < len {
+                add(from..to);
+            }
+            let value = memchr::memchr(b'=', part).map(|equal| from + equal + 1);
+            value.filter(|value| *value < to).into_iter().for_each(|value| add(value..to));
         }
-        if letter.is_some_and(|letter| !is_border(letter)) {
-            continue;
-        }
-        if to - from < len {
-            add(from..to);
-        }
-        equal.filter(|equal| equal + 1 < to).into_iter().for_each(|equal| add(equal + 1..to));
-        (from, equal) = (to + 1, None);
+        from = to + 1;
     }
     said.filter(|said| *said < len).into_iter().for_each(|said| add(0..said));
 }
