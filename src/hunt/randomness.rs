@@ -15,45 +15,17 @@ pub fn looks_random(bytes: &[u8]) -> bool {
     }
 }
 
-/// The same of 32 bytes, without branches, so that it becomes vector code: each byte is compared with all before it.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+popcnt", "x86_64+avx2+popcnt", "x86_64+sse4.2+popcnt"))]
+/// The same of 32 bytes. Half of what is asked for in libraries has too few high bits, which four words tell at once.
+#[multiversion(targets("x86_64+popcnt"))]
 fn are_random(bytes: &[u8; 32]) -> bool {
-    let mut high = [0_u8; 32];
-    high.iter_mut().zip(bytes).for_each(|(high, byte)| *high = byte >> 7);
-    let high: u8 = high.iter().sum();
-    let mut twice = [0; 64];
-    let (first, second) = twice.split_at_mut(32);
-    first.copy_from_slice(bytes);
-    second.copy_from_slice(bytes);
-    let mut repeated = [0_u8; 32];
-    for (by, seen) in EARLIER.iter().enumerate().skip(1) {
-        let earlier = twice.get(32 - by..64 - by).unwrap_or_default();
-        for (((repeated, byte), earlier), seen) in repeated.iter_mut().zip(bytes).zip(earlier).zip(seen) {
-            *repeated |= u8::from(byte == earlier) & seen;
-        }
-    }
-    let repeated: u8 = repeated.iter().sum();
-    (5..=27).contains(&high) && repeated <= 32 - 24
-}
-
-/// For each distance, 1 for each of 32 bytes that has another one so far before it.
-static EARLIER: [[u8; 32]; 32] = earlier();
-
-#[expect(clippy::indexing_slicing, reason = "worked out while compiling, where an index out of bounds is an error")]
-const fn earlier() -> [[u8; 32]; 32] {
-    let (mut earlier, mut by) = ([[0; 32]; 32], 0);
-    while by < 32 {
-        let mut at = by;
-        while at < 32 {
-            earlier[by][at] = 1;
-            at += 1;
-        }
-        by += 1;
-    }
-    earlier
+    let words = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word) & 0x8080_8080_8080_8080);
+    // Four bits of each byte are left.
+    let high = words.fold(0, |bits, word| bits >> 1 | word).count_ones();
+    (5..=27).contains(&high) && different(bytes) >= 24
 }
 
 /// How many different values the bytes have.
+#[inline(always)]
 fn different(bytes: &[u8]) -> u32 {
     let mut seen = [0_u64; 4];
     for byte in bytes {
