@@ -1,6 +1,8 @@
 //! One bit for each word of a stretch, so that "a run of sixteen full words that begins with an odd one and ends with a great
 //! one" is a handful of operations for 64 places at a time.
 
+use std::ops::Range;
+
 use multiversion::multiversion;
 
 use super::dense::{self, LANES};
@@ -129,6 +131,49 @@ impl Bits {
         self.0.get(index / LANES).is_some_and(|bits| bits >> (index % LANES) & 1 == 1)
     }
 
+    /// The words that are set and follow each other, in order.
+    pub fn rows(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let start = self.next(at)?;
+            let mut end = start;
+            loop {
+                let set = (self.block(end / LANES) >> (end % LANES)).trailing_ones() as usize;
+                end += set;
+                // A row that reaches the end of its block may go on in the next one.
+                if set == 0 || !end.is_multiple_of(LANES) {
+                    break;
+                }
+            }
+            at = end;
+            Some(start..end)
+        })
+    }
+
+    /// The first word at `from` or behind it that is set.
+    fn next(&self, from: usize) -> Option<usize> {
+        let mut skipped = u64::MAX << (from % LANES);
+        for (block, bits) in self.0.iter().enumerate().skip(from / LANES) {
+            let left = bits & skipped;
+            if left != 0 {
+                return Some(LANES * block + left.trailing_zeros() as usize);
+            }
+            skipped = u64::MAX;
+        }
+        None
+    }
+
+    /// The words of a range that are set, in order.
+    pub fn ones_in(&self, range: Range<usize>) -> impl Iterator<Item = usize> + '_ {
+        let last = range.end.div_ceil(LANES);
+        (range.start / LANES..last).flat_map(move |block| {
+            let from = range.start.saturating_sub(LANES * block);
+            let behind = (LANES * (block + 1)).saturating_sub(range.end);
+            let mask = u64::MAX << from & u64::MAX >> behind;
+            ones(self.block(block) & mask).map(move |bit| LANES * block + bit)
+        })
+    }
+
     /// The words that are set, in order.
     pub fn ones(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().enumerate().flat_map(|(i, &mask)| ones(mask).map(move |bit| LANES * i + bit))
@@ -221,5 +266,31 @@ mod tests {
     fn the_lowest_bits_of_bytes_are_packed_in_order() {
         let bytes: [u8; 64] = std::array::from_fn(|i| noise(64, 3)[i] & 1);
         assert!((0..64).all(|i| pack(&bytes) >> i & 1 == u64::from(bytes[i])));
+    }
+
+    #[test]
+    fn rows_and_words_of_a_range_equal_those_of_a_plain_walk() {
+        for seed in 0..40 {
+            // Long rows and short ones, some of them over the borders of blocks.
+            let bits: Vec<bool> = noise(60, seed)
+                .iter()
+                .flat_map(|b| vec![b & 1 == 1; usize::from(b >> 2) % 41 * (seed as usize % 7 + 1)])
+                .collect();
+            let blocks =
+                bits.chunks(LANES).map(|bits| (0..).zip(bits).fold(0, |mask, (i, bit)| mask | u64::from(*bit) << i));
+            let packed = Bits::from(blocks.collect::<Vec<u64>>());
+            let mut want = Vec::new();
+            for (at, _) in bits.iter().enumerate().filter(|(_, bit)| **bit) {
+                match want.last_mut() {
+                    Some(Range { end, .. }) if *end == at => *end = at + 1,
+                    _ => want.push(at..at + 1),
+                }
+            }
+            assert_eq!(packed.rows().collect::<Vec<_>>(), want);
+            for range in [0..bits.len(), 0..0, 5..70, 63..65, 64..128, 100..bits.len(), 64..64] {
+                let set: Vec<usize> = range.clone().filter(|at| bits.get(*at) == Some(&true)).collect();
+                assert_eq!(packed.ones_in(range).collect::<Vec<_>>(), set);
+            }
+        }
     }
 }

@@ -144,22 +144,9 @@ impl Grid {
     fn new(window: &Window<'_>, range: Range<usize>) -> Self {
         let bytes = window.slice(range.clone());
         let kinds = Kinds::of(bytes.get(..bytes.len() / WORD * WORD).unwrap_or_default(), SHORTEST);
-        let (mut runs, mut varies): (Vec<Run>, bool) = (Vec::new(), true);
-        for index in kinds.runs.ones() {
-            let at = range.start + WORD * index;
-            match runs.last_mut() {
-                Some(run) if at < run.range.end => {
-                    run.range.end = at + WORD * SHORTEST;
-                    varies |= kinds.varied.has(index);
-                }
-                _ => {
-                    runs.pop_if(|_| !varies);
-                    runs.push(Run { range: at..at + WORD * SHORTEST, is_random: true });
-                    varies = kinds.varied.has(index);
-                }
-            }
-        }
-        runs.pop_if(|_| !varies);
+        let rows = kinds.runs.rows().filter(|row| kinds.varied.ones_in(row.clone()).next().is_some());
+        let place = |row: Range<usize>| range.start + WORD * row.start..range.start + WORD * (row.end + SHORTEST - 1);
+        let runs = rows.map(|row| Run { range: place(row), is_random: true }).collect();
         let random = vec![0; bytes.len().div_ceil(WORD * LANES)];
         let mut grid = Self { start: range.start, kinds, random, runs };
         grid.find_random(window);
@@ -172,7 +159,7 @@ impl Grid {
         for run in runs.iter_mut().filter(|run| !run.is_long()) {
             run.is_random = false;
             let first = (run.range.start - *start) / WORD;
-            for index in (first..first + run.words() + 1 - SHORTEST).filter(|index| kinds.varied.has(*index)) {
+            for index in kinds.varied.ones_in(first..first + run.words() + 1 - SHORTEST) {
                 let at = *start + WORD * index;
                 if looks_random(window.slice(at..at + WORD * SHORTEST)) {
                     run.is_random = true;
