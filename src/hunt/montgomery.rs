@@ -89,6 +89,10 @@ fn has_variety(word: u64) -> bool {
 pub struct Filter {
     words: Vec<u64>,
     shift: u32,
+    /// Bits that are set, or a few more.
+    set: u64,
+    /// A larger one of the same words, which is asked where this one says yes.
+    larger: Option<Box<Filter>>,
 }
 
 impl Filter {
@@ -96,7 +100,7 @@ impl Filter {
     #[must_use]
     pub fn new(len: u64) -> Self {
         let words = Self::size(len);
-        Self { words: vec![0; words], shift: 64 - words.trailing_zeros() }
+        Self { words: vec![0; words], shift: 64 - words.trailing_zeros(), set: 0, larger: None }
     }
 
     /// Words of the filter for an image of `len` bytes, a power of two.
@@ -107,31 +111,39 @@ impl Filter {
 
     /// The filter that the same words would have made for an image of `len` bytes: none where it would be larger.
     #[must_use]
-    pub fn for_image(mut self, len: u64) -> Option<Self> {
+    pub fn for_image(self, len: u64) -> Option<Self> {
         let size = Self::size(len);
-        while self.words.len() > size {
-            self.fold();
+        match self.words.len() {
+            words if words == size => Some(self),
+            words => (size < words).then(|| self.of_size(size)),
         }
-        (self.words.len() == size).then_some(self)
     }
 
     /// The smallest filter of the same words that still rejects nearly all others: the smaller it is, the fewer looks at it miss
-    /// the cache.
+    /// the cache. Of three bits all are set once in eight thousand looks, which is little to ask and would be too much to keep: of a
+    /// gigabyte of noise as many places as there is room for. So a larger one is asked then.
     #[must_use]
-    pub fn folded(mut self) -> Self {
-        let mut set = self.words.iter().map(|word| u64::from(word.count_ones())).sum::<u64>();
-        // A bit in twenty: of three, all are set once in eight thousand looks.
-        while self.words.len() > SMALLEST && 20 * set <= self.words.len() as u64 * 64 / 2 {
-            self.fold();
-            set = self.words.iter().map(|word| u64::from(word.count_ones())).sum();
+    pub fn folded(self) -> Self {
+        let size = |bits: u64| {
+            let words = usize::try_from(bits * self.set / 64).unwrap_or(usize::MAX / 4).next_power_of_two();
+            words.max(SMALLEST).min(self.words.len())
+        };
+        // One bit in twenty is set, and one in 2560.
+        let (small, large) = (size(20), size(128 * 20));
+        let larger = if large == self.words.len() { self } else { self.of_size(large) };
+        if small == large {
+            return larger;
         }
-        self
+        let small = larger.of_size(small);
+        Self { larger: Some(Box::new(larger)), ..small }
     }
 
-    /// Halves it. The upper bits of a hash are the place, so two neighbours become one.
-    fn fold(&mut self) {
-        self.words = self.words.as_chunks().0.iter().map(|[even, odd]| even | odd).collect();
-        self.shift += 1;
+    /// One of so many words, a power of two and at most as many as there are. The upper bits of a hash are the place, so neighbours
+    /// become one.
+    fn of_size(&self, size: usize) -> Self {
+        let together = self.words.len() / size;
+        let words = self.words.chunks(together).map(|words| words.iter().fold(0, |all, word| all | word)).collect();
+        Self { words, shift: self.shift + together.trailing_zeros(), set: self.set, larger: None }
     }
 
     /// Whether it is large enough for an image of `len` bytes.
@@ -143,14 +155,18 @@ impl Filter {
     /// Puts a word in.
     pub fn add(&mut self, word: u64) {
         let (at, bits) = self.slot(word);
-        self.words.get_mut(at).into_iter().for_each(|word| *word |= bits);
+        if let Some(word) = self.words.get_mut(at) {
+            self.set += u64::from((bits & !*word).count_ones());
+            *word |= bits;
+        }
     }
 
     /// Whether the word may be in it.
     #[must_use]
     pub fn has(&self, word: u64) -> bool {
         let (at, bits) = self.slot(word);
-        self.words.get(at).is_some_and(|word| word & bits == bits)
+        let has = self.words.get(at).is_some_and(|word| word & bits == bits);
+        has && self.larger.as_ref().is_none_or(|larger| larger.has(word))
     }
 
     /// The place of a word, and three bits there, which are the same in a filter of any size: below the 24 bits of a place in
@@ -450,6 +466,11 @@ mod tests {
             let smaller = filter(256 << 20).for_image(len).unwrap();
             assert_eq!((smaller.words, smaller.shift), (filter(len).words, filter(len).shift));
         }
+        // Folded it is small, and lets no more pass than before.
+        let folded = filter(256 << 20).folded();
+        assert!(folded.words.len() <= 1 << 14 && words.iter().all(|&word| folded.has(word)));
+        let wrong = dense::words(&noise(8 << 20, 4)).into_iter().filter(|&word| folded.has(word)).count();
+        assert!(wrong < 20, "{wrong} of a million");
         assert!(!filter(4 << 20).is_enough(64 << 20) && filter(4 << 20).for_image(64 << 20).is_none());
     }
 }
