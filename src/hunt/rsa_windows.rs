@@ -319,35 +319,40 @@ impl Target {
     fn prime(&self, limbs: &[u64]) -> Option<Proven> {
         self.once(limbs, |prime| {
             let numbers = self.key.with_prime(prime, None)?;
-            let piece = if numbers.p == *prime { Piece::P } else { Piece::Q };
-            Some((numbers, piece))
+            // The other prime stands in memory too, and would derive the same key.
+            let proven = vec![(numbers.p.clone(), Piece::P), (numbers.q.clone(), Piece::Q)];
+            Some((numbers, proven))
         })
     }
 
     fn exponent(&self, limbs: &[u64]) -> Option<Proven> {
         self.once(limbs, |d| {
             let (p, _) = (*d < self.key.n).then(|| exponent::factor(&self.key.n, &self.key.e, d))??;
-            Some((self.key.with_prime(&p, Some(d.clone()))?, Piece::D))
+            Some((self.key.with_prime(&p, Some(d.clone()))?, vec![(d.clone(), Piece::D)]))
         })
     }
 
-    /// Proves a number the first time it is seen: Java leaves thousands of copies, and to derive a key takes a millisecond.
-    fn once(&self, limbs: &[u64], prove: impl FnOnce(&Number) -> Option<(RsaNumbers, Piece)>) -> Option<Proven> {
+    /// Proves a number the first time it is seen, and tells which others prove the same key: Java leaves thousands of copies, and
+    /// to derive a key takes a millisecond.
+    fn once(&self, limbs: &[u64], prove: impl FnOnce(&Number) -> Option<(RsaNumbers, Numbers)>) -> Option<Proven> {
         let number = limbs::to_number(limbs);
         let known = || self.proven.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(proven) = known().get(&number) {
             return Some(proven.clone());
         }
-        let (numbers, piece) = prove(&number)?;
+        let (numbers, proven) = prove(&number)?;
         let mut key = numbers.into_found(Evidence::Proven)?;
         if self.assumed {
             key.public.context.push(format!("its public exponent was not seen; taken to be {USUAL_E}"));
         }
-        let proven = Proven { key, piece };
-        known().insert(number, proven.clone());
-        Some(proven)
+        let mut known = known();
+        known.extend(proven.into_iter().map(|(number, piece)| (number, Proven { key: key.clone(), piece })));
+        known.get(&number).cloned()
     }
 }
+
+/// Numbers of a key, and which they are.
+type Numbers = Vec<(Number, Piece)>;
 
 /// A key, and which of its numbers proved it.
 #[derive(Clone)]
