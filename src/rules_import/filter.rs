@@ -153,13 +153,18 @@ impl Reader {
         if !self.sign("(") {
             return Err(format!("`{}` is no operation", term.operation));
         }
-        // `finding["secret"]`
+        // `finding["secret"]`, or with what stands for nothing: `(attributes["path"] ?? "")`.
+        let wrapped = self.sign("(");
         let _whole = self.word()?;
         if !self.sign("[") {
             return Err(format!("`{}` is asked of something else than a part of the finding", term.operation));
         }
         term.subject = self.text()?;
-        let closed = self.sign("]");
+        let mut closed = self.sign("]");
+        if self.sign("?") && self.sign("?") {
+            self.text()?;
+        }
+        closed &= !wrapped || self.sign(")");
         if self.sign(",") && self.sign("[") {
             while !self.sign("]") {
                 term.texts.push(self.text()?);
@@ -225,7 +230,7 @@ mod tests {
         let rule = rule(
             "// why\nentropy(finding[\"secret\"]) <= 3.5\n|| (matchesAny(finding[\"secret\"], [`^a\\d`, \"b\\\\w\"]) || \
              containsAny(finding[\"match\"], [\"x.y\"]))\n|| !matchesAny(finding[\"secret\"], [\"[0-9]\"])\n\
-             || tokenRatio(finding[\"secret\"]) >= 2.5 || matchesAny(attributes[\"path\"], [`p`])",
+             || tokenRatio(finding[\"secret\"]) >= 2.5 || matchesAny((attributes[\"path\"] ?? \"\"), [`p`])",
         );
         assert_eq!(rule.refusal, None);
         assert_eq!(rule.entropy, Some(3.5));
@@ -251,6 +256,7 @@ mod tests {
             "(",
             "\"",
             "a && b",
+            "matchesAny((finding[\"secret\"], [`a`])",
             "matchesAny(finding[\"secret\"], [`a`]) && entropy(finding[\"secret\"]) < 3",
         ] {
             assert!(rule(wrong).refusal.is_some(), "{wrong}");

@@ -72,6 +72,32 @@ pub struct Companion {
     pub letters: usize,
 }
 
+/// What is to be done with a rule whose findings the other scanner tells only together with those of the rules that it helps. Ids,
+/// hosts and names are no secrets. What is called a secret is one, and is told by itself.
+pub fn helper(said: &str, name: &str, rule: &mut Foreign) {
+    if names_a_secret(name) {
+        rule.notes
+            .push(format!("{said}: it helps other rules, but by its name it finds a secret, and is told by itself"));
+    } else {
+        rule.refusal =
+            Some(format!("{said}: it helps other rules, and by its name what it finds is no secret by itself"));
+    }
+}
+
+/// Whether a name says so: `API Secret`, `aws-secret-access-key`, `kucoin passphrase`, and not `token-id`, `public-key`.
+fn names_a_secret(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let words: Vec<&str> = lower
+        .split(|letter: char| !letter.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty() && !word.bytes().all(|byte| byte.is_ascii_digit()))
+        .collect();
+    match words.as_slice() {
+        [.., "secret" | "password" | "passphrase" | "token"] => true,
+        [.., "key"] => words.iter().any(|word| matches!(*word, "secret" | "private")),
+        _ => false,
+    }
+}
+
 /// The fields of a rule, taken one by one: what is left at the end is what nobody knows.
 pub struct Fields {
     left: Map<String, Value>,
@@ -151,5 +177,29 @@ fn as_text(value: Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(flag) => Some(flag.to_string()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_helper_that_is_called_a_secret_is_one() {
+        for name in
+            ["Exoscale API Secret", "aws-secret-access-key", "alibaba-sts-security-token", "KuCoin API Passphrase"]
+        {
+            assert!(names_a_secret(name), "{name}");
+        }
+        for name in
+            ["mux-access-token-id.1", "Langfuse Public Key", "tableau-personal-access-token-name.1", "Auth0 Domain", ""]
+        {
+            assert!(!names_a_secret(name), "{name}");
+        }
+        let mut rule = Foreign::default();
+        helper("`visible: false`", "Branch.io Secret", &mut rule);
+        assert!(rule.refusal.is_none() && rule.notes.iter().any(|note| note.contains("`visible: false`")));
+        helper("`visible: false`", "Okta Domain", &mut rule);
+        assert!(rule.refusal.is_some_and(|why| why.contains("`visible: false`")));
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::allow::Allowlist;
 use super::filter;
-use super::foreign::{Companion, Fields, Foreign, Source, Which};
+use super::foreign::{Companion, Fields, Foreign, Source, Which, helper};
 
 /// Letters of a line, where lines are counted and memory has none.
 const LINE: usize = 120;
@@ -70,8 +70,8 @@ fn rule(mut fields: Fields) -> Result<Foreign, String> {
         rule.refusal = Some(path.to_owned());
     }
     if fields.flag("skipReport").unwrap_or_default() {
-        rule.refusal =
-            Some("`skipReport`: what it finds is no secret by itself, but a help for other rules".to_owned());
+        let name = rule.id.clone();
+        helper("`skipReport`", &name, &mut rule);
     }
     for (field, note) in ELSEWHERE {
         if fields.take(field).is_some() {
@@ -96,15 +96,19 @@ fn rule(mut fields: Fields) -> Result<Foreign, String> {
     Ok(rule)
 }
 
-/// gitleaks names lines and columns; betterleaks writes `5L` for five lines.
+/// gitleaks names lines and columns; betterleaks writes `5L` for five lines and `7L,200C` for no more than 200 letters in them.
 fn companions(fields: &mut Fields, rule: &mut Foreign) -> Result<(), String> {
     for name in ["required", "components"] {
         for mut companion in fields.tables(name)? {
             let Some(id) = companion.text("id") else { continue };
-            let lines = companion.count("withinLines").or_else(|| {
-                companion.text("within").and_then(|within| within.trim_end_matches(['L', 'l']).parse().ok())
-            });
-            let columns = companion.count("withinColumns");
+            if companion.flag("optional").unwrap_or_default() {
+                rule.notes.push(format!("`{name}`: {id} is optional, and is not asked for"));
+                continue;
+            }
+            let within = companion.text("within").unwrap_or_default();
+            let part = |unit: char| within.split(',').find_map(|part| part.trim().strip_suffix(unit)?.parse().ok());
+            let lines = companion.count("withinLines").or_else(|| part('L'));
+            let columns = companion.count("withinColumns").or_else(|| part('C'));
             match columns.or(lines.map(|lines| (lines + 1) * LINE)) {
                 Some(letters) => rule.companions.push(Companion { id, letters }),
                 None => rule.notes.push(format!("`{name}`: {id} may stand anywhere in a file, and is not asked for")),

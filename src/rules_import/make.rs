@@ -7,7 +7,7 @@ use regex_syntax::hir::{Hir, HirKind};
 use super::foreign::{Foreign, Source, Which};
 use super::write::{Block, Sample};
 use super::{letters, literals, rewrite, sample, write};
-use crate::detect::text::{self, TextRule, parse_pattern};
+use crate::detect::text::{self, TextRule, checks, parse_pattern};
 use crate::scan::rule_check::{self, Trial};
 
 /// How often at most something repeats that repeats without bound, largest first: a pattern must stay small.
@@ -24,6 +24,9 @@ const NEAR: usize = 2000;
 
 /// Texts that are made up before a rule is given up.
 const TRIES: u64 = 160;
+
+/// Letters of a complaint about a text that was made up.
+const TOLD: usize = 160;
 
 /// A rule that holds.
 #[derive(Debug)]
@@ -100,13 +103,30 @@ fn block(
         alphabet: alphabet(hir, boundary != "none", notes),
         boundary,
         must_hold: foreign.must_hold.clone(),
-        entropy: foreign.entropy,
+        entropy: reachable(foreign.entropy, hir, notes),
         checksum: foreign.checksum,
         must_match: foreign.must_match.iter().map(|pattern| rewrite::plain(pattern)).collect(),
         ignore_values: readable(&foreign.ignored.values, notes),
         ignore_matches: readable(&foreign.ignored.matches, notes),
         ..Block::default()
     }
+}
+
+/// The threshold, where the letters of the secret can carry as much.
+fn reachable(bits: Option<f64>, hir: &Hir, notes: &mut Vec<String>) -> Option<f64> {
+    let (mut all, mut longest) = ([false; 256], 0);
+    secrets(hir, &mut |hir| {
+        letters::gather(hir, &mut all);
+        longest = longest.max(hir.properties().maximum_len().unwrap_or(usize::MAX));
+    });
+    let most = (letters::members(&all).count().min(longest) as f64).log2();
+    if bits.is_some_and(|bits| bits >= most) {
+        notes.push(format!(
+            "its threshold of entropy was left out: its letters carry {most:.1} bits at most; more is found"
+        ));
+        return None;
+    }
+    bits
 }
 
 /// Patterns of what is ignored, in this syntax; what cannot be read ignores nothing, and more is found.
@@ -255,30 +275,57 @@ fn examples(
     if missed > 0 {
         notes.push(format!("{missed} of its examples do not hold in memory, and were left out"));
     }
-    let seed = foreign
-        .id
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    made_up(foreign, hir, trial, block)
+}
+
+/// Fills the examples up with texts that are made up.
+fn made_up(foreign: &Foreign, hir: &Hir, trial: &Trial, block: &mut Block) -> Result<(), String> {
+    let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let seed = foreign.id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, fold);
     let head = lead(foreign, block);
+    let mut tried: Vec<Sample> = Vec::new();
     for n in 1..=TRIES {
         if block.examples.len() >= 2 {
-            break;
+            return Ok(());
         }
-        let Some(made) = sample::text(hir, seed.wrapping_mul(2 * n + 1)) else { continue };
-        let secret = made.text.get(made.secret).unwrap_or_default().to_owned();
-        add(Sample { text: format!("{head}{}", made.text), secret, needs: String::new() }, trial, block);
+        let Some(mut made) = sample::text(hir, seed.wrapping_mul(2 * n + 1), n % 2 == 0) else { continue };
+        let mut secret = made.text.get(made.secret.clone()).unwrap_or_default().to_owned();
+        if let Some(summed) = block.checksum.and_then(|_| checks::with_github_sum(&secret)) {
+            made.text.replace_range(made.secret, &summed);
+            secret = summed;
+        }
+        let sample = Sample { text: format!("{head}{}", made.text), secret, needs: String::new() };
+        add(sample.clone(), trial, block);
+        tried.push(sample);
     }
-    if block.examples.len() >= 2 {
-        Ok(())
-    } else {
-        Err("no text could be made up that it finds where memory holds it".to_owned())
+    if block.examples.len() >= 2 { Ok(()) } else { Err(why_not(&tried, trial)) }
+}
+
+/// Why no text that was made up is an example.
+fn why_not(tried: &[Sample], trial: &Trial) -> String {
+    let Some(one) = tried.first() else {
+        return "no text that its pattern matches could be made up".to_owned();
+    };
+    if tried.iter().all(|other| other.secret == one.secret) {
+        return "all that it finds is one text, always the same: that is no secret".to_owned();
     }
+    // The more a text found, the more it tells of what is wrong.
+    let complaints = tried.iter().filter_map(|sample| trial.example(&sample.text, &sample.secret, &sample.needs));
+    let found = tried.iter().find(|sample| !trial.secrets(&sample.text).is_empty());
+    let told = match found {
+        Some(sample) => trial.example(&sample.text, &sample.secret, &sample.needs),
+        None => complaints.into_iter().next(),
+    };
+    let told = told.unwrap_or_else(|| "holds for one of them only".to_owned());
+    let short: String = told.chars().take(TOLD).collect();
+    let dots = if short.len() < told.len() { "..." } else { "" };
+    format!("of {TRIES} texts that were made up for it no two hold in memory: it {short}{dots}")
 }
 
 /// What must stand before a made-up text: a keyword, or something that the rule's companion finds.
 fn lead(foreign: &Foreign, block: &Block) -> String {
     if let Some(anchor) = block.anchor.as_deref().filter(|_| !foreign.companions.is_empty()) {
-        let made = parse_pattern(anchor).ok().and_then(|hir| sample::text(&hir, 0x5eed));
+        let made = parse_pattern(anchor).ok().and_then(|hir| sample::text(&hir, 0x5eed, false));
         return made.map(|made| format!("{} ", made.text)).unwrap_or_default();
     }
     if block.near.is_empty() && block.anchor.is_none() {

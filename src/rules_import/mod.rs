@@ -7,6 +7,7 @@
 //! refused by name. What a rule says and ours cannot say is told in a note: nothing is dropped in silence.
 
 mod allow;
+mod classes;
 mod exact;
 mod filter;
 mod foreign;

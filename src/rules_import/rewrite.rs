@@ -11,6 +11,7 @@ use regex_syntax::ast::{
     RepetitionRange,
 };
 
+use super::classes;
 use super::foreign::Which;
 use super::strip::Stripper;
 
@@ -38,9 +39,20 @@ pub fn rewrite(pattern: &str, which: &Which, bound: u32) -> Result<Rewritten, St
     let mut groups = Vec::new();
     groups_of(&ast, false, &mut groups);
     let secrets = secrets(which, &groups)?;
-    let mut editor = Editor { edits: Vec::new(), bound, bounded: false, unicode: false };
-    let stripped = Stripper::new(&pattern, &secrets).strip(&ast)?;
-    editor.edits.extend(stripped.removed.iter().map(|range| (range.clone(), String::new())));
+    let flags = classes::flags(&pattern);
+    let stripped = Stripper::new(&pattern, &secrets, &flags).strip(&ast)?;
+    let gone = |range: &Range<usize>| (range.clone(), String::new());
+    let mut editor = Editor {
+        pattern: &pattern,
+        flags: &flags,
+        secrets: &secrets,
+        removed: &stripped.removed,
+        inside: secrets.is_empty(),
+        edits: stripped.removed.iter().map(gone).collect(),
+        bound,
+        bounded: false,
+        unicode: false,
+    };
     groups.iter().for_each(|group| editor.name(group, &secrets));
     editor.visit(&ast)?;
     let mut text = splice(&pattern, editor.edits);
@@ -76,10 +88,26 @@ fn secrets(which: &Which, groups: &[Group]) -> Result<BTreeSet<u32>, String> {
     match which {
         Which::Whole => Ok(BTreeSet::new()),
         Which::FirstGroup => Ok(all()),
-        Which::Named(name) => Ok(named(name).map_or_else(all, |group| BTreeSet::from([group.index]))),
+        Which::Named(name) => {
+            Ok(named(name).map_or_else(|| by_names(groups).unwrap_or_else(all), |group| BTreeSet::from([group.index])))
+        }
         Which::Group(number) if groups.iter().any(|group| group.index == *number) => Ok(BTreeSet::from([*number])),
         Which::Group(number) => Err(format!("its secret is group {number}, and its pattern has {}", groups.len())),
     }
+}
+
+/// Where groups have names, the one that is called a secret, or else those without a name: the others are what a secret is for.
+fn by_names(groups: &[Group]) -> Option<BTreeSet<u32>> {
+    let called = |group: &&Group| {
+        let name = group.name.as_deref().unwrap_or_default().to_ascii_uppercase();
+        ["SECRET", "PASSWORD", "PASS", "PRIVATE_KEY"].iter().any(|word| name.ends_with(word))
+    };
+    if let Some(group) = groups.iter().find(called) {
+        return Some(BTreeSet::from([group.index]));
+    }
+    let unnamed: BTreeSet<u32> =
+        groups.iter().filter(|group| group.name.is_none() && !group.repeats).map(|group| group.index).collect();
+    (!unnamed.is_empty()).then_some(unnamed)
 }
 
 fn groups_of(ast: &Ast, repeats: bool, groups: &mut Vec<Group>) {
@@ -105,19 +133,35 @@ fn groups_of(ast: &Ast, repeats: bool, groups: &mut Vec<Group>) {
     }
 }
 
+fn index(kind: &GroupKind) -> Option<u32> {
+    match kind {
+        GroupKind::CaptureIndex(index) => Some(*index),
+        GroupKind::CaptureName { name, .. } => Some(name.index),
+        GroupKind::NonCapturing(_) => None,
+    }
+}
+
 fn is_once(kind: &RepetitionKind) -> bool {
     use RepetitionRange::{Bounded, Exactly};
     matches!(kind, RepetitionKind::ZeroOrOne | RepetitionKind::Range(Exactly(0 | 1) | Bounded(_, 0 | 1)))
 }
 
-struct Editor {
+struct Editor<'a> {
+    pattern: &'a str,
+    /// Flags that hold for all of it.
+    flags: &'a str,
+    secrets: &'a BTreeSet<u32>,
+    /// What is taken out, and need not be edited.
+    removed: &'a [Range<usize>],
+    /// Whether what is visited is a part of the secret.
+    inside: bool,
     edits: Vec<(Range<usize>, String)>,
     bound: u32,
     bounded: bool,
     unicode: bool,
 }
 
-impl Editor {
+impl Editor<'_> {
     /// Groups that are no secret lose their names: a report tells what groups named `context` hold.
     fn name(&mut self, group: &Group, secrets: &BTreeSet<u32>) {
         let text = match (secrets.contains(&group.index), secrets.len()) {
@@ -146,7 +190,13 @@ impl Editor {
                 }
                 self.visit(&repetition.ast)
             }
-            Ast::Group(group) => self.visit(&group.ast),
+            Ast::Group(group) => {
+                let was = self.inside;
+                self.inside |= index(&group.kind).is_some_and(|index| self.secrets.contains(&index));
+                let done = self.visit(&group.ast);
+                self.inside = was;
+                done
+            }
             Ast::Alternation(all) => all.asts.iter().try_for_each(|ast| self.visit(ast)),
             Ast::Concat(all) => all.asts.iter().try_for_each(|ast| self.visit(ast)),
             Ast::ClassUnicode(class) => {
@@ -154,8 +204,32 @@ impl Editor {
                 self.replace(class, format!("[{not}{letters}]"));
                 Ok(())
             }
-            Ast::ClassBracketed(class) => self.visit_set(&class.kind),
+            Ast::ClassBracketed(class) => {
+                self.narrow(&class.span);
+                self.visit_set(&class.kind)
+            }
+            Ast::ClassPerl(class) => {
+                self.narrow(&class.span);
+                Ok(())
+            }
+            Ast::Dot(span) if self.inside => {
+                self.edits.push((span.start.offset..span.end.offset, classes::dot(self.flags).to_owned()));
+                Ok(())
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// A class takes no bytes that are no letters.
+    fn narrow(&mut self, span: &ast::Span) {
+        let (start, end) = (span.start.offset, span.end.offset);
+        if self.removed.iter().any(|gone| gone.start <= start && end <= gone.end) {
+            return;
+        }
+        let class = self.pattern.get(start..end).unwrap_or_default();
+        if let Some((before, behind)) = classes::narrowed(class, self.flags, self.inside) {
+            self.edits.push((start..start, before.to_owned()));
+            self.edits.push((end..end, behind.to_owned()));
         }
     }
 
@@ -255,7 +329,8 @@ fn is_repetition(rest: &str) -> bool {
 
 /// Makes the edits; one that lies in another is dropped with it.
 fn splice(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
-    edits.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
+    // What is put between two letters comes before what replaces the second one.
+    edits.sort_by_key(|(range, _)| (range.start, !range.is_empty(), std::cmp::Reverse(range.end)));
     let (mut out, mut at) = (String::new(), 0);
     for (range, new) in edits {
         if range.start < at {
@@ -299,7 +374,14 @@ mod tests {
             (r"wdg[0-9]{4}", "(?P<secret>wdg[0-9]{4})", false, false),
             (r#"(?i)wid.{0,9}\b([a-f]{8})(?:$|[\s"])"#, "(?i)wid.{0,9}(?P<secret>[a-f]{8})", true, true),
             (r#"(?:^|[\s"])([a-f]{8}X)"#, "(?P<secret>[a-f]{8}X)", true, false),
-            (r#"user:([^@]{3,9})@host"#, "user:(?P<secret>[^@]{3,9})@host", false, false),
+            (r#"user:([^@]{3,9})@host"#, r"user:(?P<secret>[[^@]&&[\t\n\r\x20-~]]{3,9})@host", false, false),
+            (
+                r#"pass [^:]+:(\S*)"#,
+                r"pass [[^:]&&[^\x00]]{1,100}:(?P<secret>[\S&&[\t\n\r\x20-~]]{0,100})",
+                false,
+                false,
+            ),
+            (r"(?i)key=(x.{3})(?:[^a-z0-9-])", r"(?i)key=(?P<secret>x[\t\r\x20-~]{3})", false, true),
             (
                 r#"one=([a-f]{8})(?:["]|$)|two=([0-9]{8})\b"#,
                 "one=(?P<secret_1>[a-f]{8})|two=(?P<secret_2>[0-9]{8})",
@@ -330,6 +412,11 @@ mod tests {
         }
         let token = rewrite(r"(?P<context>a)(?P<TOKEN>b)", &Which::Named("TOKEN"), 9).unwrap();
         assert_eq!(token.pattern, "(?:a)(?P<secret>b)");
+        for (pattern, wanted) in
+            [("(?P<uuid>a)(b)", "(?:a)(?P<secret>b)"), ("(?P<KEY_ID>a)(?P<KEY_SECRET>b)", "(?:a)(?P<secret>b)")]
+        {
+            assert_eq!(rewrite(pattern, &Which::Named("TOKEN"), 9).unwrap().pattern, wanted);
+        }
     }
 
     #[test]

@@ -19,9 +19,10 @@ pub struct Sample {
     pub secret: Range<usize>,
 }
 
-/// A text that the pattern should match; whether it does must be tried. `None` where a part takes no letter that prints.
-pub fn text(hir: &Hir, seed: u64) -> Option<Sample> {
-    let mut maker = Maker { out: Vec::new(), state: seed | 1, secret: None, inside: false, spaced: seed & 4 != 0 };
+/// A text that the pattern should match; whether it does must be tried. `None` where a part takes no letter that prints. `spaced`
+/// says whether a gap that could be left out is made of a space: `vendor.{0,16}?\b([0-9a-f]{32})` asks for one.
+pub fn text(hir: &Hir, seed: u64, spaced: bool) -> Option<Sample> {
+    let mut maker = Maker { out: Vec::new(), state: seed | 1, secret: None, inside: false, spaced };
     maker.write(hir)?;
     let secret = maker.secret?;
     Some(Sample { text: String::from_utf8(maker.out).ok()?, secret })
@@ -32,7 +33,7 @@ struct Maker {
     state: u64,
     secret: Option<Range<usize>>,
     inside: bool,
-    /// Whether a gap that could be left out is made of a space: `vendor.{0,16}?\b([0-9a-f]{32})` asks for one.
+    /// Whether a gap that could be left out is made of a space.
     spaced: bool,
 }
 
@@ -54,7 +55,8 @@ impl Maker {
                     self.out.push(b' ');
                     return Some(());
                 }
-                let usual = if self.inside && is_letter(&repetition.sub) { USUAL } else { 0 };
+                let open = self.inside && is_letter(&repetition.sub) && !is_white(&repetition.sub);
+                let usual = if open { USUAL } else { 0 };
                 let times = usual.clamp(repetition.min as usize, most.max(repetition.min as usize));
                 (0..times).try_for_each(|_| self.write(&repetition.sub))?;
             }
@@ -78,13 +80,18 @@ impl Maker {
         Some(())
     }
 
-    /// A letter of the class: one of words, or else one that prints, or else white space.
+    /// A letter of the class: one of words, or else one that prints, or else white space. In texts with spaces some are signs.
     fn letter(&mut self, class: &Class) -> Option<u8> {
         let all: Vec<u8> = letters::ranges(class).flat_map(|(first, last)| first..=last.min(126)).collect();
         let word = |byte: &u8| byte.is_ascii_alphanumeric();
         let print = |byte: &u8| byte.is_ascii_graphic();
-        let space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n');
-        let kinds: [&dyn Fn(&u8) -> bool; 3] = [&word, &print, &space];
+        let space = |byte: &u8| *byte == b' ';
+        let white = |byte: &u8| matches!(byte, b'\t' | b'\n');
+        let kinds: [&dyn Fn(&u8) -> bool; 4] = if self.spaced && self.number(8) == 0 {
+            [&print, &word, &space, &white]
+        } else {
+            [&word, &print, &space, &white]
+        };
         for kind in kinds {
             let some: Vec<u8> = all.iter().copied().filter(|byte| kind(byte)).collect();
             if !some.is_empty() {
@@ -105,7 +112,17 @@ impl Maker {
 }
 
 fn takes_a_space(hir: &Hir) -> bool {
-    matches!(hir.kind(), HirKind::Class(class) if letters::ranges(class).any(|(first, last)| (first..=last).contains(&b' ')))
+    match hir.kind() {
+        HirKind::Class(class) => letters::ranges(class).any(|(first, last)| (first..=last).contains(&b' ')),
+        HirKind::Repetition(repetition) => takes_a_space(&repetition.sub),
+        HirKind::Capture(capture) => takes_a_space(&capture.sub),
+        _ => false,
+    }
+}
+
+/// Whether nothing but white space matches.
+fn is_white(hir: &Hir) -> bool {
+    matches!(hir.kind(), HirKind::Class(class) if letters::ranges(class).all(|(_, last)| last <= b' '))
 }
 
 fn is_letter(hir: &Hir) -> bool {
@@ -126,12 +143,12 @@ mod tests {
         ] {
             let regex = regex::bytes::RegexBuilder::new(pattern).unicode(false).build().unwrap();
             for seed in 1..40 {
-                let sample = text(&parse_pattern(pattern).unwrap(), seed * 7919).unwrap();
+                let sample = text(&parse_pattern(pattern).unwrap(), seed * 7919, seed % 2 == 0).unwrap();
                 assert!(regex.is_match(sample.text.as_bytes()), "{pattern}: {}", sample.text);
                 assert!(sample.secret.len() >= 4);
             }
         }
-        assert!(text(&parse_pattern(r"(?P<secret>[\x80-\xff])").unwrap(), 3).is_none());
+        assert!(text(&parse_pattern(r"(?P<secret>[\x80-\xff])").unwrap(), 3, false).is_none());
     }
 
     #[test]
@@ -139,13 +156,16 @@ mod tests {
         let pattern = r"vendor(?:.|[\n\r]){0,16}?key(?:.|[\n\r]){0,32}?\b(?P<secret>[0-9a-f]{32})\b";
         let regex = regex::bytes::RegexBuilder::new(pattern).unicode(false).build().unwrap();
         let hir = parse_pattern(pattern).unwrap();
-        let matches = (1..40).filter(|seed| regex.is_match(text(&hir, seed * 7919).unwrap().text.as_bytes())).count();
+        let matches = (1..40)
+            .filter(|seed| regex.is_match(text(&hir, seed * 7919, seed % 2 == 0).unwrap().text.as_bytes()))
+            .count();
         assert!((10..30).contains(&matches), "{matches}");
     }
 
     #[test]
     fn of_groups_in_each_other_the_outer_one_is_the_secret() {
-        let sample = text(&parse_pattern("lob=(?P<secret_1>(?P<secret_2>live|test)_[a-f]{9})").unwrap(), 7).unwrap();
+        let sample =
+            text(&parse_pattern("lob=(?P<secret_1>(?P<secret_2>live|test)_[a-f]{9})").unwrap(), 7, false).unwrap();
         assert_eq!(sample.secret, 4..18);
     }
 }

@@ -30,7 +30,7 @@ pub struct Stripper<'a> {
     /// Groups that are the secret; none where all of the match is.
     secrets: &'a BTreeSet<u32>,
     /// Flags that hold for all of the pattern and change what its parts mean.
-    flags: &'static str,
+    flags: &'a str,
     removed: Vec<Range<usize>>,
 }
 
@@ -49,10 +49,8 @@ enum End {
 }
 
 impl<'a> Stripper<'a> {
-    pub fn new(pattern: &'a str, secrets: &'a BTreeSet<u32>) -> Self {
-        let head = pattern.strip_prefix("(?").and_then(|rest| rest.split_once(')'));
-        let spaced = head.is_some_and(|(flags, _)| flags.contains('x') && !flags.contains(':'));
-        Self { pattern, secrets, flags: if spaced { "(?x)" } else { "" }, removed: Vec::new() }
+    pub fn new(pattern: &'a str, secrets: &'a BTreeSet<u32>, flags: &'a str) -> Self {
+        Self { pattern, secrets, flags, removed: Vec::new() }
     }
 
     /// Walks it.

@@ -3,13 +3,16 @@
 use serde_json::Value;
 
 use super::allow::stopwords;
-use super::foreign::{Fields, Foreign, Source, Which, texts};
+use super::foreign::{Fields, Foreign, Source, Which, helper, texts};
 
 /// The letters that Kingfisher takes for special ones where a rule does not name them.
 const SPECIAL: &str = "!@#$%^&*()_+=[]{}|;:'\",.<>?/\\`~-";
 
 /// Most letters of one kind that are asked for: more than this is no rule.
 const MOST: usize = 64;
+
+/// Lists, tables and texts that a file may have.
+const MOST_NODES: usize = 4_000_000;
 
 /// Fields about other things than finding.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -26,7 +29,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 /// # Errors
 /// When it is no YAML, or has no rules.
 pub fn read(content: &str) -> Result<Source, String> {
-    let value: Value = serde_saphyr::from_str(content).map_err(|e| e.to_string())?;
+    let value: Value = serde_saphyr::from_str_with_options(content, options()).map_err(|e| e.to_string())?;
     let mut file = Fields::new(value, "the file")?;
     let rules = file.tables("rules")?;
     if rules.is_empty() {
@@ -37,6 +40,14 @@ pub fn read(content: &str) -> Result<Source, String> {
     Ok(Source { format: "Nosey Parker or Kingfisher", rules, notes })
 }
 
+/// Limits that grow with no file: catalogs of whole vendors have half a million nodes. A message shows no piece of the file.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_nodes: MOST_NODES, max_events: 4 * MOST_NODES },
+        with_snippet: false,
+    }
+}
+
 fn rule(mut fields: Fields) -> Result<Foreign, String> {
     let title = fields.text("name");
     let id = fields.text("id").or_else(|| title.clone()).ok_or("a rule has neither id nor name")?;
@@ -44,6 +55,9 @@ fn rule(mut fields: Fields) -> Result<Foreign, String> {
     rule.pattern = fields.text("pattern").unwrap_or_default();
     if rule.pattern.trim().is_empty() {
         rule.refusal = Some("it has no `pattern`".to_owned());
+    }
+    if let Some(group) = fields.count("betterleaks_secret_group").filter(|group| *group > 0) {
+        rule.secret = Which::Group(group as u32);
     }
     rule.description = fields.text("description").unwrap_or_default();
     rule.examples = fields.texts("examples");
@@ -63,8 +77,8 @@ fn rule(mut fields: Fields) -> Result<Foreign, String> {
         rule.notes.push(format!("`categories` were left out: {}", categories.join(", ")));
     }
     if fields.flag("visible") == Some(false) {
-        rule.refusal =
-            Some("`visible: false`: what it finds is no secret by itself, but a help for other rules".to_owned());
+        let name = rule.title.clone().unwrap_or_else(|| rule.id.clone());
+        helper("`visible: false`", &name, &mut rule);
     }
     fields.take("vectorscan_compatible");
     for (field, note) in ELSEWHERE {

@@ -13,6 +13,18 @@ pub(super) fn base62_behind_prefix(value: &[u8]) -> bool {
     body.is_some_and(|body| spells(crc32fast::hash(body), BASE62, sum))
 }
 
+/// A value that ends as [`base62_behind_prefix`] asks for, with the body of this one.
+pub(super) fn with_base62(value: &str) -> Option<String> {
+    let (token, _) = value.split_at_checked(value.len().checked_sub(6)?)?;
+    let mut number = crc32fast::hash(token.split_once('_')?.1.as_bytes());
+    let mut sum = [b'0'; 6];
+    for digit in sum.iter_mut().rev() {
+        *digit = *BASE62.get((number % 62) as usize)?;
+        number /= 62;
+    }
+    Some(format!("{token}{}", String::from_utf8_lossy(&sum)))
+}
+
 /// `<all><7 of base 36>`, over all. Source: GitLab's design document "Routable tokens".
 pub(super) fn base36(value: &[u8]) -> bool {
     let Some((all, sum)) = value.split_last_chunk::<7>() else { return false };
@@ -103,6 +115,7 @@ mod tests {
         for body in ["Zq81kdPw02mXb7LtQ9vRjC4nHs6eYa", small.as_str()] {
             let github = format!("ghp_{body}{}", based(slow_crc(body.as_bytes()), BASE62, 6));
             assert!(base62_behind_prefix(github.as_bytes()), "{github}");
+            assert_eq!(with_base62(&github.replace(&github[github.len() - 6..], "AAAAAA")), Some(github.clone()));
             let all = format!("glpat-{body}.01.1a");
             let gitlab = format!("{all}{}", based(slow_crc(all.as_bytes()), BASE36, 7));
             assert!(base36(gitlab.as_bytes()), "{gitlab}");
