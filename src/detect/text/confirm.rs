@@ -169,7 +169,7 @@ impl TextRule {
             let value = group.as_bytes().get(..usize::from(count))?;
             (value, start + value.len())
         } else {
-            (without_escapes(group.as_bytes()), from + group.end())
+            (without_escapes(first_line(group.as_bytes())), from + group.end())
         };
         let (seen, secret) = (start..end, start..start + value.len());
         let fits = self.letters_fit(value)
@@ -255,6 +255,43 @@ fn without_escapes(value: &[u8]) -> &[u8] {
     }
 }
 
+/// The value up to a line break that stands there as an escape, where another name and its value or the end of a string come behind
+/// it: of a file that is a string of JSON, `hunter2\nhost=db`. Anything else may be a part of the value, such as a line of base64.
+fn first_line(value: &[u8]) -> &[u8] {
+    const LEAST: usize = 4;
+    let breaks = value.windows(2).enumerate().filter(|(_, pair)| *pair == b"\\n").map(|(at, _)| at);
+    let ends = |at: usize| value.get(at + 2..).is_some_and(|behind| is_closed(behind) || begins_a_line(behind));
+    let Some(head) = breaks.into_iter().find(|&at| ends(at)).and_then(|at| value.get(..at)) else { return value };
+    let head = without_slashes(head);
+    let head = head.strip_suffix(b"\\r").map_or(head, without_slashes);
+    if head.len() < LEAST { value } else { head }
+}
+
+/// Text in text has its backslashes doubled.
+fn without_slashes(head: &[u8]) -> &[u8] {
+    let slashes = head.iter().rev().take_while(|&&letter| letter == b'\\').count();
+    head.get(..head.len() - slashes).unwrap_or(head)
+}
+
+/// The end of a string of JSON, and what may come behind it.
+fn is_closed(behind: &[u8]) -> bool {
+    let slashes = behind.iter().take_while(|&&letter| letter == b'\\').count();
+    matches!(behind.get(slashes..), Some([b'"'] | [b'"', b',' | b'}' | b']' | b')', ..]))
+}
+
+/// `name=value` or `name: value`, the name of letters only: the last line of base64 is none.
+fn begins_a_line(behind: &[u8]) -> bool {
+    let is_name = |letter: &&u8| letter.is_ascii_alphabetic() || matches!(letter, b'_' | b'.' | b'-');
+    let name = behind.iter().take_while(is_name).count();
+    let named = (2..=60).contains(&name) && behind.first().is_some_and(u8::is_ascii_alphabetic);
+    let valued = match behind.get(name..) {
+        Some([b'=', first, ..]) => first.is_ascii_alphanumeric() || matches!(first, b'/' | b'$'),
+        Some([b':', b' ', ..]) => true,
+        _ => false,
+    };
+    named && valued
+}
+
 /// The text up to, and from, each region edge inside `seen`; nearest to the letter `at` first.
 fn parts(view: &TextView<'_>, window: &Window<'_>, seen: Range<usize>, at: usize) -> Vec<Range<usize>> {
     let len = view.letters().len();
@@ -306,7 +343,26 @@ impl<'a> Strip<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::without_escapes;
+    use super::{first_line, without_escapes};
+
+    #[test]
+    fn what_comes_behind_an_escaped_line_break_is_of_the_value_unless_it_is_a_line() {
+        for (text, want) in [
+            (r"hunter2\nhost=db", "hunter2"),
+            (r"hunter2\r\nspring.jpa.x=1", "hunter2"),
+            (r"hunter2\\nhost=db", "hunter2"),
+            (r#"hunter2\r\n"}"#, "hunter2"),
+            (r#"hunter2\\r\\n\"}"#, "hunter2"),
+            (r"hunter2\nuser: app", "hunter2"),
+            (r"hun\nter2", r"hun\nter2"),
+            (r"hun\nter2=", r"hun\nter2="),
+            (r"QUJDREVG\nR0hJSks=\n", r"QUJDREVG\nR0hJSks=\n"),
+            (r"abc\nhost=db", r"abc\nhost=db"),
+            ("", ""),
+        ] {
+            assert_eq!(first_line(text.as_bytes()), want.as_bytes(), "{text}");
+        }
+    }
 
     #[test]
     fn escapes_behind_a_value_are_not_of_it() {
