@@ -20,12 +20,16 @@ use crate::scan::rule_check::{self, Complaint};
 pub fn run(action: &RulesAction, files: &UserRules, manner: &Manner) -> Result<u8> {
     let engine = engine(files)?;
     let mut texts = text::built_in()?;
+    let own = texts.len();
     for file in files.rules.iter().filter(|file| !detect::is_yara(file)) {
         texts.extend(text::load(file)?);
     }
     match action {
         RulesAction::List(format) => list(&rule_list::List::new(&engine, &texts), format),
-        RulesAction::Check(format) => check(engine.rules(), rule_check::check(texts, &engine)?, format),
+        RulesAction::Check(format) => {
+            let advice = rule_check::advice(texts.get(own..).unwrap_or_default());
+            check(engine.rules(), rule_check::check(texts, &engine)?, advice, format)
+        }
         RulesAction::Import(args) => rule_import::run(args, manner),
     }
 }
@@ -40,6 +44,7 @@ struct Check {
     schema: &'static str,
     rules: usize,
     problems: Vec<Problem>,
+    advice: Vec<Advice>,
 }
 
 /// What is wrong with a rule.
@@ -49,10 +54,18 @@ struct Problem {
     problem: String,
 }
 
-fn check(rules: &[Rule], complaints: Vec<Complaint>, format: &PlainFormat) -> Result<u8> {
+/// What would make a rule better that holds.
+#[derive(Debug, Serialize)]
+struct Advice {
+    rule: String,
+    advice: String,
+}
+
+fn check(rules: &[Rule], complaints: Vec<Complaint>, advice: Vec<Complaint>, format: &PlainFormat) -> Result<u8> {
     let mut problems = problems(rules);
     problems.extend(complaints.into_iter().map(|Complaint { rule, what }| Problem { rule, problem: what }));
-    let check = Check { schema: "dumpscrub-rules-check/1", rules: rules.len(), problems };
+    let advice = advice.into_iter().map(|Complaint { rule, what }| Advice { rule, advice: what }).collect();
+    let check = Check { schema: "dumpscrub-rules-check/1", rules: rules.len(), problems, advice };
     output::to_stdout(|out| if format.json { write_document(&check, out) } else { print_check(&check, out) })?;
     Ok(if check.problems.is_empty() { exit::CLEAN } else { exit::FINDINGS })
 }
@@ -60,6 +73,9 @@ fn check(rules: &[Rule], complaints: Vec<Complaint>, format: &PlainFormat) -> Re
 fn print_check(check: &Check, out: &mut dyn Write) -> io::Result<()> {
     for Problem { rule, problem } in &check.problems {
         writeln!(out, "{}: {}", Inert(rule), Inert(problem))?;
+    }
+    for Advice { rule, advice } in &check.advice {
+        writeln!(out, "{}: advice: {}", Inert(rule), Inert(advice))?;
     }
     let (rules, problems) = (count(check.rules, "rule"), count(check.problems.len(), "problem"));
     writeln!(out, "{rules} checked, {problems}")

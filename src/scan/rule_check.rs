@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::detect::text::{Example, RuleText, TextRule};
+use crate::detect::{Detector, Literal, Trigger};
 use crate::error::Result;
-use crate::scan::Engine;
+use crate::scan::{Engine, prefilter};
 use crate::span::Span;
 use crate::window::Window;
 
@@ -48,6 +49,23 @@ pub fn check(rules: Vec<TextRule>, all: &Engine) -> Result<Vec<Complaint>> {
         }
     }
     Ok(complaints)
+}
+
+/// What holds and makes every scan slower: literals that cannot be looked for together with all others.
+#[must_use]
+pub fn advice(rules: &[TextRule]) -> Vec<Complaint> {
+    let slow = |rule: &TextRule| match rule.trigger() {
+        Trigger::Literals(all) => all.into_iter().filter(prefilter::is_searched_apart).collect(),
+        _ => Vec::new(),
+    };
+    let advise = |rule: &TextRule, literal: Literal| Complaint {
+        rule: rule.text().id.clone(),
+        what: format!(
+            "its literal `{}` makes every scan slower: take one with four letters of text in a row",
+            String::from_utf8_lossy(&literal.bytes)
+        ),
+    };
+    rules.iter().flat_map(|rule| slow(rule).into_iter().map(move |literal| advise(rule, literal))).collect()
 }
 
 /// Tries every example and counter-example of one rule, and says what does not hold.
@@ -250,6 +268,28 @@ mod tests {
         let all = Engine::new(detect::detectors().unwrap()).unwrap();
         let complaints = check(text::built_in().unwrap(), &all).unwrap();
         assert!(complaints.is_empty(), "{complaints:#?}");
+    }
+
+    #[test]
+    fn few_rules_of_the_program_need_a_search_of_their_own_and_one_of_users_that_does_is_told() {
+        // Words of command lines, between the NULs that part them. Any more would make every scan slower.
+        let rules = advice(&text::built_in().unwrap()).into_iter().map(|told| told.rule);
+        let known = ["archive-argv-password", "curl-argv-word", "putty-argv-password"];
+        assert_eq!(rules.collect::<BTreeSet<String>>(), known.map(str::to_owned).into());
+        let head = "[[rules]]\nid = \"t\"\ntitle = \"t\"\nseverity = \"low\"\ndescription = \"t\"\nremedy = \"t\"\n";
+        let rule = |literal: &str, pattern: &str| {
+            let file = format!(
+                "{head}literals = [\"{literal}\"]\npattern = '(?P<secret>{pattern})'\nexamples = []\ncounter_examples = []\n"
+            );
+            advice(&text::parse("t", &file).unwrap())
+        };
+        assert!(
+            rule("p\\u0000\\u0000\\u0000", r"p\x00\x00\x00[a-z]{9}")
+                .iter()
+                .any(|told| told.what.contains("four letters"))
+        );
+        assert_eq!(rule("tok", "tok[ -~]{0,9}").len(), 1, "it may end with the literal");
+        assert_eq!(rule("tok", "tok[a-z]{9}").len() + rule("tok_", "tok_[a-z]{9}").len(), 0);
     }
 
     #[test]

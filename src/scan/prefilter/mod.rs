@@ -39,6 +39,7 @@ use crate::finding::Encoding;
 use aes_words::aes_words;
 use encoded::{DER_HEADS, Encoded};
 use encoded_text::encoded_texts;
+use grams::Grams;
 use grams::Scratch;
 use literals::{Literals, Wanted};
 use marks::Marks;
@@ -380,6 +381,16 @@ fn check(literal: &[u8]) -> Result<(), &'static str> {
 fn refusal(detector: &dyn Detector, why: &str) -> String {
     let rule = detector.rules().first().map_or_else(|| "a detector".to_owned(), |rule| rule.id.clone());
     format!("{rule}: its trigger literal {why}")
+}
+
+/// Whether a literal is looked for in a search of its own, which each scan pays for: no four letters of text stand in it in a row,
+/// and not three with a fourth behind them in every match.
+#[must_use]
+pub fn is_searched_apart(literal: &Literal) -> bool {
+    spellings(literal, &mut Vec::new()).into_iter().any(|(bytes, spelling)| {
+        let next = literal.next.clone().filter(|_| spelling == Spelling::Both);
+        !Grams::takes(&Wanted { bytes, number: 0, next })
+    })
 }
 
 /// Whether a literal is found by decoding what is text.
