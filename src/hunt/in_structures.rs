@@ -9,9 +9,18 @@
 //! **rustls** keeps each secret of TLS 1.3 in room for the longest, with its length behind it (`OkmBlock` in src/crypto/tls13.rs: `buf: [u8;
 //! 64], used: usize`), and several in a row. From most a key follows that proves them ([`super::record_keys`]); from the exporter's secret
 //! none does, and of handshakes that are over the keys are gone.
+//!
+//! **GnuTLS** keeps them in a row of rooms of 64 bytes without their length (`gnutls_key_st` in lib/gnutls_int.h: `uint8_t hs_ckey[64],
+//! hs_skey[64], ap_ckey[64], ap_skey[64], ap_expkey[64]` and more), which is no whole number of words of 8 bytes from the beginning.
+//! Five are set when a handshake is over, and from the key log nobody can read more than from them.
+//!
+//! **NSS** keeps the value of an object of PKCS#11 that is short, which is a key, in the attribute itself (`SFTKAttributeStr` in
+//! lib/softoken/pkcs11i.h): the type of the attribute twice, `CKA_VALUE`, a pointer to the value, its length and the value, which has room
+//! for 50 bytes.
 
 use std::ops::Range;
 
+use super::dense::WORD;
 use super::ec_places::Grid;
 use super::randomness::looks_random;
 use super::{chacha_contexts, ticket_keys};
@@ -31,6 +40,14 @@ const ROOM: usize = 64;
 const BLOCK: usize = ROOM + 8;
 /// Bytes of a secret, by the hash of the connection.
 const SECRETS: [usize; 2] = [32, 48];
+/// Rooms in a row that GnuTLS has filled when a handshake is over, of one more that is counted.
+const ROOMS: usize = 4;
+/// `CKA_VALUE`, twice.
+const VALUES: [u64; 2] = [0x11; 2];
+/// Bytes of a value in an attribute: of 32 on they are seen.
+const VALUE: std::ops::RangeInclusive<usize> = 32..=50;
+/// One past the highest address of a process.
+const HIGHEST: u64 = 1 << 47;
 
 /// The keys in the owned part of the window.
 #[must_use]
@@ -39,6 +56,8 @@ pub fn seen(window: &Window<'_>, grids: &[Grid]) -> Hits {
     seen.hits.extend(ticket_keys::of_files(window, grids));
     seen.hits.extend(of_openvpn(window, grids));
     seen.hits.extend(of_rustls(window, grids));
+    seen.hits.extend(of_gnutls(window, grids));
+    seen.hits.extend(of_nss(window, grids));
     seen
 }
 
@@ -87,6 +106,51 @@ fn is_block(window: &Window<'_>, at: usize, len: usize) -> bool {
     let (block, used) = (window.slice(at..at + ROOM), window.slice(at + ROOM..at + BLOCK));
     let Some((secret, rest)) = block.split_at_checked(len) else { return false };
     used == (len as u64).to_le_bytes() && rest.iter().all(|byte| *byte == 0) && looks_random(secret)
+}
+
+/// Secrets in rooms that stand in a row. The run begins with the half of a word that stands before the secret.
+fn of_gnutls(window: &Window<'_>, grids: &[Grid]) -> Vec<Hit> {
+    let owned = window.owned();
+    let runs = grids.iter().flat_map(|grid| &grid.runs).map(|run| run.range.clone());
+    let alone = runs.filter(|run| SECRETS.contains(&run.len()) && owned.contains(&run.start));
+    let secrets = alone.filter_map(|run| {
+        let len = run.len();
+        let at = [run.start, run.start + WORD / 2].into_iter().find(|at| is_room(window, *at, len))?;
+        let row = |next: fn(usize, usize) -> Option<usize>| {
+            (1..=ROOMS).take_while(|i| next(at, ROOM * i).is_some_and(|at| is_room(window, at, len))).count()
+        };
+        (1 + row(usize::checked_sub) + row(usize::checked_add) >= ROOMS).then_some(at..at + len)
+    });
+    secrets.map(|secret| hit(window, secret, tls_secrets::RULE, "TLS 1.3 secret of GnuTLS")).collect()
+}
+
+fn is_room(window: &Window<'_>, at: usize, len: usize) -> bool {
+    let room = window.slice(at..at + ROOM);
+    let before = at.checked_sub(WORD / 2).map(|before| window.slice(before..at));
+    let parts = room.split_at_checked(len).filter(|_| room.len() == ROOM);
+    parts.is_some_and(|(secret, rest)| rest.iter().all(|byte| *byte == 0) && looks_random(secret))
+        && before.is_some_and(|before| before.iter().all(|byte| *byte == 0))
+}
+
+fn of_nss(window: &Window<'_>, grids: &[Grid]) -> Vec<Hit> {
+    let owned = window.owned();
+    let runs = grids.iter().flat_map(|grid| &grid.runs).map(|run| run.range.start).filter(|at| owned.contains(at));
+    let word = |at: usize| window.slice(at..at + WORD).first_chunk().map(|word| u64::from_le_bytes(*word));
+    let value = |at: usize| {
+        let before = at.checked_sub(4 * WORD)?;
+        let is_value = [0, 1].map(|i| word(before + WORD * i)) == VALUES.map(Some);
+        let is_pointed_to = word(before + 2 * WORD).is_some_and(|pointer| (0x1000..HIGHEST).contains(&pointer));
+        let len = usize::try_from(word(before + 3 * WORD)?).ok().filter(|len| VALUE.contains(len))?;
+        let bytes = window.slice(at..at + len);
+        (is_value && is_pointed_to && bytes.len() == len && looks_random(bytes)).then_some(at..at + len)
+    };
+    let values = runs.filter_map(value);
+    values
+        .map(|value| Hit {
+            evidence: Evidence::Parsed,
+            ..hit(window, value, symmetric::RULE, "key in an object of NSS")
+        })
+        .collect()
 }
 
 fn hit(window: &Window<'_>, range: Range<usize>, rule: &str, kind: &str) -> Hit {
@@ -145,6 +209,45 @@ mod tests {
             for other in [vec![block(1, len)], vec![block(1, len), block(2, 31)], vec![block(1, 31), block(2, 31)]] {
                 assert!(row(&other).is_empty());
             }
+        }
+    }
+
+    #[test]
+    fn secrets_of_gnutls_are_known_by_their_row() {
+        for len in SECRETS {
+            let room = |seed| {
+                let mut room = noise(len, seed);
+                room.resize(ROOM, 0);
+                room
+            };
+            // The size of another secret stands far before them.
+            let rooms = |count: u64| (1..=count).map(room).collect::<Vec<_>>().concat();
+            for shift in [0, 4] {
+                let row = |count| found(&[&vec![0; 200 + shift][..], &rooms(count), &[0; 200]].concat());
+                let places = |count: usize| (0..count).map(|i| 200 + shift + ROOM * i).collect::<Vec<_>>();
+                for count in [4, 6] {
+                    let found: Vec<usize> = row(count as u64).into_iter().map(|range| range.start).collect();
+                    assert_eq!(found, places(count), "{len} {shift}");
+                }
+                assert!(row(3).is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn values_of_objects_of_nss_are_known_by_their_attribute() {
+        let attribute = |kind: u64, pointer: u64, len: u64| {
+            let head = [0x11, kind, pointer, len].map(u64::to_le_bytes).concat();
+            let mut value = noise(48, 5);
+            value.truncate(len.min(48) as usize);
+            found(&[&[0; 200][..], &head, &value, &[0; 200]].concat())
+        };
+        for len in [32, 48] {
+            let found = attribute(0x11, 0x5610_4bf0_6898, len);
+            assert_eq!(found.first().map(|range| range.start), Some(232));
+        }
+        for (kind, pointer, len) in [(0x101, 0x5610_4bf0_6898, 32), (0x11, 3, 32), (0x11, 0x5610_4bf0_6898, 51)] {
+            assert!(attribute(kind, pointer, len).is_empty());
         }
     }
 }

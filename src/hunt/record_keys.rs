@@ -7,9 +7,12 @@
 //! do, because what is kept for them has room for the longest.
 //!
 //! **TLS 1.2.** rustls (`ConnectionSecrets` in src/tls12/mod.rs) keeps the two random numbers of the handshake and the master secret
-//! behind them: 112 bytes in a row. The keys follow from just these (RFC 5246, section 6.3).
+//! behind them: 112 bytes in a row. GnuTLS (`security_parameters_st` in lib/gnutls_int.h) keeps the master secret, the client's number, the
+//! server's, and behind them the session's id, which has 32 bytes or none. The keys follow from just these (RFC 5246, section 6.3),
+//! behind the keys of the code that authenticates where the cipher does not do so itself.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Range;
 
 use zeroize::Zeroizing;
 
@@ -30,8 +33,14 @@ const HASHES: [(usize, Hash); 2] = [(0, Hash::Sha256), (1, Hash::Sha384)];
 /// Bytes of each random number of a handshake, and of a master secret.
 const RANDOM: usize = 32;
 const MASTER: usize = 48;
-/// What a TLS 1.2 connection encrypts with: the hash that keys are made with, and the length of a key.
-const SUITES: [(Hash, usize); 3] = [(Hash::Sha256, 16), (Hash::Sha256, 32), (Hash::Sha384, 32)];
+/// Bytes of both numbers and the master secret.
+const ROW: usize = 2 * RANDOM + MASTER;
+/// Bytes of a session's id.
+const SESSION: usize = 32;
+/// What a TLS 1.2 connection makes keys with, the lengths of a key, and those of the keys before it of a code that authenticates.
+const MAKERS: [Hash; 2] = [Hash::Sha256, Hash::Sha384];
+const KEYS: [usize; 2] = [16, 32];
+const CODES: [usize; 4] = [0, 20, 32, 48];
 /// Rows of a handshake that are kept of an image.
 const MOST: usize = 1 << 14;
 
@@ -42,13 +51,21 @@ pub type Handshake = (Zeroizing<Vec<u8>>, Vec<Span>);
 #[must_use]
 pub fn handshakes(window: &Window<'_>, grids: &[Grid]) -> Vec<Handshake> {
     let owned = window.owned();
-    let len = 2 * RANDOM + MASTER;
     let runs = grids.iter().flat_map(|grid| &grid.runs).map(|run| run.range.clone());
-    let runs = runs.filter(|run| run.len() == len && owned.contains(&run.start));
-    let rows = runs.map(|run| (run.clone(), window.slice(run)));
-    let random = |row: &[u8]| row.len() == len && row.chunks(RANDOM).take(3).all(looks_random);
-    let rows = rows.filter(|(_, row)| random(row));
-    rows.map(|(run, row)| (Zeroizing::new(row.to_vec()), window.spans(run.start + 2 * RANDOM..run.end))).collect()
+    let runs = runs.filter(|run| [ROW, ROW + SESSION].contains(&run.len()) && owned.contains(&run.start));
+    let random = |row: &[u8]| row.len() >= ROW && row.chunks(RANDOM).take(3).all(looks_random);
+    let rows = runs.filter(|run| random(window.slice(run.clone())));
+    let orders = rows.flat_map(|run| {
+        let (start, behind) = (run.start, run.len() == ROW);
+        let master_last = behind.then_some((start..start + 2 * RANDOM, start + 2 * RANDOM));
+        [master_last, Some((start + MASTER..start + ROW, start))].into_iter().flatten()
+    });
+    let row = |(randoms, master): (Range<usize>, usize)| {
+        let master = master..master + MASTER;
+        let row = [window.slice(randoms), window.slice(master.clone())].concat();
+        (Zeroizing::new(row), window.spans(master))
+    };
+    orders.map(row).collect()
 }
 
 /// Rows of the whole image.
@@ -147,12 +164,12 @@ impl<'a> Keys<'a> {
         let (first, second) = randoms.split_at_checked(RANDOM)?;
         // The server's number stands first where keys are made.
         let orders = [[second, first].concat(), randoms.to_vec()];
-        orders.iter().find_map(|randoms| {
-            SUITES.into_iter().find_map(|(hash, len)| {
-                let block = tls::key_block(hash, master, randoms, 2 * len);
-                let key = block.expose().get(..len).filter(|key| self.has(key))?;
-                Some(with_key(master, key))
-            })
+        let behind = |code: usize, len: usize| 2 * code..2 * code + len;
+        let keys = || CODES.into_iter().flat_map(|code| KEYS.map(|len| behind(code, len)));
+        orders.iter().flat_map(|randoms| MAKERS.map(|hash| (hash, randoms))).find_map(|(hash, randoms)| {
+            let block = tls::key_block(hash, master, randoms, 2 * CODES[3] + KEYS[1]);
+            let key = keys().filter_map(|at| block.expose().get(at)).find(|key| self.has(key))?;
+            Some(with_key(master, key))
         })
     }
 }
@@ -229,15 +246,29 @@ mod tests {
     }
 
     #[test]
-    fn a_master_secret_is_proven_by_what_follows_from_it_and_the_random_numbers_before_it() {
+    fn a_master_secret_is_proven_by_what_follows_from_it_and_the_random_numbers_beside_it() {
         let row = noise(112, 4);
-        let bytes = [&[0; 64][..], &row, &[0; 64]].concat();
-        let randoms = [&row[32..64], &row[..32]].concat();
-        for (hash, len) in SUITES {
-            let block = tls::key_block(hash, &row[64..], &randoms, 2 * len);
-            let found = found(&bytes, &[&block.expose()[..len]], 4096);
-            assert_eq!(found, [("TLS 1.2 master secret".to_owned(), Evidence::Proven, vec![Span::new(128, 48)])]);
+        // As rustls keeps it and as GnuTLS does, without the session's id and with it.
+        let (randoms, master) = row.split_at(64);
+        let behind = [master, randoms].concat();
+        let rows = [(row.clone(), 64), (behind.clone(), 0), ([behind, noise(32, 5)].concat(), 0)];
+        for (row, at) in rows {
+            let bytes = [&[0; 64][..], &row, &[0; 64]].concat();
+            let randoms = [&randoms[32..], &randoms[..32]].concat();
+            for (hash, code, len) in [
+                (Hash::Sha256, 0, 16),
+                (Hash::Sha256, 0, 32),
+                (Hash::Sha384, 0, 32),
+                (Hash::Sha256, 20, 16),
+                (Hash::Sha256, 32, 32),
+                (Hash::Sha384, 48, 32),
+            ] {
+                let block = tls::key_block(hash, master, &randoms, 2 * code + len);
+                let found = found(&bytes, &[&block.expose()[2 * code..]], 4096);
+                let place = Span::new(64 + at, 48);
+                assert_eq!(found, [("TLS 1.2 master secret".to_owned(), Evidence::Proven, vec![place])]);
+            }
+            assert!(found(&bytes, &[&noise(16, 9)], 4096).is_empty());
         }
-        assert!(found(&bytes, &[&noise(16, 9)], 4096).is_empty());
     }
 }

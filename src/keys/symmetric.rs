@@ -29,7 +29,7 @@ pub fn rule() -> Rule {
         "Symmetric key",
         Severity::High,
         "The key of a symmetric cipher or of a message authentication code, in a format that says so: a key blob of Windows, \
-         a JSON Web Key, the static key of OpenVPN.",
+         a JSON Web Key, the static key of OpenVPN, an object of NSS.",
         "Make a new key, encrypt again what is encrypted under this one, and treat as forged what it could have signed.",
     )
 }
