@@ -68,9 +68,13 @@ pub fn seeds_with_keys(window: &Window<'_>, grids: &[Grid]) -> Vec<(Place, Clue)
     let runs = || grids.iter().flat_map(|grid| &grid.runs).filter(|run| run.is_random && !run.is_long());
     let beside = runs().flat_map(|run| look.seeds(run)).map(|at| (at, at + KEY));
     let apart = runs().flat_map(|run| look.seeds_by_points(run));
-    let mut found = look.proven(EdwardsForm::Seed, KEY, beside.chain(apart));
+    let ed25519 = |form| move |secrets: &[[u8; KEY]]| base_points::ed25519(form, secrets);
+    let mut found = look.proven(Group::Ed25519, ed25519(EdwardsForm::Seed), KEY, beside.chain(apart));
     let expanded = runs().flat_map(|run| look.expanded(run)).map(|at| (at, at + EXPANDED));
-    found.extend(look.proven(EdwardsForm::Scalar, EXPANDED, expanded));
+    found.extend(look.proven(Group::Ed25519, ed25519(EdwardsForm::Scalar), EXPANDED, expanded));
+    let either = runs().flat_map(|run| look.seeds(run)).flat_map(|at| [(at, at + KEY), (at + KEY, at)]);
+    let clamped = either.filter(|(secret, key)| look.is_clamped(*secret, *key));
+    found.extend(look.proven(Group::X25519, base_points::x25519, KEY, clamped));
     found
 }
 
@@ -125,6 +129,13 @@ impl Look<'_> {
         (start..end).step_by(step).chain(aside).filter(move |at| owned.contains(at))
     }
 
+    /// Whether a secret of X25519 may stand at `secret`, as programs keep it that clamp it when they make it, and its
+    /// public key at `key`. So WireGuard keeps its own key, the kernel behind its public one, others before it.
+    fn is_clamped(&self, secret: usize, key: usize) -> bool {
+        let byte = |at: usize| self.window.byte(at).unwrap_or_default();
+        byte(secret) & 7 == 0 && byte(secret + KEY - 1) >> 6 == 1 && byte(key + KEY - 1) < 0x80
+    }
+
     /// Where ed25519-dalek's `SigningKey` may hold a seed, at an end of a run: its `VerifyingKey` beside it is 32 bytes and the
     /// same point as limbs, in an order that the compiler chooses. The limbs may belong to the run or not.
     fn seeds_by_points(&self, run: &Run) -> impl Iterator<Item = (usize, usize)> + use<> {
@@ -159,7 +170,8 @@ impl Look<'_> {
     /// Of places of private keys and of what may be their public keys those that belong together, each place `len` bytes long.
     fn proven(
         &self,
-        form: EdwardsForm,
+        group: Group,
+        publics: impl Fn(&[[u8; KEY]]) -> Vec<Vec<u8>>,
         len: usize,
         places: impl Iterator<Item = (usize, usize)>,
     ) -> Vec<(Place, Clue)> {
@@ -175,14 +187,14 @@ impl Look<'_> {
             secrets.push(*secret);
             keys.push((at, key));
         }
-        let publics = base_points::ed25519(form, &secrets);
+        let publics = publics(&secrets);
         let place = |at: usize| {
             let (bytes, spans) =
                 (Zeroizing::new(self.window.slice(at..at + len).to_vec()), self.window.spans(at..at + len));
             Place { rank: Rank::Island, shape: Shape::Words, bytes, spans }
         };
         let found = keys.into_iter().zip(publics).filter(|((_, key), public)| public == key);
-        found.map(|((at, _), public)| (place(at), Clue::CurvePoint { group: Group::Ed25519, public })).collect()
+        found.map(|((at, _), public)| (place(at), Clue::CurvePoint { group, public })).collect()
     }
 
     /// `04 X Y`, wherever it begins.
@@ -377,6 +389,32 @@ mod tests {
             }
             assert!(points_in(&key(0, &tail), 300).is_empty() && points_in(&key(1, &[0; 16]), 300).is_empty());
         }
+    }
+
+    #[test]
+    fn secrets_of_x25519_are_told_beside_their_public_keys() {
+        let mut secret: [u8; 32] = noise(32, 6).try_into().unwrap();
+        (secret[0], secret[31]) = (secret[0] & 0xf8, secret[31] & 0x7f | 0x40);
+        let public = base_points::x25519(&[secret]).remove(0);
+        let told = |first: &[u8], second: &[u8], window: usize| {
+            let bytes = [&[0; 64][..], first, second, &[0; 64]].concat();
+            let (memory, pieces) = (AddressSpace::new(&[]), [Span::new(0, bytes.len() as u64)]);
+            let mut found = Vec::new();
+            for from in (0..bytes.len()).step_by(window) {
+                let window = Window::new(&bytes, from..(from + window).min(bytes.len()), &pieces, &[]);
+                found.extend(seeds_with_keys(&window, &ec_places::grids(&window, &memory)));
+            }
+            found.into_iter().map(|(place, clue)| (place.spans, clue)).collect::<Vec<_>>()
+        };
+        let clue = Clue::CurvePoint { group: Group::X25519, public: public.clone() };
+        for window in [4096, 40] {
+            let found = |at| (vec![Span::new(at, 32)], clue.clone());
+            assert_eq!(told(&secret, &public, window), [found(64)]);
+            assert_eq!(told(&public, &secret, window), [found(96)]);
+            assert!(told(&secret, &noise(32, 7), window).is_empty());
+        }
+        secret[0] |= 1;
+        assert!(told(&secret, &public, 4096).is_empty());
     }
 
     #[test]
