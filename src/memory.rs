@@ -147,6 +147,14 @@ impl AddressSpace {
         Some((Address(region.address), Address(region.end())))
     }
 
+    /// The regions by where they stand in the file.
+    #[must_use]
+    pub fn places(&self) -> Places {
+        let mut regions = self.regions.clone();
+        regions.sort_unstable_by_key(|region| (region.file, region.address));
+        Places(regions)
+    }
+
     /// The file spans that together hold `len` bytes from `address` on, as far as memory goes on; the first candidate is
     /// taken where regions overlap.
     #[must_use]
@@ -298,6 +306,21 @@ impl AddressSpace {
     }
 }
 
+/// Regions by where they stand in the file: tells the address of what stands at a place.
+#[derive(Debug)]
+pub struct Places(Vec<Mapped>);
+
+impl Places {
+    /// The address of the byte at `offset`; that of the last region that begins there or before where regions overlap.
+    #[must_use]
+    pub fn address_of(&self, offset: FileOffset) -> Option<Address> {
+        let behind = self.0.partition_point(|region| region.file <= offset.0);
+        let before = self.0.get(..behind)?.iter().rev().take(MOST_HOLDERS);
+        let region = before.into_iter().find(|region| offset.0 - region.file < region.len)?;
+        Some(Address(region.address.saturating_add(offset.0 - region.file)))
+    }
+}
+
 /// File offsets themselves count too: a map that is wrong must not hide what stands where a page would begin. Words of
 /// programs of 32 bits have 4 bytes.
 fn phases(regions: &[Mapped]) -> u8 {
@@ -339,6 +362,15 @@ mod tests {
         let got = space.read(&image, Address(0x1002), &mut buf).unwrap_or(0);
         assert_eq!(buf.get(..got), Some(&b"LLOWORLD"[..]));
         assert_eq!(space.spans_before(Address(0x1006), 3), [Span::new(10, 2), Span::new(0, 1)]);
+    }
+
+    #[test]
+    fn places_have_addresses() {
+        let places = AddressSpace::new(&[region(0x1005, 0, 5), region(0x1000, 7, 5), region(0x9000, 8, 2)]).places();
+        let addresses =
+            [0, 4, 5, 7, 8, 10, 11, 12].map(|at| places.address_of(FileOffset(at)).map(|address| address.0));
+        assert_eq!(addresses[..4], [Some(0x1005), Some(0x1009), None, Some(0x1000)]);
+        assert_eq!(addresses[4..], [Some(0x9000), Some(0x1003), Some(0x1004), None]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod kerberos;
 pub mod key_xml;
 pub mod managed_heap;
 pub mod ntlm;
+pub mod object_names;
 pub mod openssh;
 pub mod pem;
 pub mod pfx;
@@ -52,7 +53,7 @@ use crate::error::{Error, Result};
 use crate::finding::{Encoding, Evidence, Form, Profile, PublicIdentity, Rule, Severity};
 use crate::hunt::Clue;
 use crate::span::Span;
-use crate::vault::Secret;
+use crate::vault::{Secret, SecretBytes};
 use crate::window::Window;
 
 pub use decoded::Decoded;
@@ -115,6 +116,7 @@ fn knowing(texts: Vec<TextRule>) -> Vec<Box<dyn Detector>> {
         Box::new(signed_tokens::SignedTokens),
         Box::new(signed_sessions::SignedSessions),
         Box::new(aws_ids::AwsIds),
+        Box::new(object_names::ObjectNames),
         Box::new(capi::Capi),
         Box::new(cng::Cng),
         Box::new(dpapi::Dpapi),
@@ -220,6 +222,18 @@ pub struct Far {
     pub spans: Vec<Span>,
 }
 
+/// A value that stands elsewhere than its name, as objects of a running program do: whether it is a secret is for the rules of text to
+/// say.
+#[derive(Debug)]
+pub struct Named {
+    /// The letters of the name.
+    pub name: Vec<u8>,
+    /// The value.
+    pub value: SecretBytes,
+    /// Where the value stands, in the order of its bytes.
+    pub spans: Vec<Span>,
+}
+
 /// Where detectors put what they find.
 #[derive(Debug, Default)]
 pub struct Hits {
@@ -227,6 +241,8 @@ pub struct Hits {
     pub hits: Vec<Hit>,
     /// Secrets that were reached by following a pointer.
     pub far: Vec<Far>,
+    /// Values to be judged by their names.
+    pub named: Vec<Named>,
     /// What the next passes may use.
     pub clues: Vec<Clue>,
 }

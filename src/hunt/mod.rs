@@ -24,6 +24,7 @@ pub mod managed_octets;
 pub mod montgomery;
 pub mod noise;
 mod number_words;
+pub mod object_values;
 mod pointed;
 pub mod randomness;
 pub mod record_keys;
@@ -114,6 +115,13 @@ pub enum Clue {
         sha256: [u8; 32],
         /// Bytes of the key.
         len: usize,
+    },
+    /// A string of CPython that is a name of what may be a secret.
+    ObjectName {
+        /// Where the object begins in the file.
+        place: u64,
+        /// Bytes before its letters.
+        header: u8,
     },
     /// What a key of HMAC signed, and how its signature begins: not the token, which would be a secret.
     SignedToken {
@@ -238,6 +246,10 @@ pub trait Hunt: Sync + Send {
     fn left_out(&self) -> Option<String> {
         None
     }
+    /// Why it did not look at all that it should have, when all windows were looked at, in words: a gap.
+    fn given_up(&self) -> Option<String> {
+        None
+    }
     /// What it does not look for because it is next to never there, in words, when all windows were looked at: nothing that
     /// anybody has to act on.
     fn notes(&self) -> Vec<String> {
@@ -292,6 +304,7 @@ pub const HUNTERS: &[&dyn Hunter] = &[
     &managed_octets::ManagedOctets,
     &ticket_keys::TicketKeys,
     &aws_secrets::AwsSecrets,
+    &object_values::ObjectValues,
 ];
 
 #[cfg(test)]

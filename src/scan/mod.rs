@@ -11,6 +11,7 @@ mod collapse;
 mod decode;
 mod forms;
 mod gathered;
+mod hunted;
 mod leftovers;
 mod local;
 mod look;
@@ -279,9 +280,9 @@ pub fn scan_on(
     }
     let mut run = Run { engine, walk, coverage: Coverage { constant, ..Coverage::default() }, wanted: wanted.folded() };
     let named = unnamed::named(&clues);
-    let early = hunts(&clues);
+    let early = hunted::hunts(&clues);
     let gathered = run.join(&mut collector, &mut clues, &early)?;
-    run.hunt(&mut collector, &hunts(&gathered.moduli), &early)?;
+    run.hunt(&mut collector, &hunted::hunts(&gathered.moduli), &early)?;
     run.derive(&mut collector, &clues, &gathered)?;
     run.divide(&mut collector, &clues, &gathered.digits)?;
     run.multiply(&mut collector, &clues, gathered.scalars)?;
@@ -322,7 +323,7 @@ impl Run<'_> {
     fn join(&mut self, collector: &mut Collector, clues: &mut Clues, early: &[Box<dyn Hunt>]) -> Result<Gathered> {
         self.leave_out(early);
         let (memory, image, wanted) = (self.walk.pieces.memory(), self.walk.image, &self.wanted);
-        let rules = &self.engine.rules;
+        let (engine, rules) = (self.engine, &self.engine.rules);
         let (mut join, mut islands, mut at_ends) = (Join::default(), Islands::default(), BTreeSet::new());
         let mut scalars = Scalars::new(self.walk.image.len(), clues.ask_for_points());
         let (mut primes, mut digits) = (FieldPrimes::default(), LongDigits::default());
@@ -337,7 +338,7 @@ impl Run<'_> {
                 points.push(point);
             }
             let (primes, digits) = (field_primes::seen(window, grids, memory), long_digits::seen(window, grids));
-            let mut hits = hunted(early, &shown);
+            let mut hits = hunted::hits(engine, early, &shown);
             hits.hits.extend(in_structures::seen(window, grids).hits);
             let (hunted, handshakes) = (rules.seen(hits, window), record_keys::handshakes(window, grids));
             Bare { hunted, candidates: montgomery::seen(wanted, &shown), points, places, primes, digits, handshakes }
@@ -447,10 +448,13 @@ impl Run<'_> {
     fn hunt(&mut self, collector: &mut Collector, late: &[Box<dyn Hunt>], early: &[Box<dyn Hunt>]) -> Result<()> {
         self.leave_out(late);
         if !late.is_empty() {
-            let (image, memory, rules) = (self.walk.image, self.walk.pieces.memory(), &self.engine.rules);
-            let look = |window: &Window<'_>| rules.seen(hunted(late, &Shown::new(window, memory, image)), window);
+            let (image, memory, engine) = (self.walk.image, self.walk.pieces.memory(), self.engine);
+            let look = |window: &Window<'_>| {
+                engine.rules.seen(hunted::hits(engine, late, &Shown::new(window, memory, image)), window)
+            };
             self.walk.windows("hunt", look, |_, seen| collector.add(seen.sightings))?;
         }
+        self.tell_gaps(early.iter().chain(late).filter_map(|hunt| hunt.given_up()));
         for note in early.iter().chain(late).flat_map(|hunt| hunt.notes()) {
             if !self.coverage.notes.contains(&note) {
                 self.coverage.notes.push(note);
@@ -461,7 +465,11 @@ impl Run<'_> {
 
     /// Tells what hunts will not look for.
     fn leave_out(&mut self, hunts: &[Box<dyn Hunt>]) {
-        for reason in hunts.iter().filter_map(|hunt| hunt.left_out()) {
+        self.tell_gaps(hunts.iter().filter_map(|hunt| hunt.left_out()));
+    }
+
+    fn tell_gaps(&mut self, reasons: impl Iterator<Item = String>) {
+        for reason in reasons {
             self.walk.gaps.insert(Gap { span: Span::new(0, self.walk.image.len()), reason });
         }
     }
@@ -469,18 +477,6 @@ impl Run<'_> {
     fn propagate(&mut self, collector: &mut Collector) -> Result<()> {
         collector.search(|secrets, tell| propagate::everywhere(&mut self.walk, secrets, tell))
     }
-}
-
-/// What is hunted for with these clues.
-fn hunts(clues: &Clues) -> Vec<Box<dyn Hunt>> {
-    HUNTERS.iter().filter(|hunter| hunter.needs(clues)).map(|hunter| hunter.prepare(clues)).collect()
-}
-
-/// What they find in a window.
-fn hunted(hunts: &[Box<dyn Hunt>], shown: &Shown<'_>) -> Hits {
-    let mut hits = Hits::default();
-    hunts.iter().for_each(|hunt| hunt.hunt(shown, &mut hits));
-    hits
 }
 
 /// Bytes of the image that gaps with a place of their own cover.
