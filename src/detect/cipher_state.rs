@@ -15,6 +15,9 @@
 //! So are the two of GnuTLS (lib/nettle/rnd.c: `prng_ctx_st` is nettle's `chacha_ctx`, then `size_t counter; unsigned forkid; time_t
 //! last_reseed`, and `generators_ctx_st` two of them): two states stand 88 bytes apart, with equal numbers of the fork and times behind
 //! them.
+//!
+//! And that of mimalloc, which CPython has since 3.13 (`mi_random_ctx_t` in include/mimalloc/types.h: `uint32_t input[16], output[16];
+//! int output_available; bool weak`): it counts behind each block, and words of the block that were given out are zeros.
 
 use std::ops::Range;
 
@@ -85,6 +88,10 @@ fn chacha(window: &Window<'_>, start: usize, short: bool) -> Option<Hit> {
         hit.severity = Some(Severity::Info);
         hit.public.add_context(vec!["state of SQLite's random generator".to_owned()]);
     }
+    if is_of_mimalloc(state, window.slice(start + STATE..start + GENERATOR)) {
+        hit.severity = Some(Severity::Info);
+        hit.public.add_context(vec!["state of mimalloc's random generator".to_owned()]);
+    }
     if is_of_gnutls(window, start) {
         hit.severity = Some(Severity::Info);
         hit.public.add_context(vec!["state of GnuTLS's random generator".to_owned()]);
@@ -111,6 +118,20 @@ fn is_generator(state: &[u8; STATE], behind: &[u8]) -> bool {
     let Some((out, left)) = behind.split_at_checked(STATE) else { return false };
     let is_count = matches!(*left, [left, 0, 0, 0] if usize::from(left) <= STATE);
     is_count && chacha::block(state).is_some_and(|block| block[..] == *out)
+}
+
+/// Whether what stands behind the state is the block that it made before it counted, zeros for what was given out of it, and how
+/// many words are left.
+fn is_of_mimalloc(state: &[u8; STATE], behind: &[u8]) -> bool {
+    let Some((out, left)) = behind.split_at_checked(STATE) else { return false };
+    let [left @ 1..=16, 0, 0, 0] = *left else { return false };
+    let mut before = *state;
+    let Some(counter) = before.get_mut(48..56) else { return false };
+    let counted = counter.first_chunk().map_or(0, |counter| u64::from_le_bytes(*counter));
+    counter.copy_from_slice(&counted.wrapping_sub(1).to_le_bytes());
+    let given_out = STATE - 4 * usize::from(left);
+    let zeros = out.iter().take(given_out).all(|byte| *byte == 0);
+    zeros && chacha::block(&before).is_some_and(|block| block.iter().skip(given_out).eq(out.iter().skip(given_out)))
 }
 
 fn salsa(window: &Window<'_>, start: usize, short: bool) -> Option<Hit> {
@@ -199,6 +220,23 @@ mod tests {
             assert_eq!(severity(&*after, [5, 0, 0, 0]), None);
             let cut = hit(&CipherState, &[&state[..], &*block].concat());
             assert_eq!(cut.severity, None, "nothing tells how much is left");
+        }
+    }
+
+    #[test]
+    fn a_state_with_what_is_left_of_the_block_before_it_is_mimallocs() {
+        let state = |counter: u64| [CONSTANTS[0], &noise(32, 3), &counter.to_le_bytes(), &noise(8, 4)].concat();
+        for counter in [1, 77, 0x00ff_ffff] {
+            let block = chacha::block(state(counter - 1).first_chunk().unwrap()).unwrap();
+            let severity = |given_out: usize, left: u8| {
+                let out = [&vec![0; 4 * given_out][..], &block[4 * given_out..], &[left, 0, 0, 0]].concat();
+                hit(&CipherState, &around(&[state(counter), out].concat())).severity
+            };
+            for given_out in [0, 6, 15] {
+                assert_eq!(severity(given_out, 16 - given_out as u8), Some(Severity::Info));
+                assert_eq!(severity(given_out, 17 - given_out as u8), None);
+            }
+            assert_eq!(severity(16, 0), None, "nothing is left to tell by");
         }
     }
 
