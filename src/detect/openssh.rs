@@ -179,12 +179,12 @@ mod tests {
 
     #[test]
     fn many_magics_cost_no_more_than_one() {
-        let started = std::time::Instant::now();
+        let work = crate::detect::testing::Work::begin();
         for unit in
             [&b"openssh-key-v1\0"[..], b"openssh-key-v1\0\0\0\0\x04none\0\0\0\0\0\0\0\0\0\0\0\x01", BASE64_MAGIC]
         {
             assert!(hits(&OpenSsh, &unit.repeat(10_000)).is_empty());
         }
-        assert!(started.elapsed().as_secs() < 20);
+        assert!(work.seconds() < 20);
     }
 }
