@@ -88,6 +88,12 @@ impl Literals {
         self.short.iter().for_each(|short| short.find(bytes, range.clone(), &mut found));
     }
 
+    /// How many packed searchers go over all bytes.
+    #[cfg(test)]
+    pub fn searchers(&self) -> usize {
+        self.short.len()
+    }
+
     /// How far behind a literal's first byte the bytes may stand by which it is found.
     pub fn deepest(&self) -> usize {
         self.grams.deepest()

@@ -69,6 +69,13 @@ fn text(all: &[&str]) -> Vec<Literal> {
 }
 
 #[test]
+fn one_packed_searcher_is_enough_for_the_literals_of_the_program() {
+    // A second one costs a tenth of the pass.
+    let prefilter = Prefilter::new(&crate::detect::detectors().unwrap()).unwrap();
+    assert_eq!(prefilter.literals.searchers(), 1);
+}
+
+#[test]
 fn equals_the_scalar_reference_at_every_place() {
     let all = text(&["ABC", "ABCDE", "CAB", "://", "PASSWORD=", "ABCD", "BCDE", "DEAB:/"]);
     let filter = of(all.clone());
