@@ -56,6 +56,13 @@ impl Budget {
         self.left
     }
 
+    /// Takes `units`, or all that is left and says no: what was too dear leaves nothing for others.
+    pub fn take(&mut self, units: usize) -> bool {
+        let enough = units <= self.left;
+        self.left = self.left.saturating_sub(units);
+        enough
+    }
+
     /// Takes `units`, or takes nothing and says no.
     #[must_use]
     pub fn spend(&mut self, units: usize) -> bool {

@@ -15,8 +15,6 @@ pub struct Decoded {
     pub places: Vec<Place>,
     /// The code.
     pub encoding: Encoding,
-    /// Whether there was more of it than was asked for.
-    pub cut: bool,
 }
 
 /// Where a part of the text stands.

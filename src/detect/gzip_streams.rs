@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::decoded::Place;
 use super::{Candidate, Decoded, Detector, Hits, Literal, Reach, Trigger};
 use crate::finding::{Encoding, Rule};
+use crate::limits::Budget;
 use crate::window::Window;
 
 /// How a stream begins that is deflated, as all are.
@@ -18,8 +19,14 @@ pub const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 /// Bytes of a header without a name and a comment.
 const HEAD: usize = 10;
 
-/// Bytes of a name, a comment and an extra field that may stand in a header.
-const NAMES: usize = 64 << 10;
+/// Bytes of a name or a comment that may stand in a header.
+const NAME: usize = 4 << 10;
+
+/// Bytes of an extra field, behind its length.
+const EXTRA: usize = 2 + (64 << 10);
+
+/// What a header costs at least, in bytes of text: a decoder is made for it.
+const PRICE: usize = 256;
 
 /// Compressed bytes that are decoded at once.
 const STEP: usize = 8;
@@ -53,48 +60,38 @@ impl Detector for GzipStreams {
 
     fn confirm(&self, _candidate: Candidate, _window: &Window<'_>, _out: &mut Hits) {}
 
-    fn decoded(&self, candidate: Candidate, window: &Window<'_>, most: usize) -> Vec<Decoded> {
-        inflate(window, candidate.at, most).into_iter().collect()
+    fn decoded(&self, candidate: Candidate, window: &Window<'_>, budget: &mut Budget) -> Vec<Decoded> {
+        inflate(window, candidate.at, budget).into_iter().collect()
     }
 }
 
-/// The first `most` bytes of text of the stream that begins at `at`; `None` where nothing comes out.
+/// The text of the stream that begins at `at`, as far as the budget goes or a step further; `None` where nothing comes out.
 #[must_use]
-pub fn inflate(window: &Window<'_>, at: usize, most: usize) -> Option<Decoded> {
-    let mut at = behind_header(window, at)?;
+pub fn inflate(window: &Window<'_>, at: usize, budget: &mut Budget) -> Option<Decoded> {
+    let mut at = behind_header(window, at).filter(|_| !budget.is_spent())?;
     let (text, places) = (Zeroizing::default(), Vec::new());
     let mut stream = Stream { inflater: Decompress::new(false), begins: at, text, places };
-    let mut cut = false;
     loop {
         let shown = window.slice(at..window.bytes().len());
         let code = if shown.is_empty() { window.follow(at, READ) } else { shown.into() };
-        let Some(read) = stream.feed(&code, at, most) else {
-            cut = stream.text.len() >= most;
-            break;
-        };
-        if code.is_empty() {
-            break;
-        }
+        let Some(read) = stream.feed(&code, at, budget.left()).filter(|_| !code.is_empty()) else { break };
         at += read;
     }
     let Stream { text, places, .. } = stream;
-    (!text.is_empty()).then_some(Decoded { bytes: text, places, encoding: Encoding::Gzip, cut })
+    budget.take(text.len().max(PRICE));
+    (!text.is_empty()).then_some(Decoded { bytes: text, places, encoding: Encoding::Gzip })
 }
 
 /// Where the deflated bytes begin behind the header at `at`; `None` where that is no header.
 fn behind_header(window: &Window<'_>, at: usize) -> Option<usize> {
-    const TEXT_OR_CHECKED: u8 = 0b11;
-    let (extra, name, comment, reserved) = (4, 8, 16, 0xe0);
+    let (checked, extra, name, comment, reserved) = (2, 4, 8, 16, 0xe0);
     let head = window.follow(at, HEAD);
     let [0x1f, 0x8b, 8, flags, _, _, _, _, _, _] = *head.as_ref() else { return None };
     if flags & reserved != 0 {
         return None;
     }
-    let mut behind = at + HEAD;
-    if flags & !TEXT_OR_CHECKED == 0 {
-        return Some(behind + if flags & 2 == 0 { 0 } else { 2 });
-    }
-    let names = window.follow(behind, NAMES);
+    let longest = if flags & (extra | name | comment) == 0 { 0 } else { EXTRA + 2 * NAME };
+    let names = window.follow(at + HEAD, longest);
     let mut rest = names.as_ref();
     if flags & extra != 0 {
         let [low, high, more @ ..] = rest else { return None };
@@ -102,12 +99,11 @@ fn behind_header(window: &Window<'_>, at: usize) -> Option<usize> {
     }
     for text in [name, comment] {
         if flags & text != 0 {
-            let end = memchr::memchr(0, rest)?;
+            let end = memchr::memchr(0, rest.get(..NAME).unwrap_or(rest))?;
             rest = rest.get(end + 1..)?;
         }
     }
-    behind += names.len() - rest.len();
-    Some(behind + if flags & 2 == 0 { 0 } else { 2 })
+    Some(at + HEAD + (names.len() - rest.len()) + if flags & checked == 0 { 0 } else { 2 })
 }
 
 /// A stream that is being decoded.
@@ -187,7 +183,7 @@ mod tests {
 
     fn read(bytes: &[u8], at: usize, most: usize) -> Option<Decoded> {
         let pieces = [Span::new(0, bytes.len() as u64)];
-        inflate(&Window::new(bytes, 0..bytes.len(), &pieces, &[]), at, most)
+        inflate(&Window::new(bytes, 0..bytes.len(), &pieces, &[]), at, &mut Budget::new(most))
     }
 
     #[test]
@@ -200,11 +196,12 @@ mod tests {
         for (builder, level) in builders.into_iter().zip([0, 6, 9]) {
             let bytes = [&[0x1f; 9][..], &stream_of(&body(), builder, level), &[0xab; 9]].concat();
             let all = read(&bytes, 9, 1 << 20).unwrap();
-            assert_eq!((all.bytes.as_slice(), all.cut), (&body()[..], false));
+            assert_eq!(all.bytes.as_slice(), &body()[..]);
             let cut = read(&bytes[..bytes.len() / 2], 9, 1 << 20).unwrap();
-            assert!(cut.bytes.len() > 1000 && body().starts_with(&cut.bytes) && !cut.cut);
+            assert!(cut.bytes.len() > 1000 && body().starts_with(&cut.bytes));
             let few = read(&bytes, 9, 2000).unwrap();
-            assert!(few.bytes.len() >= 2000 && body().starts_with(&few.bytes) && few.cut);
+            assert!((2000..2000 + OUT).contains(&few.bytes.len()) && body().starts_with(&few.bytes));
+            assert!(read(&bytes, 9, 0).is_none());
         }
     }
 

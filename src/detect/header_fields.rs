@@ -15,6 +15,7 @@ use super::decoded::Place;
 use super::{Candidate, Decoded, Detector, Hits, Literal, Reach, Trigger};
 use crate::finding::{Encoding, Rule};
 use crate::huffman;
+use crate::limits::Budget;
 use crate::window::Window;
 
 /// What the values of the field `authorization` begin with.
@@ -35,9 +36,6 @@ const TABLE: [(usize, &str); 9] = [
 
 /// Bytes of the longest string that is read: what servers take for a field at most.
 const LONGEST: usize = 32 << 10;
-
-/// Fields that are read from one place on.
-const FIELDS: usize = 100;
 
 /// Reads header fields of HTTP/2.
 #[derive(Debug)]
@@ -68,12 +66,12 @@ impl Detector for HeaderFields {
         false
     }
 
-    fn decoded(&self, candidate: Candidate, window: &Window<'_>, _most: usize) -> Vec<Decoded> {
+    fn decoded(&self, candidate: Candidate, window: &Window<'_>, budget: &mut Budget) -> Vec<Decoded> {
         let bytes = window.bytes();
-        let value = lengths_before(bytes, candidate.at).find_map(|at| Text::read(bytes, at));
+        let value = lengths_before(bytes, candidate.at).find_map(|at| Text::read(bytes, at, budget));
         let Some((first, mut end)) = value.map(|value| value.value_of(b"authorization")) else { return Vec::new() };
         let mut fields = vec![first];
-        while let Some((next, behind)) = field(bytes, end).filter(|_| fields.len() < FIELDS) {
+        while let Some((next, behind)) = field(bytes, end, budget).filter(|_| budget.take(1)) {
             fields.extend(next);
             end = behind;
         }
@@ -92,7 +90,7 @@ fn lengths_before(bytes: &[u8], at: usize) -> impl Iterator<Item = usize> {
 
 /// The field that is written at `at`, and where it ends. Without the field where that has a number, as those have that were
 /// sent before or that are in the standard's table.
-fn field(bytes: &[u8], at: usize) -> Option<(Option<Decoded>, usize)> {
+fn field(bytes: &[u8], at: usize, budget: &mut Budget) -> Option<(Option<Decoded>, usize)> {
     let prefix = match bytes.get(at)? {
         0x80.. => return integer(bytes, at, 7).filter(|(index, _)| *index > 0).map(|(_, end)| (None, end)),
         0x40..=0x7f => 6,
@@ -102,10 +100,12 @@ fn field(bytes: &[u8], at: usize) -> Option<(Option<Decoded>, usize)> {
     };
     let (index, end) = integer(bytes, at, prefix)?;
     let (name, end) = match index {
-        0 => Text::read(bytes, end).filter(|name| !name.letters.is_empty()).map(|name| (name.letters, name.end))?,
+        0 => Text::read(bytes, end, budget)
+            .filter(|name| !name.letters.is_empty())
+            .map(|name| (name.letters, name.end))?,
         _ => (Zeroizing::new(name_of(index).to_vec()), end),
     };
-    let (field, end) = Text::read(bytes, end)?.value_of(&name);
+    let (field, end) = Text::read(bytes, end, budget)?.value_of(&name);
     Some((Some(field), end))
 }
 
@@ -142,9 +142,9 @@ struct Text {
 
 impl Text {
     /// The string whose length is written at `at`.
-    fn read(bytes: &[u8], at: usize) -> Option<Self> {
+    fn read(bytes: &[u8], at: usize, budget: &mut Budget) -> Option<Self> {
         let (len, from) = integer(bytes, at, 7)?;
-        let code = bytes.get(from..from + Some(len).filter(|len| *len <= LONGEST)?)?;
+        let code = bytes.get(from..from + Some(len).filter(|len| *len <= LONGEST && budget.take(*len))?)?;
         let plain = bytes.get(at)? & 0x80 == 0;
         let letters = if plain { Zeroizing::new(code.to_vec()) } else { huffman::decode(code)? };
         let mut bit = 8 * from;
@@ -166,7 +166,7 @@ impl Text {
         let letters = (head.len()..).zip(self.places).map(|(from, code)| Place { from, code });
         let places = std::iter::once(name).chain(letters).collect();
         let bytes = Zeroizing::new([&head, self.letters.as_slice()].concat());
-        (Decoded { bytes, places, encoding: Encoding::Huffman, cut: false }, self.end)
+        (Decoded { bytes, places, encoding: Encoding::Huffman }, self.end)
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
         let window = Window::new(bytes, 0..bytes.len(), &[], &[]);
         let Trigger::Literals(literals) = HeaderFields.trigger() else { panic!("no literals") };
         let places = literals.iter().enumerate().flat_map(|(i, literal)| candidates(bytes, i, literal));
-        let fields = places.flat_map(|candidate| HeaderFields.decoded(candidate, &window, 0));
+        let fields = places.flat_map(|candidate| HeaderFields.decoded(candidate, &window, &mut Budget::new(1 << 20)));
         let told = |field: Decoded| {
             let last = field.places.last().unwrap().code.clone();
             (String::from_utf8(field.bytes.to_vec()).unwrap(), last)

@@ -52,6 +52,7 @@ use crate::detect::text::TextRule;
 use crate::error::{Error, Result};
 use crate::finding::{Encoding, Evidence, Form, Profile, PublicIdentity, Rule, Severity};
 use crate::hunt::Clue;
+use crate::limits::Budget;
 use crate::span::Span;
 use crate::vault::{Secret, SecretBytes};
 use crate::window::Window;
@@ -69,9 +70,9 @@ pub trait Detector: Sync + Send {
     fn reach(&self) -> Reach;
     /// Looks at one candidate and tells what it found.
     fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits);
-    /// What stands there in a code that only this detector reads, for all detectors to look at: `most` bytes of it, or a step
-    /// more.
-    fn decoded(&self, _candidate: Candidate, _window: &Window<'_>, _most: usize) -> Vec<Decoded> {
+    /// What stands there in a code that only this detector reads, for all detectors to look at. What is
+    /// decoded is taken from the budget, also where nothing comes of it.
+    fn decoded(&self, _candidate: Candidate, _window: &Window<'_>, _budget: &mut Budget) -> Vec<Decoded> {
         Vec::new()
     }
     /// Whether it is to look at what was decoded from `encoding`.

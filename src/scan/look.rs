@@ -148,14 +148,10 @@ impl<'a> Look<'a> {
         if depth == 0 {
             return;
         }
-        for source in detector.decoded(candidate, window, self.budget.left()) {
-            self.spent |= source.cut;
-            // The last step may have gone over the budget.
-            let within = source.bytes.len().min(self.budget.left());
-            if self.afford(within) {
-                self.told(window, &source, depth, hits);
-            }
+        for source in detector.decoded(candidate, window, &mut self.budget) {
+            self.told(window, &source, depth, hits);
         }
+        self.spent |= self.budget.is_spent();
     }
 
     /// Looks at decoded bytes, and tells the hits where the encoded ones stand.

@@ -17,6 +17,7 @@ use std::ops::Range;
 use crate::detect::gzip_streams::{self, MAGIC};
 use crate::error::Result;
 use crate::finding::{Encoding, Form, Piece, Site};
+use crate::limits::Budget;
 use crate::scan::forms::{self, Spelling};
 use crate::scan::look::DECODED;
 use crate::scan::prefilter;
@@ -113,12 +114,11 @@ impl Propagation {
     #[must_use]
     pub fn search(&self, window: &Window<'_>) -> Vec<Sighted> {
         let mut all = sighted(self.places(window), window);
-        let mut left = window.bytes().len().saturating_mul(DECODED);
+        let mut budget = Budget::new(window.bytes().len().saturating_mul(DECODED));
         let heads = window.slice(window.owned().start..window.owned().end + MAGIC.len() - 1);
+        // Where there is more than the budget allows, the local pass has told of it.
         for at in self.gzip.find_iter(heads) {
-            let Some(text) = gzip_streams::inflate(window, window.owned().start + at, left) else { continue };
-            // Where there is more than that, the local pass has told of it.
-            left = left.saturating_sub(text.bytes.len());
+            let Some(text) = gzip_streams::inflate(window, window.owned().start + at, &mut budget) else { continue };
             let inside = self.places(&Window::new(&text.bytes, 0..text.bytes.len(), &[], &[]));
             let outside =
                 |(finding, range, form)| (finding, text.range(range), Form { encoding: Encoding::Gzip, ..form });
