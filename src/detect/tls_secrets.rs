@@ -87,6 +87,27 @@ impl Detector for TlsSecrets {
     }
 }
 
+/// The secrets of a connection that resumes another, whose early secret is none that everybody has, by where its handshake secret stands.
+/// `None` where no master secret follows from that.
+#[must_use]
+pub fn resumed(window: &Window<'_>, handshake: usize, hash: Hash) -> Option<Hits> {
+    let connection = Connection { window, at: handshake.checked_sub(SLOT)?, hash };
+    let follows = connection
+        .secret(1)
+        .zip(connection.secret(2))
+        .is_some_and(|(secret, master)| hash.master(secret).expose() == master);
+    follows.then(|| {
+        let mut hits = Hits::default();
+        let early = connection.secret(0).filter(|early| *early != hash.early().expose());
+        if let Some(early) = early {
+            let range = connection.at..connection.at + early.len();
+            hits.hits.push(hit("TLS 1.3 early secret", Evidence::Parsed, Secret::bytes(early), range));
+            connection.tell(&mut hits);
+        }
+        hits
+    })
+}
+
 /// The arrays of a connection, from the early secret on.
 struct Connection<'a> {
     window: &'a Window<'a>,
@@ -201,6 +222,25 @@ mod tests {
             assert_eq!(told, want);
             assert!(found.iter().all(|hit| hit.range.len() == hash.size() && (hit.range.start - 40) % SLOT == 0));
             assert_eq!(found[3].secret.parts().len(), if hash == Hash::Sha256 { 2 } else { 1 });
+        }
+    }
+
+    #[test]
+    fn a_connection_that_resumes_another_is_known_by_the_secrets_that_follow_from_each_other() {
+        for hash in Hash::ALL {
+            let told = |bytes: &[u8]| {
+                let pieces = [crate::span::Span::new(0, bytes.len() as u64)];
+                let window = Window::new(bytes, 0..bytes.len(), &pieces, &[]);
+                resumed(&window, 40 + SLOT, hash)
+                    .map(|hits| hits.hits.iter().map(|hit| hit.evidence).collect::<Vec<_>>())
+            };
+            let mut bytes = connection(hash, 5);
+            assert_eq!(told(&bytes), Some(Vec::new()), "the detector tells a connection that resumes none");
+            bytes[40..40 + hash.size()].copy_from_slice(&noise(hash.size(), 8));
+            let [parsed, proven] = [Evidence::Parsed, Evidence::Proven];
+            assert_eq!(told(&bytes), Some(vec![parsed, proven, proven, parsed, proven, proven, proven]));
+            bytes[40 + 2 * SLOT] ^= 1;
+            assert_eq!(told(&bytes), None);
         }
     }
 

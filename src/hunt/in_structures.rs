@@ -12,13 +12,16 @@
 //!
 //! **GnuTLS** keeps them in a row of rooms of 64 bytes without their length (`gnutls_key_st` in lib/gnutls_int.h: `uint8_t hs_ckey[64],
 //! hs_skey[64], ap_ckey[64], ap_skey[64], ap_expkey[64]` and more), which is no whole number of words of 8 bytes from the beginning.
-//! Five are set when a handshake is over, and from the key log nobody can read more than from them.
+//! Five are set when a handshake is over, and from the key log nobody can read more than from them. OpenSSL has such rooms too, twelve of
+//! them ([`tls_secrets`]), known by a constant at their beginning or, where a connection resumes another, by what follows from what.
 //!
 //! **NSS** keeps the value of an object of PKCS#11 that is short, which is a key, in the attribute itself (`SFTKAttributeStr` in
 //! lib/softoken/pkcs11i.h): the type of the attribute twice, `CKA_VALUE`, a pointer to the value, its length and the value, which has room
 //! for 50 bytes.
 
 use std::ops::Range;
+
+use memchr::memmem;
 
 use super::dense::WORD;
 use super::ec_places::Grid;
@@ -27,6 +30,7 @@ use super::{chacha_contexts, ticket_keys};
 use crate::detect::{Hit, Hits, tls_secrets};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity};
 use crate::keys::symmetric;
+use crate::keys::tls::Hash;
 use crate::vault::Secret;
 use crate::window::Window;
 
@@ -38,10 +42,14 @@ const NUMBER: [u8; 4] = [2, 0, 0, 0];
 /// Bytes of the room that rustls has for a secret, and of the length behind it.
 const ROOM: usize = 64;
 const BLOCK: usize = ROOM + 8;
+/// How far before, in bytes, OpenSSL has the same of a Finished message: some 600.
+const FINISHED: usize = 1024;
 /// Bytes of a secret, by the hash of the connection.
 const SECRETS: [usize; 2] = [32, 48];
 /// Rooms in a row that GnuTLS has filled when a handshake is over, of one more that is counted.
 const ROOMS: usize = 4;
+/// Rooms in a row that OpenSSL has ([`tls_secrets`]).
+const ROOMS_OF_OPENSSL: usize = 12;
 /// `CKA_VALUE`, twice.
 const VALUES: [u64; 2] = [0x11; 2];
 /// Bytes of a value in an attribute: of 32 on they are seen.
@@ -56,7 +64,7 @@ pub fn seen(window: &Window<'_>, grids: &[Grid]) -> Hits {
     seen.hits.extend(ticket_keys::of_files(window, grids));
     seen.hits.extend(of_openvpn(window, grids));
     seen.hits.extend(of_rustls(window, grids));
-    seen.hits.extend(of_gnutls(window, grids));
+    seen.hits.extend(in_rooms(window, grids));
     seen.hits.extend(of_nss(window, grids));
     seen
 }
@@ -97,9 +105,18 @@ fn of_rustls(window: &Window<'_>, grids: &[Grid]) -> Vec<Hit> {
     let alone = runs.filter(|run| SECRETS.contains(&run.len()) && owned.contains(&run.start));
     let in_rows = alone.filter(|run| {
         let beside = [run.start.checked_sub(BLOCK), Some(run.start + BLOCK)].into_iter().flatten();
-        is_block(window, run.start, run.len()) && beside.into_iter().any(|at| is_block(window, at, run.len()))
+        is_block(window, run.start, run.len())
+            && beside.into_iter().any(|at| is_block(window, at, run.len()))
+            && !is_finished(window, run)
     });
     in_rows.map(|run| hit(window, run, tls_secrets::RULE, "TLS 1.3 secret of rustls")).collect()
+}
+
+/// Whether the same bytes stand shortly before: so OpenSSL keeps what both sides' Finished messages hold, which was sent and is no secret
+/// (`tmp.finish_md` and `previous_client_finished` in ssl/ssl_local.h).
+fn is_finished(window: &Window<'_>, run: &Range<usize>) -> bool {
+    let before = window.slice(run.start - FINISHED.min(run.start)..run.start);
+    memmem::find(before, window.slice(run.clone())).is_some()
 }
 
 fn is_block(window: &Window<'_>, at: usize, len: usize) -> bool {
@@ -108,20 +125,52 @@ fn is_block(window: &Window<'_>, at: usize, len: usize) -> bool {
     used == (len as u64).to_le_bytes() && rest.iter().all(|byte| *byte == 0) && looks_random(secret)
 }
 
-/// Secrets in rooms that stand in a row. The run begins with the half of a word that stands before the secret.
-fn of_gnutls(window: &Window<'_>, grids: &[Grid]) -> Vec<Hit> {
+/// Secrets in rooms that stand in a row, of GnuTLS or of OpenSSL, in which each is proven by another. The run begins with the half of a
+/// word that stands before the secret.
+fn in_rooms(window: &Window<'_>, grids: &[Grid]) -> Vec<Hit> {
     let owned = window.owned();
     let runs = grids.iter().flat_map(|grid| &grid.runs).map(|run| run.range.clone());
     let alone = runs.filter(|run| SECRETS.contains(&run.len()) && owned.contains(&run.start));
-    let secrets = alone.filter_map(|run| {
-        let len = run.len();
-        let at = [run.start, run.start + WORD / 2].into_iter().find(|at| is_room(window, *at, len))?;
-        let row = |next: fn(usize, usize) -> Option<usize>| {
-            (1..=ROOMS).take_while(|i| next(at, ROOM * i).is_some_and(|at| is_room(window, at, len))).count()
-        };
-        (1 + row(usize::checked_sub) + row(usize::checked_add) >= ROOMS).then_some(at..at + len)
+    let rows = alone.filter_map(|run| {
+        let at = [run.start, run.start + WORD / 2].into_iter().find(|at| is_room(window, *at, run.len()))?;
+        Some((at, row(window, at, run.len()))).filter(|(_, row)| row.len() >= ROOMS)
     });
-    secrets.map(|secret| hit(window, secret, tls_secrets::RULE, "TLS 1.3 secret of GnuTLS")).collect()
+    rows.flat_map(|(at, row)| of_openssl(window, at, &row).unwrap_or_else(|| vec![of_gnutls(window, at, row.len)]))
+        .collect()
+}
+
+/// Filled rooms that stand in a row around one.
+struct Row {
+    starts: Range<usize>,
+    /// Bytes of each secret.
+    len: usize,
+}
+
+impl Row {
+    fn len(&self) -> usize {
+        self.starts.len() / ROOM
+    }
+}
+
+fn row(window: &Window<'_>, at: usize, len: usize) -> Row {
+    let filled = |next: fn(usize, usize) -> Option<usize>| {
+        ROOM * (1..=ROOMS_OF_OPENSSL)
+            .take_while(|i| next(at, ROOM * i).is_some_and(|at| is_room(window, at, len)))
+            .count()
+    };
+    Row { starts: at - filled(usize::checked_sub)..at + ROOM + filled(usize::checked_add), len }
+}
+
+/// The secrets of an OpenSSL connection, told at its handshake secret; none at others of its row. `None` where the row is no such one.
+fn of_openssl(window: &Window<'_>, at: usize, row: &Row) -> Option<Vec<Hit>> {
+    let hash = Hash::ALL.into_iter().find(|hash| hash.size() == row.len)?;
+    let rooms = row.starts.clone().step_by(ROOM);
+    let (handshake, hits) = rooms.filter_map(|at| Some((at, tls_secrets::resumed(window, at, hash)?))).next()?;
+    Some(if handshake == at { hits.hits } else { Vec::new() })
+}
+
+fn of_gnutls(window: &Window<'_>, at: usize, len: usize) -> Hit {
+    hit(window, at..at + len, tls_secrets::RULE, "TLS 1.3 secret of GnuTLS")
 }
 
 fn is_room(window: &Window<'_>, at: usize, len: usize) -> bool {
@@ -206,6 +255,11 @@ mod tests {
             let row = |blocks: &[Vec<u8>]| found(&[&[0; 200][..], &blocks.concat(), &[0; 200]].concat());
             assert_eq!(row(&[block(1, len), block(2, len)]), [200, 272].map(|at| at..at + KEY));
             assert_eq!(row(&[block(1, len), block(2, len), block(3, len)]).len(), 3);
+            let sent = [noise(len, 2), vec![0; 200], block(1, len), block(2, len)].concat();
+            assert_eq!(
+                found(&[&[0; 200][..], &sent, &[0; 200]].concat()),
+                [(200 + len + 200)..(200 + len + 200 + KEY)]
+            );
             for other in [vec![block(1, len)], vec![block(1, len), block(2, 31)], vec![block(1, 31), block(2, 31)]] {
                 assert!(row(&other).is_empty());
             }
