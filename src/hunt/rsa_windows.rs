@@ -236,7 +236,7 @@ impl Look<'_> {
         let mut limbs = [0; LONGEST];
         for index in at.ones().filter(|&index| self.owns(place.start + WORD * index)) {
             let first = place.first(index, 2 * half);
-            if self.passes_over(place, index, 2 * half, half) || !exponents.may_begin_with(first) {
+            if !exponents.may_begin_with(first) || self.passes_over(place, index, 2 * half, half) {
                 continue;
             }
             for target in targets.iter().filter(|target| target.dividend.may_have_exponent(first)) {
