@@ -73,18 +73,18 @@ fn word(bytes: [u8; WORD]) -> u32 {
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
 fn has_pair(words: &[[u8; WORD]; SEEN]) -> bool {
     let (mut sums, mut mixed) = ([0_u32; BLOCK + 1], 0_u32);
+    // Where one of three is zero the sum says only that the other two are equal, which memory is full of. All bits are set then.
+    let zero = |word: u32| u32::from(word == 0).wrapping_neg();
     for (sum, words) in sums.iter_mut().zip(words.windows(REACH)) {
         let &[before, w0, w1, w2, w3, w4, w5, w6, w7, w8, _, w10] = words else { continue };
         let [before, w0, w1, w2, w3] = [before, w0, w1, w2, w3].map(word);
         let [w4, w5, w6, w7, w8, w10] = [w4, w5, w6, w7, w8, w10].map(word);
-        // Where one of three is zero the sum says only that the other two are equal, which memory is full of.
-        let zero = |word: u32| u32::from(word == 0);
-        let (s4, s6, s8) = (w0 ^ w4, w0 ^ w6, w0 ^ w8);
-        let forward = (s4 ^ w3 | zero(s4)).min(s6 ^ w5 | zero(s6)).min(s8 ^ w7 | zero(s8));
-        let reverse = (s4 ^ before | zero(w4)).min(s8 ^ before | zero(w8));
-        *sum = forward.min(reverse) | zero(w0);
-        let none = zero(w0) | zero(w1) | zero(w3);
-        mixed |= zero((w0 ^ w10 ^ before) & (w0 ^ w2 ^ before) | w1 ^ w3 ^ w0 | none);
+        let zeros = zero(w3);
+        let forward = (w0 ^ w4 ^ w3 | zeros).min(w0 ^ w6 ^ w5 | zero(w5)).min(w0 ^ w8 ^ w7 | zero(w7));
+        let reverse = (w0 ^ w4 ^ before | zero(w4)).min(w0 ^ w8 ^ before | zero(w8));
+        let first = zero(w0);
+        *sum = forward.min(reverse) | first;
+        mixed |= zero((w0 ^ w10 ^ before) & (w0 ^ w2 ^ before) | w1 ^ w3 ^ w0 | first | zero(w1) | zeros);
     }
     let next = sums.iter().skip(1);
     mixed | sums.iter().zip(next).fold(0, |any, (sum, next)| any | u32::from(sum | next == 0)) != 0
