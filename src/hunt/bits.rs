@@ -92,6 +92,13 @@ impl Bits {
         self
     }
 
+    /// Each right behind its place.
+    #[must_use]
+    pub fn behind_one(&self) -> Self {
+        let before = std::iter::once(&0).chain(&self.0);
+        Self(self.0.iter().zip(before).map(|(here, before)| here << 1 | before >> (LANES - 1)).collect())
+    }
+
     /// Makes something of each and the one so far ahead, which was not made anew yet.
     fn each(&mut self, make: impl Fn(u64, u64) -> u64, ahead: usize) {
         for i in 0..self.0.len() {

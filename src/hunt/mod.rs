@@ -44,6 +44,7 @@ use std::ops::Range;
 
 use dense::WORD;
 use ec_places::Grid;
+use noise::Noise;
 
 use crate::detect::Hits;
 use crate::finding::{Certificate, Rule};
@@ -154,13 +155,14 @@ pub struct Clues {
     brought: BTreeSet<Clue>,
     most: usize,
     dropped: bool,
+    noise: u64,
 }
 
 impl Clues {
     /// No clues, and room for `most`.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { known: BTreeMap::new(), brought: BTreeSet::new(), most, dropped: false }
+        Self { known: BTreeMap::new(), brought: BTreeSet::new(), most, dropped: false, noise: 0 }
     }
 
     /// How many there is room for.
@@ -205,6 +207,17 @@ impl Clues {
             // Of tokens a few are enough, and they come last.
             self.dropped |= !matches!(self.known.pop_last(), Some((Clue::SignedToken { .. }, ())));
         }
+    }
+
+    /// Adds so many bytes that look random throughout.
+    pub fn add_noise(&mut self, bytes: u64) {
+        self.noise += bytes;
+    }
+
+    /// About how many bytes of the dump look random throughout ([`noise::bytes`]).
+    #[must_use]
+    pub fn noise(&self) -> u64 {
+        self.noise
     }
 
     /// Whether the budget ran out and clues were lost: a gap.
@@ -268,6 +281,7 @@ pub struct Shown<'a> {
     pub image: &'a Image,
     grids: OnceCell<Vec<Grid>>,
     stretches: OnceCell<Stretches>,
+    noise: OnceCell<Noise>,
 }
 
 /// Where numbers may stand: in whole words, and in digits of 30 bits.
@@ -277,12 +291,17 @@ impl<'a> Shown<'a> {
     /// A window of which nothing is worked out yet.
     #[must_use]
     pub fn new(window: &'a Window<'a>, memory: &'a AddressSpace, image: &'a Image) -> Self {
-        Self { window, memory, image, grids: OnceCell::new(), stretches: OnceCell::new() }
+        Self { window, memory, image, grids: OnceCell::new(), stretches: OnceCell::new(), noise: OnceCell::new() }
     }
 
     /// The runs of full words.
     pub fn grids(&self) -> &[Grid] {
         self.grids.get_or_init(|| ec_places::grids(self.window, self.memory))
+    }
+
+    /// Where it is noise.
+    pub fn noise(&self) -> &Noise {
+        self.noise.get_or_init(|| Noise::of(self.window))
     }
 
     /// The stretches in which numbers of RSA keys of any size may stand that the window owns.

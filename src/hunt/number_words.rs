@@ -88,6 +88,12 @@ impl Place<'_> {
         if self.order.lowest_first() { odd.and(great, len - 1) } else { great.and(odd, len - 1) }
     }
 
+    /// Where a number of `len` words would have a dense word right before it and right behind it.
+    pub fn amid(&self, len: usize) -> Bits {
+        let dense = Bits::dense(self.words);
+        dense.behind_one().and(&dense, len)
+    }
+
     /// The highest limb of a number of `len` words.
     pub fn first(&self, index: usize, len: usize) -> u64 {
         let at = if self.order.lowest_first() { index + len - 1 } else { index };

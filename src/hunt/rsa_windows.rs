@@ -12,17 +12,19 @@
 //! for, which is what every library makes.
 //!
 //! Not looked for, of which notes tell: the keys of well-known authorities ([`crate::keys::authorities`]), whose certificates are everywhere,
-//! and numbers at odd places inside of long data that looks random throughout ([`noise`]). What the user asks for is.
+//! and numbers at odd places inside of long data that looks random throughout ([`super::noise`]), or without a word of another kind beside
+//! them where there is much of it. What the user asks for is.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::dense::{self, Bits, WORD};
-use super::noise;
 use super::number_words::{Digits, Order, Place};
 use super::rsa_integers::PublicKey;
+use super::variety::{self, Repeated};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::Hits;
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, Rule};
@@ -34,6 +36,9 @@ use crate::window::Window;
 
 /// Moduli of one size that are tried: each costs every candidate another division.
 const MOST_KEYS: usize = 400;
+/// Bytes of noise in a dump up to which whole words in it are tried wherever they stand. A second passes for each 100 MB, more where many
+/// moduli are known; a browser has several hundred.
+const MOST_NOISE: u64 = 64 << 20;
 /// The exponent of nearly every key.
 const USUAL_E: u64 = 65537;
 
@@ -64,7 +69,8 @@ impl Hunter for RsaWindows {
             }
         }
         sizes.values_mut().for_each(Size::ask_for_exponents);
-        Box::new(Prepared { sizes, left_out, well_known, passed_over: AtomicBool::new(false) })
+        let is_noisy = clues.noise() > MOST_NOISE;
+        Box::new(Prepared { sizes, left_out, well_known, is_noisy, passed_over: Default::default() })
     }
 }
 
@@ -126,6 +132,8 @@ struct Prepared {
     left_out: usize,
     /// Keys of authorities that are not looked for.
     well_known: usize,
+    /// Whether there is more noise than is tried at all whole words.
+    is_noisy: bool,
     /// Whether there were places inside of noise that were not tried.
     passed_over: AtomicBool,
 }
@@ -135,7 +143,7 @@ impl Hunt for Prepared {
         let Shown { window, memory, .. } = *shown;
         let (words, digits) = shown.stretches();
         let grids = dense::grids(window, memory.layout());
-        let look = Look { prepared: self, window, grids, orders: Order::of(memory) };
+        let look = Look { prepared: self, shown, window, grids, orders: Order::of(memory) };
         words.iter().for_each(|stretch| look.words(stretch, out));
         digits.iter().for_each(|stretch| look.digits(stretch, out));
     }
@@ -155,11 +163,11 @@ impl Hunt for Prepared {
             ));
         }
         if self.passed_over.load(Ordering::Relaxed) {
-            notes.push(
-                "in long data that looks random throughout (compressed, encrypted), numbers of RSA keys were looked for at whole \
-                 words only"
-                    .to_owned(),
-            );
+            let places = if self.is_noisy { "whole words that have others beside them" } else { "whole words" };
+            notes.push(format!(
+                "in long data that looks random throughout (compressed, encrypted), numbers of RSA keys were looked for at \
+                 {places} only"
+            ));
         }
         notes
     }
@@ -168,6 +176,7 @@ impl Hunt for Prepared {
 /// The look at one window.
 struct Look<'a> {
     prepared: &'a Prepared,
+    shown: &'a Shown<'a>,
     window: &'a Window<'a>,
     grids: [bool; WORD],
     orders: &'static [Order],
@@ -176,10 +185,18 @@ struct Look<'a> {
 impl Look<'_> {
     fn words(&self, stretch: &Range<usize>, out: &mut Hits) {
         let shortest = self.prepared.sizes.keys().next().copied().unwrap_or(LONGEST);
+        let varied = OnceCell::new();
         for grid in (0..WORD).filter(|_| stretch.len() >= WORD * shortest) {
             let start = stretch.start + (grid + WORD - stretch.start % WORD) % WORD;
             let words = dense::words(self.window.slice(start..stretch.end));
-            let runs = self.runs(&words);
+            let mut runs = self.runs(&words);
+            if !runs.is_empty() {
+                // On other grids than that of the stretch a number begins inside of a word.
+                let inside = usize::from(start > stretch.start);
+                let varied: &Vec<Bits> = varied.get_or_init(|| self.varied(stretch));
+                runs.iter_mut().zip(varied).for_each(|((_, runs), varied)| *runs = runs.and(varied, inside));
+                runs.retain(|(_, runs)| !runs.is_empty());
+            }
             if runs.is_empty() {
                 continue;
             }
@@ -188,15 +205,23 @@ impl Look<'_> {
                 let (odd, great) = (Bits::bit(&words, lowest), Bits::bit(&words, highest));
                 for (half, runs) in &runs {
                     let place = Place { start, words: &words, order };
-                    self.primes(&place, *half, &runs.and(&place.between(&odd, &great, *half), 0), out);
+                    let primes = runs.and(&place.between(&odd, &great, *half), 0);
+                    self.primes(&place, *half, &self.outside_of_noise(&place, primes, *half, *half), out);
                     let double = runs.and(runs, *half);
                     if !double.is_empty() {
                         let odd = double.and(&odd, if order.lowest_first() { 0 } else { 2 * half - 1 });
-                        self.exponents(&place, *half, &odd, out);
+                        self.exponents(&place, *half, &self.outside_of_noise(&place, odd, 2 * half, *half), out);
                     }
                 }
             }
         }
+    }
+
+    /// For each size the words of the stretch from which on whole words of a number of it may stand, one less than it has.
+    fn varied(&self, stretch: &Range<usize>) -> Vec<Bits> {
+        let bytes = self.window.slice(stretch.start..stretch.end + variety::SEEN);
+        let repeated = Repeated::of(bytes, stretch.len() / WORD);
+        self.prepared.sizes.keys().map(|half| repeated.few(half - 1)).collect()
     }
 
     /// For each size where its numbers may begin: a word before a run of full ones that is two words shorter.
@@ -220,9 +245,6 @@ impl Look<'_> {
         // First what costs least.
         let even = place.even(at, half, *likeness).into_iter();
         for index in even.filter(|&index| self.owns(place.start + WORD * index)) {
-            if self.passes_over(place, index, half, half) {
-                continue;
-            }
             let Some(limbs) = place.limbs(index, half, &mut limbs) else { continue };
             if let Some(proven) = self.prime(limbs, half) {
                 let range = place.start + WORD * index..place.start + WORD * (index + half);
@@ -236,7 +258,7 @@ impl Look<'_> {
         let mut limbs = [0; LONGEST];
         for index in at.ones().filter(|&index| self.owns(place.start + WORD * index)) {
             let first = place.first(index, 2 * half);
-            if !exponents.may_begin_with(first) || self.passes_over(place, index, 2 * half, half) {
+            if !exponents.may_begin_with(first) {
                 continue;
             }
             for target in targets.iter().filter(|target| target.dividend.may_have_exponent(first)) {
@@ -249,19 +271,22 @@ impl Look<'_> {
         }
     }
 
-    /// Whether the `len` words stand at an odd place inside of noise, where numbers with primes of `half` words are not tried.
-    fn passes_over(&self, place: &Place<'_>, index: usize, len: usize, half: usize) -> bool {
-        let is_whole = self.grids.get(place.start % WORD) == Some(&true);
+    /// Those of the places of numbers of `len` words, with primes of `half` words, that are tried though noise is around them: all but those
+    /// at odd places and, where there is too much noise, those that have no other word before or behind them.
+    fn outside_of_noise(&self, place: &Place<'_>, at: Bits, len: usize, half: usize) -> Bits {
+        let is_whole = self.grids.get(place.start % WORD) == Some(&true) || place.order != Order::Bytes;
         let is_asked_for = || self.prepared.sizes.get(&half).is_some_and(|size| size.is_asked_for);
-        if is_whole || place.order != Order::Bytes || is_asked_for() {
-            return false;
+        if is_whole && !self.prepared.is_noisy || at.is_empty() || is_asked_for() {
+            return at;
         }
-        let start = place.start + WORD * index;
-        let is_noise = noise::is_around(self.window, &(start..start + WORD * len));
-        if is_noise {
-            self.prepared.passed_over.store(true, Ordering::Relaxed);
+        let noise = self.shown.noise().words(place.start, place.words.len(), len);
+        let over = if is_whole { noise.and(&place.amid(len), 0) } else { noise };
+        let over = at.and(&over, 0);
+        if over.is_empty() {
+            return at;
         }
-        is_noise
+        self.prepared.passed_over.store(true, Ordering::Relaxed);
+        at.and(&over.not(), 0)
     }
 
     fn digits(&self, stretch: &Range<usize>, out: &mut Hits) {

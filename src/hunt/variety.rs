@@ -7,7 +7,7 @@
 
 use multiversion::multiversion;
 
-use super::bits::pack;
+use super::bits::{Bits, pack};
 use super::dense::{LANES, WORD};
 
 /// Bytes behind each byte that it is compared with.
@@ -20,19 +20,24 @@ const MOST: u8 = 10;
 /// Words that one look counts: those behind the last window, too.
 const WORDS: usize = LANES + TOGETHER;
 /// Bytes that one look sees.
-const SEEN: usize = WORD * WORDS + REACH;
+pub const SEEN: usize = WORD * WORDS + REACH;
 
 /// One bit for each of the 64 words from `at` on: whether it and the three words behind it vary. Behind the end of `bytes`
 /// stand zeros.
 #[must_use]
 pub fn varied(bytes: &[u8], at: usize) -> u64 {
+    on_block(bytes, at, few_equal)
+}
+
+/// What is said of the bytes from `at` on, with zeros behind the last.
+fn on_block<T>(bytes: &[u8], at: usize, say: impl Fn(&[u8; SEEN]) -> T) -> T {
     let seen = bytes.get(at..).unwrap_or_default();
     match seen.first_chunk() {
-        Some(seen) => few_equal(seen),
+        Some(seen) => say(seen),
         None => {
             let mut last = [0; SEEN];
             last.iter_mut().zip(seen).for_each(|(to, from)| *to = *from);
-            few_equal(&last)
+            say(&last)
         }
     }
 }
@@ -46,6 +51,19 @@ pub fn covered(before: u64, varied: u64) -> u64 {
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
 fn few_equal(seen: &[u8; SEEN]) -> u64 {
+    let words = repeated(seen);
+    let mut few = [0_u8; LANES];
+    for ((((few, a), b), c), d) in
+        few.iter_mut().zip(&words).zip(words.iter().skip(1)).zip(words.iter().skip(2)).zip(words.iter().skip(3))
+    {
+        *few = u8::from(a + b + c + d <= MOST);
+    }
+    pack(&few)
+}
+
+/// How many bytes of each word are repeated.
+#[inline(always)]
+fn repeated(seen: &[u8; SEEN]) -> [u8; WORDS] {
     // Plain loops over all bytes, for four distances each: the compiler makes vector code of it.
     let mut equal = [0_u8; WORD * WORDS];
     for distance in (1..=REACH).step_by(4) {
@@ -60,13 +78,51 @@ fn few_equal(seen: &[u8; SEEN]) -> u64 {
         // The sum of the eight bytes stands in the highest byte of the product.
         *count = (u64::from_le_bytes(*equal).wrapping_mul(0x0101_0101_0101_0101) >> 56) as u8;
     }
-    let mut few = [0_u8; LANES];
-    for ((((few, a), b), c), d) in
-        few.iter_mut().zip(&words).zip(words.iter().skip(1)).zip(words.iter().skip(2)).zip(words.iter().skip(3))
-    {
-        *few = u8::from(a + b + c + d <= MOST);
+    words
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
+fn repeated_in(seen: &[u8; SEEN]) -> [u8; WORDS] {
+    repeated(seen)
+}
+
+/// Of the words of a stretch how many bytes are repeated: what tells code from long numbers, which short windows of it look like.
+pub struct Repeated {
+    /// Of all words before each.
+    before: Vec<u32>,
+}
+
+impl Repeated {
+    /// Of the words from the beginning of `bytes` on, of which there are `count`; behind the last byte stand zeros.
+    #[must_use]
+    pub fn of(bytes: &[u8], count: usize) -> Self {
+        let mut before = Vec::with_capacity(count + LANES + 1);
+        before.push(0);
+        let mut sum = 0;
+        for block in 0..count.div_ceil(LANES) {
+            let words = on_block(bytes, WORD * LANES * block, repeated_in);
+            for word in words.into_iter().take(LANES) {
+                sum += u32::from(word);
+                before.push(sum);
+            }
+        }
+        Self { before }
     }
-    pack(&few)
+
+    /// The words that begin one of so many of which no more bytes are repeated than of random ones: six standard deviations above the
+    /// average, which one in some millions exceeds.
+    #[must_use]
+    pub fn few(&self, len: usize) -> Bits {
+        let average = (WORD * len) as f64 * (1.0 - (255.0_f64 / 256.0).powi(REACH as i32));
+        let most = (average + 6.0 * average.sqrt() + 1.0) as u32;
+        // What goes on behind the last word is not judged.
+        let is_few = |at: usize| match (self.before.get(at), self.before.get(at + len)) {
+            (Some(from), Some(to)) => to - from <= most,
+            _ => true,
+        };
+        let mask = |block: usize| (0..LANES).fold(0, |mask, i| mask | u64::from(is_few(LANES * block + i)) << i);
+        Bits::from((0..self.before.len().div_ceil(LANES)).map(mask).collect::<Vec<_>>())
+    }
 }
 
 #[cfg(test)]
@@ -90,6 +146,28 @@ mod tests {
             for at in [0, 8, 511, 700, 1100, 1290] {
                 assert_eq!(varied(&bytes, at), plain(&bytes, at), "{seed} {at}");
             }
+        }
+    }
+
+    #[test]
+    fn long_runs_with_few_repeated_bytes_are_those_of_a_plain_count() {
+        for seed in 0..40 {
+            let few = 30 + 5 * seed as u8;
+            let bytes: Vec<u8> = noise(1300, seed).iter().map(|b| b % few).collect();
+            let soon = |i: usize| (1..=REACH).any(|s| bytes[i] == bytes.get(i + s).copied().unwrap_or(0));
+            let count = bytes.len() / 8 - 3;
+            for (len, most) in [(7, 15), (15, 24), (31, 39)] {
+                let got = Repeated::of(&bytes, count).few(len);
+                for word in 0..count - len {
+                    let repeated = (8 * word..8 * (word + len)).filter(|i| soon(*i)).count();
+                    assert_eq!(got.has(word), repeated <= most, "{seed} {len} {word} {repeated}");
+                }
+            }
+        }
+        let bytes = noise(1 << 20, 8);
+        let all = Repeated::of(&bytes, 1 << 17);
+        for few in [7, 15, 31].map(|len| all.few(len)) {
+            assert!((0..131_000).all(|word| few.has(word)));
         }
     }
 

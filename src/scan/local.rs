@@ -11,6 +11,7 @@ use crate::dump;
 use crate::error::Result;
 use crate::hunt::Clues;
 use crate::hunt::montgomery::{self, Filter};
+use crate::hunt::noise;
 use crate::image::{Growing, Image};
 use crate::limits::Limits;
 use crate::memory::Layout;
@@ -31,6 +32,8 @@ struct Local {
     spent: bool,
     /// The lowest limbs of moduli whose constants it holds.
     wanted: Vec<u64>,
+    /// Bytes that look random throughout.
+    noise: u64,
 }
 
 /// What the local pass has come to.
@@ -75,8 +78,9 @@ impl Pass {
     }
 
     fn merge(&mut self, cut: &Cut, local: Local) -> Result<()> {
-        let Local { seen, constant, spent, wanted } = local;
+        let Local { seen, constant, spent, wanted, noise } = local;
         self.constant += if cut.is_stitched() { 0 } else { constant };
+        self.clues.add_noise(if cut.is_stitched() { 0 } else { noise });
         self.spent |= spent;
         seen.clues.into_iter().for_each(|clue| self.clues.add(clue));
         wanted.into_iter().for_each(|word| self.wanted.add(word));
@@ -87,7 +91,8 @@ impl Pass {
 impl Engine {
     fn local(&self, window: &Window<'_>, layout: &Layout) -> Local {
         let (hits, Look { constant, spent, .. }) = self.look(window);
-        Local { seen: self.rules.seen(hits, window), constant, spent, wanted: montgomery::wanted(window, layout) }
+        let (wanted, noise) = (montgomery::wanted(window, layout), noise::bytes(window));
+        Local { seen: self.rules.seen(hits, window), constant, spent, wanted, noise }
     }
 }
 

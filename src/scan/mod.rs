@@ -371,6 +371,7 @@ impl Run<'_> {
         let all = join.moduli().into_iter().chain(islands.moduli()).chain(at_ends);
         let new = all.filter(|modulus| !known.contains(modulus));
         let mut moduli = Clues::new(clues.most());
+        moduli.add_noise(clues.noise());
         for modulus in new {
             moduli.add(Clue::RsaModulus { modulus: modulus.clone() });
             clues.add(Clue::RsaModulus { modulus });

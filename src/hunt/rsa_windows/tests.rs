@@ -194,3 +194,23 @@ fn inside_of_noise_numbers_are_found_at_whole_words_and_where_the_user_asks_anyw
     assert_eq!((found(&seen, 0), found(&asked, 3)), (5, 5));
     assert!(found(&seen, 3) < 4);
 }
+
+#[test]
+fn where_there_is_much_noise_a_number_in_it_has_another_word_beside_it() {
+    let key = key(1024);
+    let (mut noisy, mut asked) = (clues(&[&key]), Clues::new(9));
+    noisy.add_noise(MOST_NOISE + 1);
+    asked.bring(Clue::RsaPublicKey { modulus: key.n.to_be(), exponent: key.e.to_be() });
+    asked.add_noise(MOST_NOISE + 1);
+    let mut bytes = noise(16 << 10, 3);
+    bytes[8000..8064].copy_from_slice(&write(&key.p, Encoding::LittleEndian));
+    assert_eq!(hunt(&clues(&[&key]), &bytes, 1 << 16, 0).len(), 1);
+    assert_eq!((hunt(&noisy, &bytes, 1 << 16, 0).len(), hunt(&asked, &bytes, 1 << 16, 0).len()), (0, 1));
+    for beside in [7992, 8064] {
+        let mut bytes = bytes.clone();
+        bytes[beside..beside + 8].copy_from_slice(&0x91_u64.to_le_bytes());
+        assert_eq!(hunt(&noisy, &bytes, 1 << 16, 0).len(), 1, "{beside}");
+    }
+    // Near the end of the noise it is tried as ever.
+    assert_eq!(hunt(&noisy, &bytes[..10_000], 1 << 16, 0).len(), 1);
+}
