@@ -36,9 +36,9 @@ use crate::window::Window;
 
 /// Moduli of one size that are tried: each costs every candidate another division.
 const MOST_KEYS: usize = 400;
-/// Bytes of noise in a dump up to which whole words in it are tried wherever they stand. A second passes for each 100 MB, more where many
-/// moduli are known; a browser has several hundred.
-const MOST_NOISE: u64 = 64 << 20;
+/// Products of limbs that whole words in noise may cost, wherever they stand: half a second. One key of RSA-2048 spends it in some 200 MB;
+/// a browser knows a hundred.
+const MOST_PRODUCTS: u64 = 1 << 30;
 /// The exponent of nearly every key.
 const USUAL_E: u64 = 65537;
 
@@ -69,7 +69,8 @@ impl Hunter for RsaWindows {
             }
         }
         sizes.values_mut().for_each(Size::ask_for_exponents);
-        let is_noisy = clues.noise() > MOST_NOISE;
+        let products = sizes.values().map(Size::products).sum::<u64>() * (clues.noise() / WORD as u64);
+        let is_noisy = products > MOST_PRODUCTS;
         Box::new(Prepared { sizes, left_out, well_known, is_noisy, passed_over: Default::default() })
     }
 }
@@ -119,6 +120,13 @@ impl Size {
             likeness: Likeness::new(half),
             is_asked_for: false,
         }
+    }
+
+    /// Products of limbs that each word of noise costs: it begins an odd and great number in one of the forms, one in four or five of these
+    /// has no small divisor, and is inverted and divided.
+    fn products(&self) -> u64 {
+        let half = self.targets.first().map_or(0, |target| target.dividend.half());
+        (half * half / 2 + 2 * half * self.targets.len()) as u64 / 4
     }
 
     fn ask_for_exponents(&mut self) {

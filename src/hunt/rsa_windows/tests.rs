@@ -199,9 +199,9 @@ fn inside_of_noise_numbers_are_found_at_whole_words_and_where_the_user_asks_anyw
 fn where_there_is_much_noise_a_number_in_it_has_another_word_beside_it() {
     let key = key(1024);
     let (mut noisy, mut asked) = (clues(&[&key]), Clues::new(9));
-    noisy.add_noise(MOST_NOISE + 1);
+    noisy.add_noise(MOST_PRODUCTS);
     asked.bring(Clue::RsaPublicKey { modulus: key.n.to_be(), exponent: key.e.to_be() });
-    asked.add_noise(MOST_NOISE + 1);
+    asked.add_noise(MOST_PRODUCTS);
     let mut bytes = noise(16 << 10, 3);
     bytes[8000..8064].copy_from_slice(&write(&key.p, Encoding::LittleEndian));
     assert_eq!(hunt(&clues(&[&key]), &bytes, 1 << 16, 0).len(), 1);
