@@ -17,8 +17,9 @@ use crate::window::Window;
 
 /// Bytes of a block that is noise or none.
 const BLOCK: usize = WORD * LANES;
-/// How far before a number and behind it there is noise, in bytes.
-const AROUND: usize = 7 * BLOCK;
+/// How far before a number and behind it there is noise, in bytes; and how far where a dump is full of it.
+pub const FAR: usize = 7 * BLOCK;
+pub const NEAR: usize = 3 * BLOCK;
 /// Words of a block that are dense at least: all but one in 600 are.
 const DENSE: u32 = LANES as u32 - 3;
 /// How many bytes have their highest bit set: half of them, and five standard deviations off. Of text none, of floating-point numbers
@@ -51,21 +52,21 @@ impl Noise {
         Self { first, rows: rows.collect() }
     }
 
-    /// Whether all around `range`, and itself, is noise.
+    /// Whether all so far around `range`, and itself, is noise.
     #[must_use]
-    pub fn is_around(&self, range: &Range<usize>) -> bool {
-        let Some(start) = range.start.checked_sub(self.first + AROUND) else { return false };
-        let (from, to) = (start / BLOCK, (range.end + AROUND - self.first).div_ceil(BLOCK));
+    pub fn is_around(&self, range: &Range<usize>, around: usize) -> bool {
+        let Some(start) = range.start.checked_sub(self.first + around) else { return false };
+        let (from, to) = (start / BLOCK, (range.end + around - self.first).div_ceil(BLOCK));
         let row = to.checked_sub(1).and_then(|last| self.rows.get(last)).copied().unwrap_or(0);
         usize::from(row) >= to - from
     }
 
-    /// Which of so many words from `start` on may begin a number of `len` words in noise: whole blocks of them.
+    /// Which of so many words from `start` on may begin a number of `len` words with noise so far around it: whole blocks of them.
     #[must_use]
-    pub fn words(&self, start: usize, count: usize, len: usize) -> Bits {
+    pub fn words(&self, start: usize, count: usize, len: usize, around: usize) -> Bits {
         let block = |at: usize| {
             let from = start + BLOCK * at;
-            if self.is_around(&(from..from + BLOCK + WORD * len)) { u64::MAX } else { 0 }
+            if self.is_around(&(from..from + BLOCK + WORD * len), around) { u64::MAX } else { 0 }
         };
         Bits::from((0..count.div_ceil(LANES)).map(block).collect::<Vec<_>>())
     }
@@ -101,7 +102,7 @@ mod tests {
 
     fn is_around(bytes: &[u8], range: Range<usize>) -> bool {
         let pieces = [Span::new(5, bytes.len() as u64)];
-        Noise::of(&Window::new(bytes, 0..bytes.len(), &pieces, &[])).is_around(&range)
+        Noise::of(&Window::new(bytes, 0..bytes.len(), &pieces, &[])).is_around(&range, FAR)
     }
 
     #[test]
@@ -139,14 +140,15 @@ mod tests {
         let pieces = [Span::new(77, bytes.len() as u64)];
         let found = Noise::of(&Window::new(&bytes, 0..bytes.len(), &pieces, &[]));
         let (start, count) = (3, 8000);
-        let words = found.words(start, count, 16);
+        let words = found.words(start, count, 16, FAR);
         let mut all = 0;
         for index in 0..count {
             let at = start + WORD * index;
-            assert!(!words.has(index) || found.is_around(&(at..at + 128)), "{index}");
+            assert!(!words.has(index) || found.is_around(&(at..at + 128), FAR), "{index}");
             all += usize::from(words.has(index));
         }
         assert!((5000..6200).contains(&all), "{all}");
+        assert!(found.words(start, count, 16, NEAR).ones().count() > all + 500);
     }
 
     #[test]

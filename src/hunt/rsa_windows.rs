@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::dense::{self, Bits, WORD};
+use super::noise;
 use super::number_words::{Digits, Order, Place};
 use super::rsa_integers::PublicKey;
 use super::variety::{self, Repeated};
@@ -287,7 +288,8 @@ impl Look<'_> {
         if is_whole && !self.prepared.is_noisy || at.is_empty() || is_asked_for() {
             return at;
         }
-        let noise = self.shown.noise().words(place.start, place.words.len(), len);
+        let around = if self.prepared.is_noisy { noise::NEAR } else { noise::FAR };
+        let noise = self.shown.noise().words(place.start, place.words.len(), len, around);
         let over = if is_whole { noise.and(&place.amid(len), 0) } else { noise };
         let over = at.and(&over, 0);
         if over.is_empty() {
