@@ -238,11 +238,8 @@ impl Look<'_> {
             let Some(first) = self.limbs(curve, run) else { continue };
             let others: Vec<&[u8]> =
                 near().filter(|run| run.words() == words).filter_map(|run| self.limbs(curve, run)).collect();
-            for (i, second) in others.iter().enumerate() {
-                let third = others.get(i + 1).copied();
-                let point = little(curve, first, second, third).or_else(|| little(curve, second, first, third));
-                tell(curve, point, found);
-            }
+            let points = curve_points::points(curve, first, &others).into_iter();
+            found.extend(points.map(|public| Clue::CurvePoint { group: Group::Sec1(curve), public }));
         }
     }
 

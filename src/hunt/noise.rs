@@ -17,8 +17,9 @@ use crate::window::Window;
 
 /// Bytes of a block that is noise or none.
 const BLOCK: usize = WORD * LANES;
-/// How far before a number and behind it there is noise, in bytes; and how far where a dump is full of it.
+/// How far before a number and behind it there is noise, in bytes.
 pub const FAR: usize = 7 * BLOCK;
+/// The same where a dump is full of it.
 pub const NEAR: usize = 3 * BLOCK;
 /// Words of a block that are dense at least: all but one in 600 are.
 const DENSE: u32 = LANES as u32 - 3;

@@ -67,10 +67,26 @@ pub fn point(curve: Curve, kept: Kept, x: &[u8], y: &[u8], z: Option<&[u8]>) -> 
         Curve::P384 => affine(&Equation::p384(), kept, x, y, z),
         Curve::P521 => affine(&Equation::p521(), kept, x, y, z),
     }
-    .map(|[x, y]| {
-        let tail = |bytes: &[u8]| bytes.get(bytes.len().saturating_sub(curve.size())..).unwrap_or_default().to_vec();
-        [vec![4], tail(&x), tail(&y)].concat()
-    })
+    .map(|found| octets(curve, &found))
+}
+
+/// The points `04 X Y` of which the first number is a coordinate and one of the others is, each given least significant byte first,
+/// however they are kept; where coordinates are Jacobian Z is the number behind that other. The same as asking [`point`] of each two in
+/// either order, with all that is worked out of one number alone worked out once.
+#[must_use]
+pub fn points(curve: Curve, first: &[u8], others: &[&[u8]]) -> Vec<Vec<u8>> {
+    let found = match curve {
+        Curve::P256 => joined(&Equation::p256(), first, others),
+        Curve::K256 => joined(&Equation::k256(), first, others),
+        Curve::P384 => joined(&Equation::p384(), first, others),
+        Curve::P521 => joined(&Equation::p521(), first, others),
+    };
+    found.iter().map(|found| octets(curve, found)).collect()
+}
+
+fn octets(curve: Curve, [x, y]: &[Vec<u8>; 2]) -> Vec<u8> {
+    let tail = |bytes: &[u8]| bytes.get(bytes.len().saturating_sub(curve.size())..).unwrap_or_default().to_vec();
+    [vec![4], tail(x), tail(y)].concat()
 }
 
 /// A number of the curve's field in Montgomery's form, least significant byte first and as long as its limbs. `number` is
@@ -156,6 +172,68 @@ impl<M: ConstMontyParams<L>, const L: usize> Equation<M, L> {
 
 pub(super) type Element<M, const L: usize> = ConstMontyForm<M, L>;
 
+/// A number with what is asked of it as x, as y and as z.
+struct Coordinate<M: ConstMontyParams<L>, const L: usize> {
+    number: Element<M, L>,
+    square: Element<M, L>,
+    cube: Element<M, L>,
+    linear: Element<M, L>,
+}
+
+impl<M: ConstMontyParams<L>, const L: usize> Coordinate<M, L> {
+    fn new(equation: &Equation<M, L>, kept: Kept, bytes: &[u8]) -> Option<Self> {
+        let number = element::<M, L>(kept, bytes)?;
+        let square = number.square();
+        let linear = equation.linear(number).unwrap_or(ConstMontyForm::ZERO);
+        Some(Self { number, square, cube: square * number, linear })
+    }
+}
+
+fn joined<M: ConstMontyParams<L>, const L: usize>(
+    equation: &Equation<M, L>,
+    first: &[u8],
+    others: &[&[u8]],
+) -> Vec<[Vec<u8>; 2]> {
+    let mut found = Vec::new();
+    for kept in Kept::ALL {
+        let coordinate = |bytes: &[u8]| Coordinate::new(equation, kept, bytes);
+        let Some(first) = coordinate(first) else { continue };
+        let others: Vec<_> = others.iter().map(|bytes| coordinate(bytes)).collect();
+        for (i, second) in others.iter().enumerate() {
+            let Some(second) = second else { continue };
+            let third = others.get(i + 1).and_then(Option::as_ref).filter(|third| third.number != ConstMontyForm::ZERO);
+            for (x, y) in [(&first, second), (second, &first)] {
+                if x.cube + x.linear + equation.b == y.square {
+                    found.push(written(x.number, y.number));
+                }
+            }
+            let Some(z) = third else { continue };
+            let (z4, bz6) = (z.square.square(), equation.b * z.square.square() * z.square);
+            for (x, y) in [(&first, second), (second, &first)] {
+                if x.cube + x.linear * z4 + bz6 == y.square {
+                    found.extend(flat(x.number, y.number, z.number));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Affine coordinates of Jacobian ones.
+fn flat<M: ConstMontyParams<L>, const L: usize>(
+    x: Element<M, L>,
+    y: Element<M, L>,
+    z: Element<M, L>,
+) -> Option<[Vec<u8>; 2]> {
+    let inverse = Option::<Element<M, L>>::from(z.invert_vartime())?;
+    let square = inverse.square();
+    Some(written(x * square, y * square * inverse))
+}
+
+fn written<M: ConstMontyParams<L>, const L: usize>(x: Element<M, L>, y: Element<M, L>) -> [Vec<u8>; 2] {
+    [x, y].map(|number| number.retrieve().to_be_bytes().as_ref().to_vec())
+}
+
 /// x and y, most significant byte first.
 fn affine<M: ConstMontyParams<L>, const L: usize>(
     equation: &Equation<M, L>,
@@ -172,22 +250,18 @@ fn affine<M: ConstMontyParams<L>, const L: usize>(
     if !equation.holds(x, y, z) {
         return None;
     }
-    let (x, y) = match z {
-        Some(z) => {
-            let inverse = Option::<Element<M, L>>::from(z.invert_vartime())?;
-            let square = inverse.square();
-            (x * square, y * square * inverse)
-        }
-        None => (x, y),
-    };
-    Some([x, y].map(|number| number.retrieve().to_be_bytes().as_ref().to_vec()))
+    match z {
+        Some(z) => flat(x, y, z),
+        None => Some(written(x, y)),
+    }
 }
 
 /// A number of the field, unless it is too great for it.
 pub(super) fn element<M: ConstMontyParams<L>, const L: usize>(kept: Kept, bytes: &[u8]) -> Option<Element<M, L>> {
-    let mut padded = vec![0; Uint::<L>::BYTES];
+    // Room for the longest, P-521: this is asked of thousands of places.
+    let mut padded = [0; 72];
     padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
-    let number = Uint::<L>::from_le_slice(&padded);
+    let number = Uint::<L>::from_le_slice(padded.get(..Uint::<L>::BYTES).filter(|room| bytes.len() <= room.len())?);
     if number >= *M::PARAMS.modulus().as_ref() {
         return None;
     }
@@ -271,6 +345,30 @@ mod tests {
                     assert!(found(&given(&y), &given(&x), None).is_none());
                     assert!(found(&given(&jx), &given(&jy), None).is_none());
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn points_of_a_number_and_others_are_those_of_each_two() {
+        for (curve, seed) in Curve::ALL.into_iter().zip(20..) {
+            let public = public(curve, seed);
+            let (x, y) = public[1..].split_at(curve.size());
+            let (x, y) = (Number::from_be(x), Number::from_be(y));
+            let z = Number::from_be(&noise(curve.size() - 3, seed));
+            let [jx, jy] = jacobian(curve, &public, &z);
+            let no = noise(curve.size() - 1, seed + 1);
+            for kept in Kept::ALL {
+                let given = |n: &Number| little(&written(curve, kept, n));
+                let [x, y, z, jx, jy] = [&x, &y, &z, &jx, &jy].map(given);
+                let found = |first: &[u8], others: &[&[u8]]| points(curve, first, others);
+                for (first, others) in
+                    [(&x, &[&no[..], &y][..]), (&y, &[&x, &no]), (&jx, &[&no, &jy, &z, &no]), (&jy, &[&jx, &z])]
+                {
+                    assert_eq!(found(first, others), [&public[..]], "{curve:?} {kept:?}");
+                }
+                assert!(found(&x, &[&no, &z]).is_empty() && found(&jx, &[&jy, &no, &z]).is_empty());
+                assert!(found(&x, &[]).is_empty() && found(&[0], &[&[0], &[0]]).is_empty());
             }
         }
     }
