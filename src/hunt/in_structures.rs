@@ -255,11 +255,9 @@ mod tests {
             let row = |blocks: &[Vec<u8>]| found(&[&[0; 200][..], &blocks.concat(), &[0; 200]].concat());
             assert_eq!(row(&[block(1, len), block(2, len)]), [200, 272].map(|at| at..at + KEY));
             assert_eq!(row(&[block(1, len), block(2, len), block(3, len)]).len(), 3);
-            let sent = [noise(len, 2), vec![0; 200], block(1, len), block(2, len)].concat();
-            assert_eq!(
-                found(&[&[0; 200][..], &sent, &[0; 200]].concat()),
-                [(200 + len + 200)..(200 + len + 200 + KEY)]
-            );
+            let sent = [&[0; 200][..], &noise(len, 2), &[0; 200], &block(1, len), &block(2, len), &[0; 200]].concat();
+            let starts = found(&sent).into_iter().map(|range| range.start);
+            assert!(starts.eq([400 + len]), "what was sent shortly before is no secret");
             for other in [vec![block(1, len)], vec![block(1, len), block(2, 31)], vec![block(1, 31), block(2, 31)]] {
                 assert!(row(&other).is_empty());
             }

@@ -52,7 +52,7 @@ fn in_columns(seen: &[u8; SEEN]) -> u64 {
         tables |= u32::from(count.wrapping_add(MOST) & HIGHEST != 0) << i;
     }
     let inner = tables & tables >> 1 & tables >> 2;
-    (0..BLOCKS).fold(0, |mask, i| mask | u64::from(inner >> i & 1) * 0xff << (WORDS * i))
+    (0..BLOCKS).fold(0, |mask, i| mask | (u64::from(inner >> i & 1) * 0xff) << (WORDS * i))
 }
 
 #[cfg(test)]
