@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::real::{Scanned, Victim, command, first_missing, missing};
-use dumpscrub::finding::Severity;
+use dumpscrub::finding::{Evidence, Severity};
 
 use crate::NOT_ALLOWED;
 
@@ -127,4 +127,36 @@ fn nss_keeps_the_secrets_of_connections() {
                 openssl pkcs12 -export -in cert -inkey key -name server -out store -passout pass:x1 && \
                 pk12util -i store -d sql:db -W x1 -K ''";
     connections("selfserv -d sql:db -n server -V tls1.2:tls1.3", make, 3);
+}
+
+#[test]
+fn openssl_connections_that_resume_others_are_proven() {
+    let tools: [&[&str]; 2] = [&["gdb", "--version"], &["openssl", "version"]];
+    if let Some(tool) = first_missing(&tools) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let request = "req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -days 2 -subj /CN=localhost";
+    assert!(command("openssl", folder).args(request.split(' ')).status().unwrap().success());
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = format!("openssl s_server -quiet -tls1_3 -key key -cert cert -accept {port}");
+    let line = format!("(sleep 1; echo READY) & exec {server} >/dev/null 2>&1");
+    let victim = Victim::start(command("sh", folder).args(["-c", &line]));
+    let first = format!("sleep 1 | openssl s_client -tls1_3 -connect 127.0.0.1:{port} -sess_out session");
+    assert!(command("sh", folder).args(["-c", &first]).status().unwrap().success());
+    let client = Client::start(folder, port, &["-tls1_3", "-sess_in", "session"]);
+    let secrets = logged(folder);
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    drop(client);
+    let scanned = Scanned::of(&core);
+    let there = secrets.iter().filter(|secret| scanned.copies(secret) > 0).count();
+    assert!(there >= 3, "{there} of {} secrets are there", secrets.len());
+    let kinds =
+        |evidence| scanned.outcome.findings.iter().filter(move |f| f.evidence == evidence).map(|f| &f.public.kind);
+    let proven =
+        ["client traffic", "server traffic", "handshake", "exporter"].map(|name| format!("TLS 1.3 {name} secret"));
+    assert!(proven.iter().all(|kind| kinds(Evidence::Proven).any(|proven| proven == kind)));
+    let others: Vec<&String> = kinds(Evidence::Matched).filter(|kind| kind.starts_with("TLS 1.3")).collect();
+    assert!(others.is_empty(), "{others:?}");
 }
