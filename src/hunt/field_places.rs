@@ -114,11 +114,11 @@ impl Wanted {
             let end = owned.end + WORD * (self.longest() + ROOM + 1);
             let words = Zeroizing::new(dense::words(window.slice(start..end)));
             let full = Bits::full(&words);
-            let begins = full.runs(SHORTEST);
-            for first in begins.ones() {
-                let begins =
-                    first.checked_sub(1).map_or(start == 0 || start + WORD > owned.start, |before| !full.has(before));
-                if begins && owned.contains(&(start + WORD * first)) {
+            let begins = full.runs(SHORTEST).and(&full.behind_one().not(), 0);
+            // What stands before the first word is not seen, unless nothing does.
+            let first_begins = start == 0 || start + WORD > owned.start;
+            for first in begins.ones().filter(|first| *first > 0 || first_begins) {
+                if owned.contains(&(start + WORD * first)) {
                     Run { window, start, words: &words, first, orders: Order::of(memory) }.add(self, &mut places);
                 }
             }
