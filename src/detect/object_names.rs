@@ -11,44 +11,130 @@ use crate::finding::Rule;
 use crate::hunt::Clue;
 use crate::window::Window;
 
-/// How names end, with the NUL behind them.
+/// How names end.
 const ENDS: &[&str] = &[
-    "assword\0",
-    "ASSWORD\0",
-    "asswd\0",
-    "ASSWD\0",
-    "assphrase\0",
-    "ASSPHRASE\0",
-    "ecret\0",
-    "ECRET\0",
-    "oken\0",
-    "OKEN\0",
-    "_pass\0",
-    "_PASS\0",
-    "Pass\0",
-    "_pwd\0",
-    "_PWD\0",
-    "_key\0",
-    "_KEY\0",
-    "apikey\0",
-    "APIKEY\0",
-    "piKey\0",
-    "retKey\0",
-    "essKey\0",
-    "redential\0",
-    "REDENTIAL\0",
-    "redentials\0",
-    "REDENTIALS\0",
-    "_AUTH\0",
-    "_SALT\0",
+    "assword",
+    "ASSWORD",
+    "asswd",
+    "ASSWD",
+    "assphrase",
+    "ASSPHRASE",
+    "ecret",
+    "ECRET",
+    "oken",
+    "OKEN",
+    "_pass",
+    "_PASS",
+    "Pass",
+    "_pwd",
+    "_PWD",
+    "_key",
+    "_KEY",
+    "apikey",
+    "APIKEY",
+    "piKey",
+    "retKey",
+    "essKey",
+    "redential",
+    "REDENTIAL",
+    "redentials",
+    "REDENTIALS",
+    "_AUTH",
+    "_SALT",
+    // What is shorter than four letters would cost every scan.
+    "B_PW",
+    "D_PW",
+    "E_PW",
+    "L_PW",
+    "N_PW",
+    "P_PW",
+    "R_PW",
+    "S_PW",
+    "T_PW",
 ];
 /// Letters of the longest name.
 pub const LONGEST: usize = 64;
-/// Bytes before the letters, from 3.12 on and before.
-pub const HEADERS: [u8; 2] = [40, 48];
-/// Where the length stands in a string, and the state.
-pub const LENGTH: usize = 16;
-const STATE: usize = 32;
+
+/// How a string is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Of CPython from 3.12 on.
+    Python312,
+    /// Of CPython up to 3.11.
+    Python311,
+    /// Of PHP.
+    Php,
+    /// A key of hashes of Perl.
+    Perl,
+    /// An array of OpenJDK.
+    Java,
+}
+
+/// All kinds.
+const KINDS: [Kind; 5] = [Kind::Python312, Kind::Python311, Kind::Php, Kind::Perl, Kind::Java];
+/// Bytes of the longest header.
+const HEADER: usize = 48;
+
+impl Kind {
+    /// Bytes before the letters.
+    #[must_use]
+    pub fn header(self) -> usize {
+        match self {
+            Self::Python312 => 40,
+            Self::Python311 => 48,
+            Self::Php => 24,
+            Self::Perl => 8,
+            Self::Java => 16,
+        }
+    }
+
+    /// How many letters a string has, if this may be its header.
+    #[must_use]
+    pub fn length(self, header: &[u8]) -> Option<usize> {
+        match self {
+            Self::Python312 | Self::Python311 => python(header),
+            Self::Php => php(header),
+            Self::Perl => word(header, 0).map(|word| word >> 32).filter(|len| *len > 0),
+            Self::Java => java(header),
+        }
+    }
+}
+
+/// The length of a string of CPython that is of ASCII.
+fn python(header: &[u8]) -> Option<usize> {
+    // Whether it is interned or static says nothing, and nobody clears the bytes behind these bits.
+    const OTHERS: u8 = 0x83;
+    const ASCII: u8 = 0x64;
+    let is_ascii = header.get(32).is_some_and(|state| state & !OTHERS == ASCII);
+    word(header, 16).filter(|_| is_ascii)
+}
+
+/// The length of a string of PHP: `zend_string` has a count of references, four bytes of which the first says that it is a string, a hash, and
+/// the length. No collector keeps record of it.
+fn php(header: &[u8]) -> Option<usize> {
+    const STRING: usize = 6;
+    let is_string = word(header, 0).is_some_and(|word| word >> 32 & 0xf == STRING && word >> 42 == 0);
+    word(header, 16).filter(|_| is_string)
+}
+
+/// The length of an array of OpenJDK that nobody has locked: a word of state, four bytes for the class, and the length.
+fn java(header: &[u8]) -> Option<usize> {
+    let is_object = word(header, 0).is_some_and(|state| state >> 39 == 0 && matches!(state & 7, 1 | 5));
+    let has_class = || word(header, 8).is_some_and(|word| word & 0xffff_ffff != 0);
+    word(header, 8).filter(|_| is_object && has_class()).map(|word| word >> 32)
+}
+
+/// Whether a string of so many letters may end before this byte.
+fn is_end(kind: Kind, len: usize, next: Option<u8>) -> bool {
+    // An array that fills whole words is followed by the state of the next object.
+    let is_state = || next.is_some_and(|next| matches!(next & 7, 1 | 5)) && len.is_multiple_of(8);
+    next == Some(0) || kind == Kind::Java && is_state()
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<usize> {
+    let word = bytes.get(at..at + 8)?.first_chunk()?;
+    usize::try_from(u64::from_le_bytes(*word)).ok()
+}
 
 /// Finds names in strings of CPython.
 pub struct ObjectNames;
@@ -63,22 +149,39 @@ impl Detector for ObjectNames {
     }
 
     fn reach(&self) -> Reach {
-        Reach { before: LONGEST + 48, after: 16 }
+        Reach { before: LONGEST + HEADER, after: 16 }
     }
 
     fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
-        let end = candidate.at + ENDS.get(candidate.literal).map_or(0, |end| end.len().saturating_sub(1));
+        let end = candidate.at + ENDS.get(candidate.literal).map_or(0, |end| end.len());
+        let end = end + number(window.slice(end..end + 4));
+        let next = window.byte(end);
+        if next.is_none_or(|next| !matches!(next & 7, 0 | 1 | 5) || next & 0x80 != 0) {
+            return;
+        }
         let starts = (1..=LONGEST).map_while(|len| end.checked_sub(len).filter(|at| is_letter(window.byte(*at))));
-        let objects = starts.flat_map(|start| HEADERS.map(|header| (start, header)));
-        let fits = |&(start, header): &(usize, u8)| {
-            let object = start.checked_sub(usize::from(header));
-            object.is_some_and(|object| is_ascii(window.slice(object..start), end - start))
+        let objects = starts.flat_map(|start| KINDS.map(|kind| (start, kind)));
+        let fits = |&(start, kind): &(usize, Kind)| {
+            let object = start.checked_sub(kind.header());
+            let is_header = |object| kind.length(window.slice(object..start)) == Some(end - start);
+            is_end(kind, end - start, next) && object.is_some_and(is_header)
         };
-        let place = |(start, header): (usize, u8)| {
-            let place = window.offset(start - usize::from(header))?.0;
-            Some(Clue::ObjectName { place, header })
+        let place = |(start, kind): (usize, Kind)| {
+            let place = window.offset(start - kind.header())?.0;
+            Some(Clue::ObjectName { place, kind })
         };
-        out.clues.extend(objects.filter(fits).find_map(place));
+        // What may be of two kinds is taken for both.
+        out.clues.extend(objects.filter(fits).filter_map(place));
+    }
+}
+
+/// Letters of the number that stands behind a name: `password2`, `api_key_1`.
+#[must_use]
+pub fn number(letters: &[u8]) -> usize {
+    let sign = usize::from(matches!(letters.first(), Some(b'_' | b'-')));
+    match letters.iter().skip(sign).take(3).take_while(|letter| letter.is_ascii_digit()).count() {
+        0 => 0,
+        digits => sign + digits,
     }
 }
 
@@ -87,33 +190,22 @@ fn is_letter(byte: Option<u8>) -> bool {
     byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':'))
 }
 
-/// Whether it is the header of a string of so many letters, all of ASCII.
-#[must_use]
-pub fn is_ascii(header: &[u8], len: usize) -> bool {
-    // Whether it is interned or static says nothing, and nobody clears the bytes behind these bits.
-    const OTHERS: u8 = 0x83;
-    const ASCII: u8 = 0x64;
-    let length = header.get(LENGTH..LENGTH + 8).and_then(|word| word.first_chunk());
-    length.is_some_and(|word| u64::from_le_bytes(*word) == len as u64)
-        && header.get(STATE).is_some_and(|state| state & !OTHERS == ASCII)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::detect::testing::clues;
 
     /// A string in memory, behind other bytes.
-    fn string(header: u8, state: u32, len: u64, letters: &str) -> Vec<u8> {
-        let mut head = vec![0; usize::from(header)];
+    fn string(kind: Kind, state: u32, len: u64, letters: &str) -> Vec<u8> {
+        let mut head = vec![0; kind.header()];
         head[..8].copy_from_slice(&7_u64.to_le_bytes());
-        head[LENGTH..LENGTH + 8].copy_from_slice(&len.to_le_bytes());
-        head[LENGTH + 8..STATE].copy_from_slice(&[0x61; 8]);
-        head[STATE..STATE + 4].copy_from_slice(&state.to_le_bytes());
+        head[16..24].copy_from_slice(&len.to_le_bytes());
+        head[24..32].copy_from_slice(&[0x61; 8]);
+        head[32..36].copy_from_slice(&state.to_le_bytes());
         [&[0x61; 200][..], &head, letters.as_bytes(), &[0; 20]].concat()
     }
 
-    fn names(bytes: &[u8]) -> Vec<(u64, u8)> {
+    fn names(bytes: &[u8]) -> Vec<(u64, Kind)> {
         let window = Window::new(
             bytes,
             0..bytes.len(),
@@ -127,7 +219,7 @@ mod tests {
             }
         }
         let clue = |clue| match clue {
-            Clue::ObjectName { place, header } => (place, header),
+            Clue::ObjectName { place, kind } => (place, kind),
             other => panic!("{other:?}"),
         };
         out.clues.into_iter().map(clue).collect()
@@ -135,22 +227,42 @@ mod tests {
 
     #[test]
     fn strings_of_either_layout_are_names() {
-        for header in HEADERS {
+        for kind in [Kind::Python311, Kind::Python312] {
             for state in [0xe4, 0xe5, 0x64, 0x66, 0xa3_cce4] {
-                for name in ["DB_PASSWORD", "password", "x-api_key", "client_secret"] {
-                    let found = names(&string(header, state, name.len() as u64, name));
-                    assert_eq!(found, [(1200, header)], "{name}");
+                for name in
+                    ["DB_PASSWORD", "password", "x-api_key", "client_secret", "DB_PASSWORD_2", "token12", "DB_PW"]
+                {
+                    let found = names(&string(kind, state, name.len() as u64, name));
+                    assert_eq!(found, [(1200, kind)], "{name}");
                 }
             }
         }
     }
 
     #[test]
+    fn strings_of_other_runtimes_are_names() {
+        let found = |head: &[u8], name: &str, behind: u8| {
+            names(&[&[0x61; 200][..], head, name.as_bytes(), &[behind], &[0; 20]].concat())
+        };
+        let php = [[1, 0, 0, 0, 0x46, 0, 0, 0], [7; 8], [8, 0, 0, 0, 0, 0, 0, 0]].concat();
+        assert_eq!(found(&php, "password", 0), [(1200, Kind::Php)]);
+        assert_eq!(found(&php, "password", 1), []);
+        assert_eq!(found(&[9, 9, 9, 9, 7, 0, 0, 0], "api_key", 0), [(1200, Kind::Perl)]);
+        let java = |len: u8| [[0x79, 0, 0, 0, 0, 0, 0, 0], [0, 8, 0, 0x20, len, 0, 0, 0]].concat();
+        assert_eq!(found(&java(8), "password", 0x79), [(1200, Kind::Java)]);
+        assert_eq!(found(&java(8), "password", b'x'), []);
+        // The half of a word before the letters is also how long a key of Perl is.
+        assert_eq!(found(&java(7), "api_key", 0), [(1208, Kind::Perl), (1200, Kind::Java)]);
+        assert_eq!(found(&java(7), "api_key", 1), []);
+    }
+
+    #[test]
     fn other_letters_are_none() {
-        assert_eq!(names(&string(40, 0x64, 10, "DB_PASSWORD")), []);
-        assert_eq!(names(&string(40, 0x68, 11, "DB_PASSWORD")), []);
-        assert_eq!(names(&string(48, 0x44, 11, "DB_PASSWORD")), []);
-        assert_eq!(names(&string(48, 0xe4, 13, "DB_PASSWORD_2")), []);
+        assert_eq!(names(&string(Kind::Python312, 0x64, 10, "DB_PASSWORD")), []);
+        assert_eq!(names(&string(Kind::Python312, 0x68, 11, "DB_PASSWORD")), []);
+        assert_eq!(names(&string(Kind::Python311, 0x44, 11, "DB_PASSWORD")), []);
+        assert_eq!(names(&string(Kind::Python311, 0xe4, 16, "DB_PASSWORD_2020")), []);
+        assert_eq!(names(&string(Kind::Python311, 0xe4, 12, "DB_PASSWORD_")), []);
         assert_eq!(clues(&ObjectNames, b"password\0"), []);
     }
 }

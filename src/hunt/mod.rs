@@ -46,7 +46,7 @@ use dense::WORD;
 use ec_places::Grid;
 use noise::Noise;
 
-use crate::detect::Hits;
+use crate::detect::{Hits, object_names};
 use crate::finding::{Certificate, Rule};
 use crate::image::Image;
 use crate::keys::base_points::Group;
@@ -118,12 +118,12 @@ pub enum Clue {
         /// Bytes of the key.
         len: usize,
     },
-    /// A string of CPython that is a name of what may be a secret.
+    /// A string of a language's runtime that is a name of what may be a secret.
     ObjectName {
         /// Where the object begins in the file.
         place: u64,
-        /// Bytes before its letters.
-        header: u8,
+        /// How it is laid out.
+        kind: object_names::Kind,
     },
     /// What a key of HMAC signed, and how its signature begins: not the token, which would be a secret.
     SignedToken {
@@ -256,6 +256,10 @@ pub trait Hunter: Sync {
 pub trait Hunt: Sync + Send {
     /// Looks at one window.
     fn hunt(&self, shown: &Shown<'_>, out: &mut Hits);
+    /// What is to be hunted for in one more walk, when all windows were looked at; only under names that are wanted.
+    fn further(&self, _is_wanted: &dyn Fn(&[u8]) -> bool) -> Option<Box<dyn Hunt>> {
+        None
+    }
     /// What it does not look for because that would take too long, in words: a gap.
     fn left_out(&self) -> Option<String> {
         None

@@ -15,6 +15,7 @@ mod hunted;
 mod leftovers;
 mod local;
 mod look;
+mod of_code;
 pub mod pieces;
 pub mod prefilter;
 mod propagate;
@@ -282,7 +283,15 @@ pub fn scan_on(
     let named = unnamed::named(&clues);
     let early = hunted::hunts(&clues);
     let gathered = run.join(&mut collector, &mut clues, &early)?;
-    run.hunt(&mut collector, &hunted::hunts(&gathered.moduli), &early)?;
+    let mut late = hunted::hunts(&gathered.moduli);
+    late.extend(hunted::further(engine, &early));
+    run.hunt(&mut collector, &late, &early)?;
+    while let further = hunted::further(engine, &late)
+        && !further.is_empty()
+    {
+        run.hunt(&mut collector, &further, &[])?;
+        late = further;
+    }
     run.derive(&mut collector, &clues, &gathered)?;
     run.divide(&mut collector, &clues, &gathered.digits)?;
     run.multiply(&mut collector, &clues, gathered.scalars)?;

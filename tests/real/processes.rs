@@ -15,7 +15,7 @@ use dumpscrub::finding::{Evidence, Severity};
 use crate::NOT_ALLOWED;
 
 /// A fresh text that a rule takes for a secret.
-fn text(folder: &Path, name: &str) -> String {
+pub fn text(folder: &Path, name: &str) -> String {
     let letter = || char::from(rand::random_range(b'a'..=b'z'));
     let text: String = (0..16).map(|_| letter()).chain(['7', 'K', '-', '2']).collect();
     fs::write(folder.join(name), &text).unwrap();

@@ -1,0 +1,173 @@
+//! Values of dicts of CPython.
+//!
+//! Where a pointer to a name is the key of an entry of a dict's table, the pointer behind it leads to the value. Names stand beside other
+//! strings in tuples and lists too, so the table has to be one: before its first entry stand the indices by hash, and before them what
+//! it holds.
+//!
+//! Source: `struct _dictkeysobject` in Include/internal/pycore_dict.h. From 3.11 on 32 bytes: count of references, the logarithms of
+//! how many slots there are and of the bytes of their indices, the kind (0: entries of hash, key and value; 1 and 2: of key and value, in
+//! tables of kind 2 without values), a version, entries that are free, entries that are used. Up to 3.10 40 bytes: count of
+//! references, slots, a function, free, used; entries have hashes. Values are strings of ASCII, or bytes (`PyBytesObject`: count, type,
+//! length, hash, the bytes and a NUL).
+
+use super::reader::{Reader, is_address, is_pointer, word};
+use super::{Followed, Runtime, Target, attributes};
+use crate::detect::object_names::Kind;
+use crate::vault::SecretBytes;
+
+/// The logarithms of the bytes of indices.
+const INDICES: std::ops::RangeInclusive<u8> = 3..=30;
+/// Of a table with more bytes of indices than this power of two, this many entries behind each stand in it, or before it.
+const SMALL: u8 = 9;
+const BEHIND: u64 = 64;
+
+/// Strings of a version of CPython.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Strings {
+    /// Their type.
+    pub class: u64,
+    /// How they are laid out.
+    pub kind: Kind,
+}
+
+/// How entries of a table lie: their bytes, where the key stands in them, and the kind of the table.
+#[derive(Clone, Copy)]
+pub struct Entries {
+    size: u64,
+    key: u64,
+    kind: u8,
+    /// How many there are at most.
+    most: u64,
+}
+
+/// Entries that have values.
+const ENTRIES: [Entries; 2] =
+    [Entries { size: 16, key: 0, kind: 1, most: u64::MAX }, Entries { size: 24, key: 8, kind: 0, most: u64::MAX }];
+/// Entries of tables that classes share among their instances, from 3.11 on and before.
+pub const SHARED: [Entries; 2] =
+    [Entries { size: 16, key: 0, kind: 2, most: 30 }, Entries { size: 24, key: 8, kind: 0, most: 128 }];
+
+/// A table, and the entry that led to it.
+pub struct Table {
+    /// Where it begins.
+    pub address: u64,
+    /// Entries before that one.
+    pub index: u64,
+    /// Whether it is of a version before 3.11.
+    pub is_old: bool,
+}
+
+impl Runtime for Strings {
+    fn follow(&self, pointer: u64, target: &Target, reader: &Reader<'_>) -> Option<Followed> {
+        let beside = reader.word(pointer.checked_add(8)?)?;
+        if let Some(further) = attributes::of_name(*self, pointer, beside, target, reader) {
+            return Some(Followed::Further(further));
+        }
+        let is_in_table = || ENTRIES.into_iter().any(|entries| table(pointer, entries, reader).is_some());
+        self.value(beside, target, reader, is_in_table)
+    }
+}
+
+impl Strings {
+    /// Strings of this kind, of which one has this header.
+    pub fn new(kind: Kind, head: &[u8]) -> Option<Self> {
+        Some(Self { class: word(head, 8)?, kind })
+    }
+
+    /// The value that is an object at an address, if it was not told yet and all else fits.
+    pub fn value(
+        &self,
+        address: u64,
+        target: &Target,
+        reader: &Reader<'_>,
+        fits: impl Fn() -> bool,
+    ) -> Option<Followed> {
+        if !is_pointer(address) || address == target.address || reader.is_told(target.address, address) {
+            return None;
+        }
+        let (text, at) = self.text(address, reader).filter(|_| fits())?;
+        reader.tell(target.address, address);
+        Some(Followed::Value(text, at))
+    }
+
+    /// The letters of the string or the bytes at an address, and where they stand.
+    fn text(&self, address: u64, reader: &Reader<'_>) -> Option<(SecretBytes, u64)> {
+        let head = reader.read(address, 40)?;
+        let class = word(&head, 8)?;
+        let is_string = class == self.class && self.kind.length(&head).is_some();
+        let has_type = || class != self.class && is_pointer(class) && reader.word(class).is_some();
+        let len = usize::try_from(word(&head, 16)?).ok()?;
+        if !is_string && !has_type() {
+            return None;
+        }
+        let at = address + if is_string { self.kind.header() as u64 } else { 32 };
+        Some((reader.letters(at, len)?, at))
+    }
+}
+
+/// The table in which a key at this address is part of such an entry.
+pub fn table(key: u64, entries: Entries, reader: &Reader<'_>) -> Option<Table> {
+    let entry = key.checked_sub(entries.key)?;
+    // Back to the first entry: what stands before it is no key. Keys that were taken out are zero.
+    let (mut first, mut before) = (entry, 0_u64);
+    let is_key = |word: u64| word == 0 || is_pointer(word);
+    while let Some(earlier) = first.checked_sub(entries.size)
+        && reader.word(earlier + entries.key).is_some_and(is_key)
+    {
+        (first, before) = (earlier, before + 1);
+        // The last of the indices may look like a key or two.
+        if before > entries.most.saturating_add(2) {
+            return None;
+        }
+    }
+    // A large table has many entries, used or free, which are zero.
+    let behind = (1..=BEHIND).map(|i| entry.saturating_add(i * entries.size + entries.key));
+    let has_more = || behind.into_iter().all(|key| reader.word(key).is_some_and(is_key));
+    let is_large = entries.most == u64::MAX && (before >= BEHIND || has_more());
+    let indices = || INDICES.take_while(|indices| is_large || *indices <= SMALL);
+    // Indices of more than one byte may look like a key or two.
+    (0..=before.min(2)).find_map(|later| {
+        let (first, index) = (first + later * entries.size, before - later);
+        let new = || indices().find_map(|indices| new_table(first, index, indices, entries.kind, reader));
+        let old = || indices().find_map(|slots| old_table(first, index, slots, reader)).filter(|_| entries.kind == 0);
+        let at = |is_old| move |address| Table { address, index, is_old };
+        new().map(at(false)).or_else(|| old().map(at(true)))
+    })
+}
+
+/// Where a table of 3.11 or later begins that has its first entry here, has `before` entries and more, and so many bytes of indices.
+fn new_table(first: u64, before: u64, indices: u8, kind: u8, reader: &Reader<'_>) -> Option<u64> {
+    let start = first.checked_sub((1 << indices) + 32)?;
+    let head = |at: u64| reader.word(start + at);
+    let [slots, index, its_kind, ..] = head(8)?.to_le_bytes();
+    let bytes = match slots {
+        ..=7 => slots,
+        8..=15 => slots + 1,
+        16..=30 => slots + 2,
+        _ => return None,
+    };
+    let fits = index == indices && bytes == indices && its_kind == kind;
+    (fits && head(0) != Some(0) && holds(head(16), head(24), before, 1 << slots)).then_some(start)
+}
+
+/// The same for a table before 3.11 of as many slots as a power of two.
+fn old_table(first: u64, before: u64, slots: u8, reader: &Reader<'_>) -> Option<u64> {
+    let bytes = match slots {
+        ..=7 => 1,
+        8..=15 => 2,
+        _ => 4,
+    };
+    let start = first.checked_sub((bytes << slots) + 40)?;
+    let head = |at: u64| reader.word(start + at);
+    let fits = head(8) == Some(1 << slots)
+        && head(0) != Some(0)
+        && head(16).is_some_and(is_address)
+        && holds(head(24), head(32), before, 1 << slots);
+    fits.then_some(start)
+}
+
+/// Whether a table of so many slots may have these free and used entries, more than `before` of them used.
+fn holds(free: Option<u64>, used: Option<u64>, before: u64, slots: u64) -> bool {
+    let (Some(free), Some(used)) = (free, used) else { return false };
+    used > before && free.checked_add(used).is_some_and(|all| all <= slots * 2 / 3)
+}

@@ -1,0 +1,126 @@
+//! Reads of memory for one window, as long as there is a budget for them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+
+use super::VALUES;
+use crate::hunt::Shown;
+use crate::hunt::dense::WORD;
+use crate::image::Image;
+use crate::memory::AddressSpace;
+use crate::span::Address;
+use crate::vault::SecretBytes;
+
+/// One past the highest address of a process.
+const HIGHEST: u64 = 1 << 47;
+/// Bytes that are read at once, and how many of those are kept: what pointers of one place lead to often stands close together.
+const BLOCK: u64 = 4096;
+const KEPT: usize = 64;
+
+/// Whether it may be the address of an object.
+pub fn is_pointer(word: u64) -> bool {
+    is_address(word) && word.is_multiple_of(8)
+}
+
+/// Whether it may be the address of anything.
+pub fn is_address(word: u64) -> bool {
+    (0x1000..HIGHEST).contains(&word)
+}
+
+/// The word at a place.
+pub fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..at.checked_add(WORD)?)?.first_chunk().map(|word| u64::from_le_bytes(*word))
+}
+
+/// The bytes at an address, if memory has all of them.
+pub fn read(memory: &AddressSpace, image: &Image, address: u64, len: u64) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(len).ok()?];
+    let got = memory.read(image, Address(address), &mut bytes).ok()?;
+    (got == bytes.len()).then_some(bytes)
+}
+
+/// Reads memory for one window.
+pub struct Reader<'a> {
+    shown: &'a Shown<'a>,
+    left: Cell<usize>,
+    /// Blocks that were read, and where each begins.
+    blocks: RefCell<[(u64, Vec<u8>); KEPT]>,
+    /// Which values were told of which targets.
+    told: RefCell<HashSet<(u64, u64)>>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader that has so many reads at least.
+    pub fn new(shown: &'a Shown<'a>, left: usize) -> Self {
+        Self {
+            shown,
+            left: Cell::new(left.max(1 << 10)),
+            blocks: RefCell::new([const { (0, Vec::new()) }; KEPT]),
+            told: RefCell::default(),
+        }
+    }
+
+    /// Whether there are no reads left.
+    pub fn is_spent(&self) -> bool {
+        self.left.get() == 0
+    }
+
+    /// Whether this value was told of this target.
+    pub fn is_told(&self, target: u64, value: u64) -> bool {
+        self.told.borrow().contains(&(target, value))
+    }
+
+    /// Remembers that it was.
+    pub fn tell(&self, target: u64, value: u64) {
+        self.told.borrow_mut().insert((target, value));
+    }
+
+    /// The bytes at an address.
+    pub fn read(&self, address: u64, len: u64) -> Option<Vec<u8>> {
+        let in_block = address % BLOCK + len <= BLOCK;
+        if let Some(bytes) = in_block.then(|| self.kept(address, len, <[u8]>::to_vec)).flatten() {
+            return Some(bytes);
+        }
+        self.left.set(self.left.get().checked_sub(1)?);
+        read(self.shown.memory, self.shown.image, address, len)
+    }
+
+    /// The word at an address, which is a whole number of them.
+    pub fn word(&self, address: u64) -> Option<u64> {
+        self.kept(address, WORD as u64, |bytes| word(bytes, 0)).flatten()
+    }
+
+    /// What is taken of so many bytes of one block; none where memory does not have all of them.
+    fn kept<T>(&self, address: u64, len: u64, take: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        let mut blocks = self.blocks.borrow_mut();
+        let block = blocks.get_mut((address / BLOCK) as usize % KEPT)?;
+        let (first, behind) = (block.0, block.0 + block.1.len() as u64);
+        if !(first..behind).contains(&address) {
+            self.left.set(self.left.get().checked_sub(1)?);
+            let memory = self.shown.memory;
+            // What regions do not hold of it is left out.
+            let first = memory.region_at(Address(address))?.0.0.max(address / BLOCK * BLOCK);
+            let mut bytes = vec![0; (BLOCK - first % BLOCK) as usize];
+            let got = memory.read(self.shown.image, Address(first), &mut bytes).unwrap_or(0);
+            bytes.truncate(got);
+            *block = (first, bytes);
+        }
+        let from = usize::try_from(address - block.0).ok()?;
+        block.1.get(from..from.checked_add(usize::try_from(len).ok()?)?).map(take)
+    }
+
+    /// So many letters of a value at an address, behind which a NUL stands.
+    pub fn letters(&self, at: u64, len: usize) -> Option<SecretBytes> {
+        let has_end = self.read(at.checked_add(len as u64)?, 1)? == [0];
+        self.text(at, len).filter(|_| has_end)
+    }
+
+    /// So many letters of a value at an address.
+    pub fn text(&self, at: u64, len: usize) -> Option<SecretBytes> {
+        if !VALUES.contains(&len) {
+            return None;
+        }
+        let bytes = SecretBytes::new(self.read(at, len as u64)?);
+        bytes.expose().iter().all(|letter| (b' '..=b'~').contains(letter)).then_some(bytes)
+    }
+}

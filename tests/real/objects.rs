@@ -1,0 +1,85 @@
+//! Values of objects of language runtimes, far from their names: attributes of instances of CPython, arrays and properties of PHP, hashes of Perl,
+//! maps of OpenJDK. Each value is fresh, every copy of it that a plain search of bytes knows of is a site, and nothing else counts.
+
+use std::path::Path;
+
+use crate::processes::text;
+use crate::real::{Scanned, Victim, command, first_missing, missing};
+use dumpscrub::finding::Severity;
+
+use crate::NOT_ALLOWED;
+
+/// Starts a program that takes its values from files, and looks for each of them.
+fn values<const N: usize>(start: impl Fn(&Path) -> Victim, names: [&str; N]) {
+    if let Some(tool) = first_missing(&[&["gdb", "--version"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let values = names.map(|name| text(folder, name));
+    let victim = start(folder);
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    for (value, name) in values.iter().zip(names) {
+        assert!(scanned.copies(value.as_bytes()) > 0, "{name}");
+    }
+    let counts = scanned.outcome.findings.iter().filter(|finding| finding.severity > Severity::Info);
+    assert_eq!(counts.count(), values.len());
+    assert!(scanned.outcome.coverage.gaps.is_empty(), "{:?}", scanned.outcome.coverage.gaps);
+}
+
+fn source(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real").join(name).to_string_lossy().into_owned()
+}
+
+const FIVE: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
+
+#[test]
+fn python_keeps_values_of_attributes_apart_from_their_names() {
+    let python = ["/usr/bin/python3", "python3"].into_iter().find(|python| first_missing(&[&[python, "-V"]]).is_none());
+    let Some(python) = python else { return missing("Python is not there") };
+    values(|folder| Victim::start(command(python, folder).arg(source("attributes.py"))), FIVE);
+}
+
+#[test]
+fn php_keeps_values_of_arrays_and_properties_far_from_their_names() {
+    if let Some(tool) = first_missing(&[&["php", "-v"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let names = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"];
+    values(|folder| Victim::start(command("php", folder).arg(source("arrays.php"))), names);
+}
+
+#[test]
+fn perl_keeps_values_of_hashes_far_from_their_names() {
+    if let Some(tool) = first_missing(&[&["perl", "-v"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let [first, second, third, fourth, _] = FIVE;
+    let names = [first, second, third, fourth];
+    values(|folder| Victim::start(command("perl", folder).arg(source("hashes.pl"))), names);
+}
+
+#[test]
+fn openjdk_keeps_values_of_maps_far_from_their_names() {
+    if let Some(tool) = first_missing(&[&["java", "-version"], &["javac", "-version"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    // What is set aside and not used is in the dump too, so little is.
+    let small = ["-Xmx32m", "-Xss512k", "-XX:ReservedCodeCacheSize=16m", "-XX:TieredStopAtLevel=1", "-Xshare:off"];
+    let small = [&small[..], &["-XX:CompressedClassSpaceSize=16m"]].concat();
+    let ways: [&[&str]; 3] = [
+        &["-XX:+UseSerialGC", "Maps"],
+        // Pointers that are shifted.
+        &["-XX:+UseG1GC", "-XX:HeapBaseMinAddress=8g", "Maps", "collect", "twice"],
+        &["-XX:+UseSerialGC", "-XX:-UseCompressedOops", "Maps"],
+    ];
+    for way in ways {
+        let start = |folder: &Path| {
+            assert!(command("javac", folder).args(["-d", ".", &source("Maps.java")]).status().unwrap().success());
+            let mut java = command("java", folder);
+            Victim::start(java.env("MALLOC_ARENA_MAX", "1").args(&small).args(way))
+        };
+        values(start, FIVE);
+    }
+}
