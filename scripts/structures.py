@@ -2,10 +2,10 @@
 """Plants credentials in the structures that services hold them in, in a process, dumps it, and says which values are found, and
 whether any is left after redaction and what stands around each is still there.
 
-Each structure is planted as a C string, in UTF-16, and as a string of JSON, each time with other secrets made at this run.
+Each structure is planted as a C string, in UTF-16, and as a string of JSON, each time with other secrets made at this run; what is bytes and no text, as bytes.
 Needs gdb.
 
-    scripts/structures.py [--program target/release/dumpscrub] [--profile paranoid] [--keep FOLDER] [--only WORD]
+    scripts/structures.py [--program target/release/dumpscrub] [--profile paranoid] [--keep FOLDER] [--only WORD] [--part 1/4]
 """
 
 import argparse
@@ -21,6 +21,7 @@ import string
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 import uuid as uuids
 
@@ -147,6 +148,10 @@ TYPES = {
     "express": lambda: "s%3A" + letters(WORD + "_-", 32) + "." + urllib.parse.quote(b64(os.urandom(32)).rstrip("="), safe=""),
     "rails": lambda: urllib.parse.quote(b64(os.urandom(180)), safe="") + "--" + urllib.parse.quote(b64(os.urandom(12)), safe="") + "--" + urllib.parse.quote(b64(os.urandom(16)), safe=""),
     "jsess": lambda: letters("0123456789ABCDEF", 32),
+    "vnc8": lambda: ",".join(f"{b:02x}" for b in os.urandom(8)),
+    "hex80": lambda: os.urandom(40).hex(),
+    "bitlocker": lambda: "-".join(f"{11 * RANDOM.randrange(2 ** 16):06}" for _ in range(8)),
+    "signs": lambda: letters(WORD, 5) + RANDOM.choice("$*+!") + letters(WORD, 6) + RANDOM.choice(DIGITS),
     "wpcookie": lambda: f"admin%7C{RANDOM.randrange(10**9, 2 * 10**9)}%7C{letters(WORD, 43)}%7C{os.urandom(32).hex()}",
 }
 
@@ -178,6 +183,18 @@ def fill(text):
     return MARK.sub(put, text), secrets
 
 
+# Groups whose structures are bytes: command lines with NULs between the words, messages of protocols. Nobody writes these in UTF-16
+# or as a string of JSON.
+BYTES = ("argv", "argv2", "redisargv", "wire", "ldap", "snmp")
+CONTROL = re.compile("[\\x01-\\x08\\x0b\\x0c\\x0e-\\x1f]")
+
+
+def forms_of(name, text):
+    """The forms in which somebody writes the structure."""
+    bare = CONTROL.search(text) or ("\0" in text and name.split("/")[0] in BYTES)
+    return {"C": FORMS["C"]} if bare else FORMS
+
+
 FORMS = {
     "C": lambda text: text.encode() + b"\0",
     "W": lambda text: text.encode("utf-16-le") + b"\0\0",
@@ -200,15 +217,17 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--program", default="target/release/dumpscrub")
     arguments.add_argument("--only", default="")
+    arguments.add_argument("--part", default="1/1", help="such as 2/4: the second quarter of the structures")
     arguments.add_argument("--keep")
     arguments.add_argument("--rules", action="append", default=[])
     arguments.add_argument("--profile", default="default")
     given = arguments.parse_args()
     planted, blob = [], b"\0" * 4096
-    for name, text in CASES.items():
-        if given.only not in name:
+    part, parts = map(int, given.part.split("/"))
+    for number, (name, text) in enumerate(CASES.items()):
+        if given.only not in name or number % parts != part - 1:
             continue
-        for form, write in FORMS.items():
+        for form, write in forms_of(name, text).items():
             for _ in range(2):
                 filled, secrets = fill(text)
                 place = len(blob) + 3
@@ -217,13 +236,19 @@ def main():
     folder = given.keep or tempfile.mkdtemp()
     pathlib.Path(folder).mkdir(exist_ok=True)
     core = f"{folder}/core"
+    say = lambda what: print(f"{time.monotonic() - begun:6.1f} s  {what}", file=sys.stderr, flush=True)
+    begun = time.monotonic()
+    say(f"{len(planted)} texts, {len(blob)} bytes")
     dump(blob, core)
+    say("dumped")
     more = [w for file in given.rules for w in ("--rules", file)] + ["--profile", given.profile]
     report = report_of(given.program, core, *more)
     found = found_by(report)
+    say("scanned")
     out = core + ".redacted"
-    result = subprocess.run([given.program, "redact", *more, "-q", "--no-progress", core, "-o", out], capture_output=True)
+    result = subprocess.run([given.program, "redact", *more, "--force", "-q", "--no-progress", core, "-o", out], capture_output=True)
     redacted = result.returncode == 0
+    say("redacted")
     if not redacted:
         print("redact:", result.returncode, result.stderr.decode())
     before, after = pathlib.Path(core).read_bytes(), pathlib.Path(out).read_bytes() if redacted else b""
@@ -234,9 +259,12 @@ def main():
     sites = sorted((site["offset"], site["offset"] + site["length"]) for finding in report["findings"] for site in finding["sites"])
 
     def is_covered(start, end, secret):
-        """Whether a site lies at the secret: a key is told by its public half, and its text is not in the report."""
-        place = before.find(secret.encode(), base + start, base + end)
-        return place >= 0 and any(a < place + len(secret) and b > place for a, b in sites)
+        """Whether a site lies over all of the secret: a key is told by its public half, and its text is not in the report."""
+        for raw in (secret.encode(), secret.encode("utf-16-le")):
+            place = before.find(raw, base + start, base + end)
+            if place >= 0:
+                return any(a <= place and b >= place + len(raw) - 1 for a, b in sites)
+        return False
 
     found.update({urllib.parse.unquote(text): rule for text, rule in found.items()})
     for name, form, text, secrets, start, end in planted:
@@ -245,7 +273,8 @@ def main():
             values = readings(secret)
             exact = any(value in found for value in values)
             near = exact or any(v in other or (len(other) > 8 and other in v) for other in found for v in values)
-            if not near and secret.startswith("LS0tLS1CRUdJTi") and is_covered(start, end, secret):
+            # Of a key the report has no text.
+            if not near and is_covered(start, end, secret):
                 near = exact = True
             rows.setdefault(name, []).append((form, exact, near))
             if not near:

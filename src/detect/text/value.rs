@@ -61,6 +61,7 @@ impl TextRule {
         NEVER_SECRETS.iter().any(|word| is(word))
             || self.text.placeholders.iter().any(|word| is(word))
             || is_template(value)
+            || is_name(value)
             || is_filler(value)
             || fill::is_decoded_letters(value)
             || fill::is_mostly_label(value)
@@ -90,6 +91,15 @@ fn is_template(value: &[u8]) -> bool {
             | [b'{', .., b'}']
             | [b'[', .., b']']
     ) || [&b"your-"[..], b"your_", b"my-secret", b"my_secret", b"insert-", b"insert_"].iter().any(|word| starts(word))
+}
+
+/// `DB_PASSWORD`: what says where a secret is to be found, as `"secret": "DB_PASSWORD"` does. Taken for a secret it would be
+/// redacted wherever a variable has this name.
+fn is_name(value: &[u8]) -> bool {
+    const LAST: [&[u8]; 8] =
+        [b"_PASSWORD", b"_PASSWD", b"_PASSPHRASE", b"_SECRET", b"_TOKEN", b"_KEY", b"_PASS", b"_CREDENTIALS"];
+    value.iter().all(|letter| letter.is_ascii_uppercase() || *letter == b'_')
+        && LAST.iter().any(|last| value.ends_with(last))
 }
 
 /// `xxxx-xxxx`, `********`, `...`: one letter, or two in a longer value. And what a redaction left: the letters that it fills
@@ -124,6 +134,10 @@ mod tests {
         }
         assert!(is_filler(b"XXXXXXXXXXX\\u0000X=1"), "a redacted value, and what stands behind it");
         assert!(!is_filler(b"hunter2-XXXXXXXX-hunter3") && !is_filler(b"XXXXXXXXhunter2-hunter3"));
+        for value in ["DB_PASSWORD", "STRIPE_SECRET_KEY", "GITHUB_TOKEN"] {
+            assert!(is_name(value.as_bytes()), "{value}");
+        }
+        assert!(!is_name(b"DB_PASSWORD7") && !is_name(b"MONKEY") && !is_name(b"db_password"));
         for value in ["abba", "x%s", "my", "yourself9", "a{b}"] {
             assert!(!is_template(value.as_bytes()) && !is_filler(value.as_bytes()), "{value}");
         }

@@ -48,6 +48,8 @@ pub enum Check {
     Base58check,
     /// BIP-39: English words whose last bits are a checksum. The secret is the words that hold, of all that stand there.
     Bip39,
+    /// BitLocker: each six digits are a multiple of eleven, and what they are a multiple by fits in 16 bits.
+    Bitlocker,
     /// ISO/IEC 7812's digit.
     Luhn,
 }
@@ -86,6 +88,7 @@ impl Check {
             Self::X25519 => structure::is_x25519(value),
             Self::Bech32 => coin::is_bech32(value),
             Self::Base58check => coin::is_base58check(value),
+            Self::Bitlocker => structure::is_bitlocker(value),
             Self::Luhn => coin::is_luhn(value),
         };
         holds.then(Checked::default)

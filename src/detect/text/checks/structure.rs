@@ -44,6 +44,19 @@ pub(super) fn is_x25519(value: &[u8]) -> bool {
     matches!(decoded, [first, .., last] if decoded.len() == 32 && first & 7 == 0 && last >> 6 == 1)
 }
 
+/// Eight groups of six digits, each eleven times a number of 16 bits: the recovery password of a volume of BitLocker. One in
+/// eleven to the eighth, two hundred million, of such digits is like that. Eight times the same is made up.
+pub(super) fn is_bitlocker(value: &[u8]) -> bool {
+    const GROUPS: usize = 8;
+    const ELEVEN: u32 = 11;
+    let number = |group: &[u8]| {
+        let text = std::str::from_utf8(group).ok().filter(|text| text.len() == 6 && !text.starts_with('+'))?;
+        text.parse::<u32>().ok().filter(|n| n % ELEVEN == 0 && n / ELEVEN <= u32::from(u16::MAX))
+    };
+    let groups: Option<Vec<u32>> = value.split(|&b| b == b'-').map(number).collect();
+    groups.is_some_and(|all| all.len() == GROUPS && all.iter().any(|n| Some(n) != all.first()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +106,23 @@ mod tests {
             assert!(!is_x25519(key(first, last).as_bytes()));
         }
         assert!(!is_x25519(b"AAAA") && !is_x25519(Base64::encode_string(&[0x58; 33]).as_bytes()));
+    }
+
+    #[test]
+    fn groups_of_a_recovery_password_are_multiples_of_eleven() {
+        let joined = |numbers: [u32; 8]| numbers.map(|n| format!("{n:06}")).join("-");
+        let good = [0, 11, 720_885, 123_453, 99, 110_000, 55, 300_300];
+        assert!(is_bitlocker(joined(good).as_bytes()));
+        for (at, wrong) in [(1, 12), (2, 720_896), (7, 300_301)] {
+            let mut bad = good;
+            bad[at] = wrong;
+            assert!(!is_bitlocker(joined(bad).as_bytes()), "{bad:?}");
+        }
+        assert!(!is_bitlocker(joined([11; 8]).as_bytes()), "made up");
+        for bad in
+            ["000011-000022", "", "11-11-11-11-11-11-11-12", "+00011-000022-000033-000044-000055-000066-000077-000088"]
+        {
+            assert!(!is_bitlocker(bad.as_bytes()), "{bad}");
+        }
     }
 }
