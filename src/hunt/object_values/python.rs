@@ -111,28 +111,67 @@ pub fn table(key: u64, entries: Entries, reader: &Reader<'_>) -> Option<Table> {
     // Back to the first entry: what stands before it is no key. Keys that were taken out are zero.
     let (mut first, mut before) = (entry, 0_u64);
     let is_key = |word: u64| word == 0 || is_pointer(word);
+    // The table of all strings holds most names: the way back to its first entry is gone once, and from there on from name to name.
+    let gone = reader.way(entry, entries.size);
     while let Some(earlier) = first.checked_sub(entries.size)
         && reader.word(earlier + entries.key).is_some_and(is_key)
     {
         (first, before) = (earlier, before + 1);
+        if let Some(way) = gone.as_ref().filter(|way| way.end == first) {
+            before += (way.end - way.start) / entries.size;
+            first = way.start;
+        }
         // The last of the indices may look like a key or two.
         if before > entries.most.saturating_add(2) {
             return None;
         }
     }
+    reader.go(entries.size, first..entry);
     // A large table has many entries, used or free, which are zero.
     let behind = (1..=BEHIND).map(|i| entry.saturating_add(i * entries.size + entries.key));
     let has_more = || behind.into_iter().all(|key| reader.word(key).is_some_and(is_key));
     let is_large = entries.most == u64::MAX && (before >= BEHIND || has_more());
-    let indices = || INDICES.take_while(|indices| is_large || *indices <= SMALL);
-    // Indices of more than one byte may look like a key or two.
-    (0..=before.min(2)).find_map(|later| {
-        let (first, index) = (first + later * entries.size, before - later);
-        let new = || indices().find_map(|indices| new_table(first, index, indices, entries.kind, reader));
-        let old = || indices().find_map(|slots| old_table(first, index, slots, reader)).filter(|_| entries.kind == 0);
-        let at = |is_old| move |address| Table { address, index, is_old };
-        new().map(at(false)).or_else(|| old().map(at(true)))
-    })
+    // Where the head stands is asked once of each run of entries: the first of those there tells it of the others.
+    let run = (first, entries.size, entries.kind, is_large, before.min(2));
+    let at = |head: Head| head.table(first, before, entries, reader);
+    match reader.head(run) {
+        Some(head) => head.and_then(at),
+        None => {
+            let indices = || INDICES.take_while(|indices| is_large || *indices <= SMALL);
+            // Indices of more than one byte may look like a key or two.
+            let heads = (0..=before.min(2)).flat_map(|later| {
+                [false, true].into_iter().flat_map(move |is_old| indices().map(move |i| (later, is_old, i)))
+            });
+            let heads = heads.map(|(later, is_old, indices)| Head { later, indices, is_old });
+            let found = heads.into_iter().find_map(|head| Some((head, at(head)?)));
+            reader.keep_head(run, found.as_ref().map(|(head, _)| *head));
+            found.map(|(_, table)| table)
+        }
+    }
+}
+
+/// Where a table's head stands before a run of what may be its entries.
+#[derive(Clone, Copy)]
+pub struct Head {
+    /// Entries of the run that are none.
+    later: u64,
+    /// The logarithm of its slots, or of the bytes of its indices.
+    indices: u8,
+    /// Whether it is of a version before 3.11.
+    is_old: bool,
+}
+
+impl Head {
+    /// The table, if it may have this head.
+    fn table(self, first: u64, before: u64, entries: Entries, reader: &Reader<'_>) -> Option<Table> {
+        let (first, index) = (first + self.later * entries.size, before.checked_sub(self.later)?);
+        let address = match self.is_old {
+            false => new_table(first, index, self.indices, entries.kind, reader)?,
+            true if entries.kind == 0 => old_table(first, index, self.indices, reader)?,
+            true => return None,
+        };
+        Some(Table { address, index, is_old: self.is_old })
+    }
 }
 
 /// Where a table of 3.11 or later begins that has its first entry here, has `before` entries and more, and so many bytes of indices.

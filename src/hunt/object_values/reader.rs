@@ -1,9 +1,11 @@
 //! Reads of memory for one window, as long as there is a budget for them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 
 use super::VALUES;
+use super::python::Head;
 use crate::hunt::Shown;
 use crate::hunt::dense::WORD;
 use crate::image::Image;
@@ -39,6 +41,9 @@ pub fn read(memory: &AddressSpace, image: &Image, address: u64, len: u64) -> Opt
     (got == bytes.len()).then_some(bytes)
 }
 
+/// A run of what may be entries of a table: where it begins, the bytes and kind of each, and what else tells where the head may stand.
+pub type Run = (u64, u64, u8, bool, u64);
+
 /// Reads memory for one window.
 pub struct Reader<'a> {
     shown: &'a Shown<'a>,
@@ -47,6 +52,10 @@ pub struct Reader<'a> {
     blocks: RefCell<[(u64, Vec<u8>); KEPT]>,
     /// Which values were told of which targets.
     told: RefCell<HashSet<(u64, u64)>>,
+    /// The last runs of entries that were gone over, by their size and where they lie.
+    ways: RefCell<BTreeMap<(u64, u64), Range<u64>>>,
+    /// What was found of the heads of tables.
+    heads: RefCell<BTreeMap<Run, Option<Head>>>,
 }
 
 impl<'a> Reader<'a> {
@@ -57,6 +66,8 @@ impl<'a> Reader<'a> {
             left: Cell::new(left.max(1 << 10)),
             blocks: RefCell::new([const { (0, Vec::new()) }; KEPT]),
             told: RefCell::default(),
+            ways: RefCell::default(),
+            heads: RefCell::default(),
         }
     }
 
@@ -73,6 +84,27 @@ impl<'a> Reader<'a> {
     /// Remembers that it was.
     pub fn tell(&self, target: u64, value: u64) {
         self.told.borrow_mut().insert((target, value));
+    }
+
+    /// The last run of entries of this size that were gone over and may be those before an entry, from the first of them to where that
+    /// began.
+    pub fn way(&self, entry: u64, size: u64) -> Option<Range<u64>> {
+        self.ways.borrow().get(&(size, entry % size)).cloned()
+    }
+
+    /// Remembers such a run.
+    pub fn go(&self, size: u64, way: Range<u64>) {
+        self.ways.borrow_mut().insert((size, way.end % size), way);
+    }
+
+    /// What was found of the head of a table before a run of entries.
+    pub fn head(&self, run: Run) -> Option<Option<Head>> {
+        self.heads.borrow().get(&run).copied()
+    }
+
+    /// Remembers it.
+    pub fn keep_head(&self, run: Run, head: Option<Head>) {
+        self.heads.borrow_mut().insert(run, head);
     }
 
     /// The bytes at an address.
