@@ -416,6 +416,18 @@ pub struct PublicIdentity {
 /// Lines of context that a finding keeps: the first ones in order, so that it does not matter what came first.
 const MOST_CONTEXT: usize = 32;
 
+/// How the context of a key ends that is the state of a random generator.
+pub const GENERATOR: &str = "random generator";
+
+impl Finding {
+    /// Whether it is the state of a random generator. It protects nothing by itself, and does not count; but it is a secret, from which
+    /// what a process that lives on will call random follows.
+    #[must_use]
+    pub fn is_of_a_generator(&self) -> bool {
+        self.public.context.iter().any(|line| line.ends_with(GENERATOR))
+    }
+}
+
 impl PublicIdentity {
     /// Adds what other places tell: each thing once, in order.
     pub fn add_context(&mut self, more: Vec<String>) {

@@ -43,10 +43,13 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whether a finding is to be redacted: the same question as whether it counts for an exit code.
+    /// Whether a finding is to be redacted: the same question as whether it counts for an exit code, but for the state of a random
+    /// generator, which goes too unless only graver findings are asked for.
     #[must_use]
     pub fn counts(&self, finding: &Finding) -> bool {
-        finding.severity >= self.fail_on && finding.evidence >= self.min_evidence
+        let is_asked_for = finding.severity >= self.fail_on
+            || self.fail_on <= Severity::Low && finding.severity == Severity::Info && finding.is_of_a_generator();
+        is_asked_for && finding.evidence >= self.min_evidence
     }
 }
 
@@ -391,6 +394,25 @@ mod tests {
         let cut: Vec<(u64, u64, u32, u64)> =
             disjoint(all).iter().map(|e| (e.span.from(), e.span.end(), e.finding, e.phase)).collect();
         assert_eq!(cut, [(0, 12, 0, 0), (12, 20, 1, 2), (20, 22, 4, 2), (30, 31, 3, 0)]);
+    }
+
+    #[test]
+    fn the_state_of_a_generator_goes_too_unless_graver_findings_are_asked_for() {
+        use crate::finding::{PublicIdentity, RuleId};
+        use crate::vault::{Secret, Vault};
+
+        let secret =
+            Vault::new(&crate::limits::Limits::default()).insert(&Secret::text(b"a-secret-of-a-test")).unwrap();
+        let finding = |context: &str, severity| {
+            let public = PublicIdentity { context: vec![context.to_owned()], ..PublicIdentity::default() };
+            Finding { rule: RuleId(0), severity, evidence: Evidence::Proven, public, secret, sites: 1 }
+        };
+        let counts =
+            |fail_on, context, severity| Options { fail_on, ..Options::default() }.counts(&finding(context, severity));
+        let (state, public) = ("state of OpenSSL's random generator", "public knowledge: a key that only counts");
+        assert!(counts(Severity::Low, state, Severity::Info) && !counts(Severity::High, state, Severity::Info));
+        assert!(!counts(Severity::Low, public, Severity::Info) && counts(Severity::Info, public, Severity::Info));
+        assert!(counts(Severity::Low, public, Severity::Low));
     }
 
     #[test]
