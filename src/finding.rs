@@ -417,7 +417,13 @@ pub struct PublicIdentity {
 const MOST_CONTEXT: usize = 32;
 
 /// How the context of a key ends that is the state of a random generator.
-pub const GENERATOR: &str = "random generator";
+const GENERATOR: &str = "random generator";
+
+/// The context of a key that is the state of somebody's random generator.
+#[must_use]
+pub fn state_of_generator(of: &str) -> String {
+    format!("state of {of}'s {GENERATOR}")
+}
 
 impl Finding {
     /// Whether it is the state of a random generator. It protects nothing by itself, and does not count; but it is a secret, from which

@@ -20,7 +20,7 @@
 use std::ops::Range;
 
 use super::{Candidate, Detector, Hit, Hits, Reach, Trigger};
-use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
+use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity, state_of_generator};
 use crate::hunt::Clue;
 use crate::keys::aes::{self, Schedule, Size, Word};
 use crate::keys::selftest;
@@ -230,14 +230,15 @@ impl Found {
         let key = self.schedule.key();
         let secret = if self.ambiguous { bytes.get(self.range.clone()).unwrap_or_default() } else { &key };
         let mut public = PublicIdentity { kind: self.schedule.size().name().to_owned(), ..PublicIdentity::default() };
-        let generator = self.is_in_a_generator(bytes).then_some("state of BoringSSL's random generator");
+        let generator = self.is_in_a_generator(bytes).then(|| state_of_generator("BoringSSL"));
         let public_key = selftest::symmetric(&key);
-        let known = public_key.or(generator);
-        public.add_context(known.map(str::to_owned).into_iter().collect());
+        let known = public_key.map(str::to_owned).or(generator);
+        let severity = known.as_ref().map(|_| Severity::Info);
+        public.add_context(known.into_iter().collect());
         let encoding = if self.stored.swapped { Encoding::Swapped32 } else { Encoding::Plain };
         Hit {
             rule: RULE.to_owned(),
-            severity: known.map(|_| Severity::Info),
+            severity,
             evidence: self.evidence(),
             public,
             secret: if public_key.is_some() { Secret::known(secret) } else { Secret::bytes(secret) },

@@ -22,7 +22,7 @@
 use std::ops::Range;
 
 use super::{Candidate, Detector, Hit, Hits, Literal, Reach, Trigger};
-use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
+use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity, state_of_generator};
 use crate::keys::chacha;
 use crate::vault::Secret;
 use crate::window::Window;
@@ -86,15 +86,15 @@ fn chacha(window: &Window<'_>, start: usize, short: bool) -> Option<Hit> {
         .then(|| hit("ChaCha20", Evidence::Matched, &secret, start + 16..start + 48))?;
     if is_generator(state, window.slice(start + STATE..start + GENERATOR)) {
         hit.severity = Some(Severity::Info);
-        hit.public.add_context(vec!["state of SQLite's random generator".to_owned()]);
+        hit.public.add_context(vec![state_of_generator("SQLite")]);
     }
     if is_of_mimalloc(state, window.slice(start + STATE..start + GENERATOR)) {
         hit.severity = Some(Severity::Info);
-        hit.public.add_context(vec!["state of mimalloc's random generator".to_owned()]);
+        hit.public.add_context(vec![state_of_generator("mimalloc")]);
     }
     if is_of_gnutls(window, start) {
         hit.severity = Some(Severity::Info);
-        hit.public.add_context(vec!["state of GnuTLS's random generator".to_owned()]);
+        hit.public.add_context(vec![state_of_generator("GnuTLS")]);
     }
     Some(hit)
 }

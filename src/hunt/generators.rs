@@ -15,7 +15,7 @@ use memchr::memmem;
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::aes_schedule::{AesSchedule, RULE};
 use crate::detect::{Detector as _, Hit, Hits};
-use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
+use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity, state_of_generator};
 use crate::keys::selftest;
 use crate::vault::Secret;
 use crate::window::Window;
@@ -102,7 +102,7 @@ fn is_pointer(value: u64) -> bool {
 }
 
 fn hit(window: &Window<'_>, range: Range<usize>) -> Hit {
-    let context = vec!["state of OpenSSL's random generator".to_owned()];
+    let context = vec![state_of_generator("OpenSSL")];
     Hit {
         rule: RULE.to_owned(),
         severity: Some(Severity::Info),

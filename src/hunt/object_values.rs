@@ -2,8 +2,9 @@
 //! name of which it is the value.
 //!
 //! The clue is a string that is such a name (see `detect::object_names`). The walk looks for pointers to it, and asks the runtime whose
-//! string it is what such a pointer is part of: one file for each ([`python`], [`attributes`], [`php`], [`perl`]). That is a value, or nothing, or something else to
-//! which pointers are looked for in one more walk, such as the class whose instances have an attribute of this name.
+//! string it is what such a pointer is part of: one file for each ([`python`], [`attributes`], [`php`], [`perl`]; in [`java`] the hash of the
+//! name leads to the entry). That is a value, or nothing, or something else to which pointers are looked for in one more walk, such as the
+//! class whose instances have an attribute of this name.
 //!
 //! Cost: nothing where no such name is in the dump; else some comparisons for each word, which tell whether it may be a pointer to
 //! where names stand. What else is read is paid for out of a budget for each window. One more walk there is only where
