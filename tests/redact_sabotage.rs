@@ -156,10 +156,17 @@ impl Bench {
         }
     }
 
+    /// An edit may begin before a public number, and inside of one: a point whose second byte is its length behind it reads
+    /// as one more structure of DER.
     fn is_public(&self, edit: &Edit) -> bool {
-        let old = self.bytes()[range(edit.span)].to_vec();
-        self.public.iter().any(|public| old.ends_with(public))
+        let bytes = self.bytes();
+        let old = without_zeros(&bytes[range(edit.span)]);
+        self.public.iter().any(|public| old.ends_with(public) || (old.len() >= 32 && public.ends_with(old)))
     }
+}
+
+fn without_zeros(number: &[u8]) -> &[u8] {
+    &number[number.iter().take_while(|&&byte| byte == 0).count()..]
 }
 
 fn range(span: Span) -> std::ops::Range<usize> {
