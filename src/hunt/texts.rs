@@ -66,7 +66,8 @@ pub fn each(window: &Window<'_>, mut found: impl FnMut(Text<'_>)) {
         } else {
             whole
         };
-        pieces(text, said(bytes, start), |part| {
+        let lines = is_line(bytes, start, at, step);
+        pieces(text, said(bytes, start), lines, |part| {
             let range = from + start + step * part.start..from + start + step * part.end;
             if let Some(letters) = text.get(part).filter(|_| owned.contains(&range.start)) {
                 found(Text { letters, range, wide: step == 2 });
@@ -75,21 +76,30 @@ pub fn each(window: &Window<'_>, mut found: impl FnMut(Text<'_>)) {
     }
 }
 
+/// Whether a text is one line of many.
+fn is_line(bytes: &[u8], start: usize, end: usize, step: usize) -> bool {
+    let before = start.checked_sub(step).and_then(|before| bytes.get(before));
+    matches!(before, Some(b'\n' | b'\r' | b'\t')) && matches!(bytes.get(end), Some(b'\n' | b'\r'))
+}
+
 /// How long strings of JavaScript and of others say that they are, before they begin.
 fn said(bytes: &[u8], start: usize) -> Option<usize> {
     let said = bytes.get(start.checked_sub(4)?..start)?.first_chunk().copied()?;
     usize::try_from(u32::from_le_bytes(said)).ok()
 }
 
-/// Of a text, itself and the values in it; the next object may begin with a letter, so it may be longer than it says.
-fn pieces(text: &[u8], said: Option<usize>, mut add: impl FnMut(Range<usize>)) {
+/// Of a text, itself and the values in it; the next object may begin with a letter, so it may be longer than it says. A line of
+/// several words is none itself: it is one of prose or of a program.
+fn pieces(text: &[u8], said: Option<usize>, is_line: bool, mut add: impl FnMut(Range<usize>)) {
     let mut add = |part: Range<usize>| {
         if (LENGTHS.0..=LENGTHS.1).contains(&part.len()) {
             add(part);
         }
     };
     let len = text.len();
-    add(0..len);
+    if !is_line || !text.iter().copied().any(is_border) {
+        add(0..len);
+    }
     // Behind what is no value, up to the next one: whole, and behind the sign that stands between a name and its value.
     let mut from = 0;
     for part in text.split(|letter| is_border(*letter)) {
@@ -219,7 +229,11 @@ mod tests {
             let text: Vec<u8> = (0..len).map(|i| bytes[at + step * i]).collect();
             let is_border = |i: usize| i == len || b" \"'`,;<>()[]{}:".contains(&text[i]);
             let mut parts: Vec<Range<usize>> = Vec::new();
-            parts.push(0..len);
+            let before = at.checked_sub(if narrow >= 8 { 1 } else { 2 }).filter(|i| *i >= from).map(|i| bytes[i]);
+            let behind = Some(at + step * len).filter(|i| *i < end).map(|i| bytes[i]);
+            let breaks = |byte: Option<u8>| matches!(byte, Some(b'\n' | b'\r'));
+            let is_line = (before == Some(b'\t') || breaks(before)) && breaks(behind);
+            parts.extend((!is_line || !(0..len).any(is_border)).then_some(0..len));
             let mut first = 0;
             for to in (0..=len).filter(|i| is_border(*i)) {
                 parts.extend((to - first < len).then_some(first..to));
@@ -252,6 +266,7 @@ mod tests {
                 let text = (0..len).map(|i| letters[(i + usize::from(chunk[2])) * 7 % letters.len()]);
                 match chunk[0] & 3 {
                     0 => bytes.extend(text.flat_map(|letter| [letter, 0])),
+                    1 if chunk[2] & 1 == 0 => bytes.extend(std::iter::once(b'\n').chain(text).chain([b'\r', b'\n'])),
                     1 => bytes.extend([u32::from(chunk[2] / 9).to_le_bytes().to_vec(), text.collect()].concat()),
                     2 => bytes.extend(noise(len / 4, u64::from(chunk[2]))),
                     _ => bytes.extend(vec![0; len / 8]),

@@ -187,6 +187,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("serde_saphyr", &["src/rules_import/yaml.rs"]),
     ("sha1", &["src/keys/mac.rs"]),
     ("sha2", &["src/keys", "src/vault", "src/redact", "src/report", "src/detect/text/checks"]),
+    ("regex_automata", &["src/detect/text/gate.rs"]),
     ("regex_syntax", &["src/detect/text", "src/rules_import"]),
     ("spki", &["src/keys"]),
     ("ssh_key", &["src/keys/ssh.rs"]),

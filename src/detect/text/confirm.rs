@@ -116,28 +116,28 @@ impl TextRule {
     /// The match in `part` of the text that holds the letter `at`.
     fn find(&self, text: &Text<'_>, part: Range<usize>, at: usize) -> Option<Found> {
         let part = self.between_borders(text.letters, part, at);
+        if self.begins && !self.starts_bounded(text, &part, at) {
+            return None;
+        }
         let must = self.text.must_follow.and_then(|c| u8::try_from(c).ok());
         let behind = text.letters.get(at..part.end)?;
         if must.is_some_and(|byte| memchr(byte, behind).is_none()) {
             return None;
         }
         if self.text.before == 0 {
-            let captures = self.pattern.is_match(behind).then(|| self.pattern.captures_at(behind, 0)).flatten()?;
+            let captures = self.pattern.captures_at(behind, 0)?;
             return self.judge(text, &part, at, &captures);
         }
         let letters = text.letters.get(part.clone())?;
-        let (at, mut from, mut earlier) = (at - part.start, 0, None);
-        while let Some(found) = self.pattern.find_at(letters, from).filter(|found| found.start() <= at) {
-            if found.end() > at {
-                let captures = self.pattern.captures_at(letters, found.start())?;
-                let judged = self.judge(text, &part, part.start, &captures);
-                // In `a=1&b=2` the match of `a` may end with `&b=`: then what stands behind `b=` is in a later match.
-                if self.secrets.iter().find_map(|&i| captures.get(i)).is_some_and(|secret| secret.end() > at) {
-                    return judged.or(earlier);
-                }
-                earlier = earlier.or(judged);
+        let (at, mut earlier) = (at - part.start, None);
+        let all = (0..=at).filter_map(|start| self.pattern.captures_at(letters, start));
+        for captures in all.filter(|captures| captures.get(0).is_some_and(|whole| whole.end() > at)) {
+            let judged = self.judge(text, &part, part.start, &captures);
+            // In `a=1&b=2` the match of `a` may end with `&b=`: then what stands behind `b=` is in a later match.
+            if self.secrets.iter().find_map(|&i| captures.get(i)).is_some_and(|secret| secret.end() > at) {
+                return judged.or(earlier);
             }
-            from = found.start() + 1;
+            earlier = earlier.or(judged);
         }
         earlier
     }
@@ -197,17 +197,22 @@ impl TextRule {
 
     /// Whether the alphabet ends where the secret does, or a region.
     fn is_bounded(&self, text: &Text<'_>, part: &Range<usize>, secret: &Range<usize>) -> bool {
+        let ends = || secret.end == part.end || self.is_outside(text, secret.end) || (text.is_edge)(secret.end);
+        self.starts_bounded(text, part, secret.start)
+            && (matches!(self.text.boundary, Boundary::Start | Boundary::None) || ends())
+    }
+
+    fn starts_bounded(&self, text: &Text<'_>, part: &Range<usize>, start: usize) -> bool {
+        matches!(self.text.boundary, Boundary::End | Boundary::None)
+            || start <= part.start
+            || self.is_outside(text, start - 1)
+            || (text.is_edge)(start)
+    }
+
+    /// Whether a letter is none of the rule's alphabet. Where there is no alphabet, a secret may end anywhere.
+    fn is_outside(&self, text: &Text<'_>, at: usize) -> bool {
         let Some(alphabet) = &self.alphabet else { return true };
-        let outside = |letter: Option<&u8>| letter.is_none_or(|&letter| !alphabet.holds(letter));
-        let edge = |letter: usize| (text.is_edge)(letter);
-        let boundary = self.text.boundary;
-        let starts = || {
-            let before = secret.start.checked_sub(1).filter(|_| secret.start > part.start);
-            outside(before.and_then(|before| text.letters.get(before))) || edge(secret.start)
-        };
-        let ends = || secret.end == part.end || outside(text.letters.get(secret.end)) || edge(secret.end);
-        (matches!(boundary, Boundary::End | Boundary::None) || starts())
-            && (matches!(boundary, Boundary::Start | Boundary::None) || ends())
+        text.letters.get(at).is_none_or(|&letter| !alphabet.holds(letter))
     }
 
     /// Tells a hit, if a word that the rule asks for stands near it.

@@ -33,6 +33,18 @@ pub fn followers(hir: &Hir, literal: &[u8], before: usize) -> Option<Vec<u8>> {
     Some((0..=u8::MAX).filter(may).collect())
 }
 
+/// For each byte, whether a match of `hir` may begin with it. A match of nothing begins with any.
+pub fn first(hir: &Hir) -> [bool; 256] {
+    let mut positions = Positions::default();
+    let whole = positions.gather(hir);
+    let mut letters = [whole.empty; 256];
+    let ranges = whole.first.iter().filter_map(|at| positions.all.get(*at)).flat_map(|position| &position.bytes);
+    for (from, to) in ranges {
+        letters.iter_mut().take(usize::from(*to) + 1).skip(usize::from(*from)).for_each(|letter| *letter = true);
+    }
+    letters
+}
+
 /// The places of a pattern that match one byte each, and which may come behind which (Glushkov's construction).
 #[derive(Default)]
 struct Positions {

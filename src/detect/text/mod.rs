@@ -12,6 +12,7 @@ pub mod checks;
 mod confirm;
 mod file;
 mod followers;
+mod gate;
 mod pattern;
 mod proof;
 mod rule;

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use regex::bytes::{CaptureMatches, Captures, Match, Matches, Regex, RegexBuilder};
 use regex_syntax::hir::{Hir, HirKind};
 
+use super::gate::Gate;
+
 /// Memory that one compiled pattern of a user's rule may take.
 const COMPILED: usize = 4 << 20;
 
@@ -15,6 +17,7 @@ pub struct Pattern {
     text: String,
     names: Vec<Option<String>>,
     built: OnceLock<Option<Regex>>,
+    gate: OnceLock<Option<Gate>>,
 }
 
 impl Pattern {
@@ -29,14 +32,14 @@ impl Pattern {
     /// A pattern without named groups that is parsed when it is compiled: at its first use, or by [`Self::build`], which is asked of
     /// all that a user writes. Parsing the lists of built-in rules took longer than scanning a small dump.
     pub fn later(text: &str) -> Self {
-        Self { text: text.to_owned(), names: Vec::new(), built: OnceLock::new() }
+        Self { text: text.to_owned(), names: Vec::new(), built: OnceLock::new(), gate: OnceLock::new() }
     }
 
     /// The pattern of this text, of which `hir` is the parsed form, as far as groups go.
     pub fn of(text: String, hir: &Hir) -> Self {
         let mut names = vec![None];
         gather(hir, &mut names);
-        Self { text, names, built: OnceLock::new() }
+        Self { text, names, built: OnceLock::new(), gate: OnceLock::new() }
     }
 
     /// Compiles it, for a rule that nobody has tested yet.
@@ -60,14 +63,14 @@ impl Pattern {
         self.regex().is_some_and(|regex| regex.is_match(bytes))
     }
 
-    /// The first place from `from` on that it fits.
-    pub fn find_at<'a>(&self, bytes: &'a [u8], from: usize) -> Option<Match<'a>> {
-        self.regex()?.find_at(bytes, from)
-    }
-
-    /// The groups of the first place from `from` on that it fits.
-    pub fn captures_at<'a>(&self, bytes: &'a [u8], from: usize) -> Option<Captures<'a>> {
-        self.regex()?.captures_at(bytes, from)
+    /// The groups of the match that begins at `start`.
+    pub fn captures_at<'a>(&self, bytes: &'a [u8], start: usize) -> Option<Captures<'a>> {
+        let gate = self.gate.get_or_init(|| parse(&self.text).ok().as_ref().and_then(Gate::of));
+        if gate.as_ref().is_some_and(|gate| !gate.may_begin(bytes, start)) {
+            return None;
+        }
+        let captures = self.regex()?.captures_at(bytes, start);
+        captures.filter(|captures| captures.get(0).is_some_and(|whole| whole.start() == start))
     }
 
     /// Every place that it fits, each behind the one before it.

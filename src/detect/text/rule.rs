@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Hir, HirKind};
 
 use super::alphabet::Alphabet;
 use super::file::{Decoder, Length, RuleText};
@@ -22,6 +22,8 @@ pub struct TextRule {
     pub(super) text: RuleText,
     /// Begins at the literal where a match cannot begin before it.
     pub(super) pattern: Pattern,
+    /// Whether every match begins with the secret, at the literal.
+    pub(super) begins: bool,
     /// Letters that a match of the pattern takes at most.
     pub(super) longest: usize,
     /// What triggers it.
@@ -105,6 +107,7 @@ impl TextRule {
         let alphabet = text.alphabet.as_deref().map(Alphabet::parse).transpose()?;
         let patterns = |all: &[String]| all.iter().map(|p| Pattern::later(p)).collect::<Vec<_>>();
         let rule = Self {
+            begins: starts_at_literal && begins_with_secret(&parsed),
             longest,
             literals,
             after: text.after.unwrap_or(anchor_longest.unwrap_or(longest)),
@@ -165,6 +168,16 @@ impl TextRule {
             None => (self.text.before, self.after),
         };
         (before.saturating_add(near + 1), after.saturating_add(near + 1))
+    }
+}
+
+/// Whether what every match begins with is a group for the secret.
+fn begins_with_secret(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Capture(group) => group.name.as_deref().is_some_and(|name| name.starts_with("secret")),
+        HirKind::Concat(parts) => parts.first().is_some_and(begins_with_secret),
+        HirKind::Alternation(parts) => parts.iter().all(begins_with_secret),
+        _ => false,
     }
 }
 
