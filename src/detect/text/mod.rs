@@ -16,6 +16,7 @@ mod gate;
 mod pattern;
 mod proof;
 mod rule;
+mod samples;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -4,6 +4,7 @@ use regex::bytes::Captures;
 
 use super::alphabet::entropy;
 use super::rule::TextRule;
+use super::samples;
 use crate::fill::{self, LETTER};
 
 /// Words that stand where secrets would, whatever the rule, compared without case.
@@ -63,6 +64,7 @@ impl TextRule {
             || is_template(value)
             || is_name(value)
             || is_filler(value)
+            || samples::is_sample(value)
             || fill::is_decoded_letters(value)
             || fill::is_mostly_label(value)
             || self.ignore_values.iter().any(|p| p.is_match(value))
