@@ -3,8 +3,8 @@
 //! Tried are texts as they stand, between bytes that are no letters and between the quotes, spaces and signs that configuration
 //! puts around values, in ASCII and in UTF-16, also as what their base64 decodes to, which is how most libraries want keys to be
 //! written; and 32, 48 or 64 bytes in runs that may be structures of keys ([`super::ec_places`]). A text that nobody would
-//! call a key costs more than it is worth: one of less than 16 letters must have letters of three kinds, others of two, and paths and
-//! names of classes are none. Each try is two blocks of the hash and the token, so the shortest tokens are taken, a few of each
+//! call a key costs more than it is worth: one of less than 16 letters must have letters of three kinds, others of two, and paths,
+//! names of classes and words among others are none without a digit. Each try is two blocks of the hash and the token, so the shortest tokens are taken, a few of each
 //! hash: tokens that another process signed are as short as those of this one.
 
 use std::collections::{BTreeMap, HashSet};
@@ -91,8 +91,8 @@ impl Hunt for Prepared {
         let window = shown.window;
         // One copy in each window is enough: all others are found once the key is known.
         let mut told = HashSet::new();
-        texts::each(window, |Text { letters, range, wide }| {
-            let number = if is_likely(letters) { self.rejected.number(letters) } else { return };
+        texts::each(window, |Text { letters, range, wide, is_word }| {
+            let number = if is_likely(letters, is_word) { self.rejected.number(letters) } else { return };
             if self.rejected.has(number) || told.contains(&number) {
                 return;
             }
@@ -150,9 +150,10 @@ impl Prepared {
 }
 
 /// Whether a text may be a key: see above.
-fn is_likely(letters: &[u8]) -> bool {
+fn is_likely(letters: &[u8], is_word: bool) -> bool {
     let kinds = letters.iter().fold(0, |kinds, letter| kinds | KINDS.get(usize::from(*letter)).copied().unwrap_or(0));
-    let is_name = kinds & NAME != 0 && kinds & DIGIT == 0;
+    // A word among others, or one with the signs of paths and classes.
+    let is_name = (is_word || kinds & NAME != 0) && kinds & DIGIT == 0;
     (kinds & !NAME).count_ones() >= if letters.len() < LONG { 3 } else { 2 } && !is_name
 }
 
@@ -352,7 +353,9 @@ mod tests {
             let letters: Vec<u8> = noise(len, seed).iter().map(|b| few[usize::from(b % 4)]).collect();
             let count = kinds.into_iter().filter(|is| letters.iter().any(is)).count();
             let is_name = letters.iter().any(|b| b"/.$".contains(b)) && !letters.iter().any(u8::is_ascii_digit);
-            assert_eq!(is_likely(&letters), count >= if len < 16 { 3 } else { 2 } && !is_name, "{letters:?}");
+            let (digit, enough) = (letters.iter().any(u8::is_ascii_digit), count >= if len < 16 { 3 } else { 2 });
+            assert_eq!(is_likely(&letters, false), enough && !is_name, "{letters:?}");
+            assert_eq!(is_likely(&letters, true), enough && digit, "{letters:?}");
         }
     }
 

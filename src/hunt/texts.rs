@@ -24,6 +24,8 @@ pub struct Text<'a> {
     pub range: Range<usize>,
     /// Whether it is UTF-16.
     pub wide: bool,
+    /// Whether it is a word among others, neither in quotes nor behind a name.
+    pub is_word: bool,
 }
 
 fn is_print(byte: u8) -> bool {
@@ -67,10 +69,10 @@ pub fn each(window: &Window<'_>, mut found: impl FnMut(Text<'_>)) {
             whole
         };
         let lines = is_line(bytes, start, at, step);
-        pieces(text, said(bytes, start), lines, |part| {
+        pieces(text, said(bytes, start), lines, |part, is_word| {
             let range = from + start + step * part.start..from + start + step * part.end;
             if let Some(letters) = text.get(part).filter(|_| owned.contains(&range.start)) {
-                found(Text { letters, range, wide: step == 2 });
+                found(Text { letters, range, wide: step == 2, is_word });
             }
         });
     }
@@ -90,15 +92,15 @@ fn said(bytes: &[u8], start: usize) -> Option<usize> {
 
 /// Of a text, itself and the values in it; the next object may begin with a letter, so it may be longer than it says. A line of
 /// several words is none itself: it is one of prose or of a program.
-fn pieces(text: &[u8], said: Option<usize>, is_line: bool, mut add: impl FnMut(Range<usize>)) {
-    let mut add = |part: Range<usize>| {
+fn pieces(text: &[u8], said: Option<usize>, is_line: bool, mut add: impl FnMut(Range<usize>, bool)) {
+    let mut add = |part: Range<usize>, is_word| {
         if (LENGTHS.0..=LENGTHS.1).contains(&part.len()) {
-            add(part);
+            add(part, is_word);
         }
     };
     let len = text.len();
     if !is_line || !text.iter().copied().any(is_border) {
-        add(0..len);
+        add(0..len, false);
     }
     // Behind what is no value, up to the next one: whole, and behind the sign that stands between a name and its value.
     let mut from = 0;
@@ -106,14 +108,23 @@ fn pieces(text: &[u8], said: Option<usize>, is_line: bool, mut add: impl FnMut(R
         let to = from + part.len();
         if part.len() >= LENGTHS.0 {
             if part.len() < len {
-                add(from..to);
+                add(from..to, !is_value(text, from));
             }
             let value = memchr::memchr(b'=', part).map(|equal| from + equal + 1);
-            value.filter(|value| *value < to).into_iter().for_each(|value| add(value..to));
+            value.filter(|value| *value < to).into_iter().for_each(|value| add(value..to, false));
         }
         from = to + 1;
     }
-    said.filter(|said| *said < len).into_iter().for_each(|said| add(0..said));
+    said.filter(|said| *said < len).into_iter().for_each(|said| add(0..said, false));
+}
+
+/// Whether what begins at `from` is in quotes, or has a sign before it that stands between a name and its value.
+fn is_value(text: &[u8], from: usize) -> bool {
+    match text.get(..from) {
+        Some([.., b'"' | b'\'' | b'`' | b':' | b'>'] | [.., b':' | b'=', b' ']) => true,
+        Some(before) => before.is_empty(),
+        None => false,
+    }
 }
 
 /// One bit for each byte.
@@ -213,7 +224,7 @@ mod tests {
     use crate::keys::testing::noise;
 
     /// The same, one byte at a time.
-    fn plain(bytes: &[u8], owned: &Range<usize>) -> Vec<(Range<usize>, bool, Vec<u8>)> {
+    fn plain(bytes: &[u8], owned: &Range<usize>) -> Vec<(Range<usize>, bool, bool, Vec<u8>)> {
         let mut found = Vec::new();
         let (mut at, end) = (owned.start.saturating_sub(256), (owned.end + 256).min(bytes.len()));
         let from = at;
@@ -228,27 +239,30 @@ mod tests {
             }
             let text: Vec<u8> = (0..len).map(|i| bytes[at + step * i]).collect();
             let is_border = |i: usize| i == len || b" \"'`,;<>()[]{}:".contains(&text[i]);
-            let mut parts: Vec<Range<usize>> = Vec::new();
+            let mut parts: Vec<(Range<usize>, bool)> = Vec::new();
             let before = at.checked_sub(if narrow >= 8 { 1 } else { 2 }).filter(|i| *i >= from).map(|i| bytes[i]);
             let behind = Some(at + step * len).filter(|i| *i < end).map(|i| bytes[i]);
             let breaks = |byte: Option<u8>| matches!(byte, Some(b'\n' | b'\r'));
             let is_line = (before == Some(b'\t') || breaks(before)) && breaks(behind);
-            parts.extend((!is_line || !(0..len).any(is_border)).then_some(0..len));
+            parts.extend((!is_line || !(0..len).any(is_border)).then_some((0..len, false)));
             let mut first = 0;
             for to in (0..=len).filter(|i| is_border(*i)) {
-                parts.extend((to - first < len).then_some(first..to));
+                let before = String::from_utf8(text[..first].to_vec()).unwrap();
+                let is_value =
+                    ["\"", "'", "`", ":", ">", ": ", "= "].iter().any(|end| before.ends_with(end)) || first == 0;
+                parts.extend((to - first < len).then_some((first..to, !is_value)));
                 let equal = (first..to).find(|i| text[*i] == b'=').filter(|equal| equal + 1 < to);
-                parts.extend(equal.map(|equal| equal + 1..to));
+                parts.extend(equal.map(|equal| (equal + 1..to, false)));
                 first = to + 1;
             }
             if at >= from + 4 {
                 let said = u32::from_le_bytes(bytes[at - 4..at].try_into().unwrap()) as usize;
-                parts.extend((said < len).then_some(0..said));
+                parts.extend((said < len).then_some((0..said, false)));
             }
-            for part in parts.into_iter().filter(|part| (8..=128).contains(&part.len())) {
+            for (part, is_word) in parts.into_iter().filter(|(part, _)| (8..=128).contains(&part.len())) {
                 let range = at + step * part.start..at + step * part.end;
                 if owned.contains(&range.start) {
-                    found.push((range, step == 2, text[part].to_vec()));
+                    found.push((range, step == 2, is_word, text[part].to_vec()));
                 }
             }
             at += step * len;
@@ -259,7 +273,7 @@ mod tests {
     #[test]
     fn texts_equal_those_of_a_plain_walk() {
         for seed in 0..60 {
-            let letters = b"aB3$ =\":/x";
+            let letters = b"aB3$ =\":/>";
             let mut bytes = Vec::new();
             for chunk in noise(900, seed).chunks_exact(3) {
                 let len = usize::from(chunk[1]) / if chunk[0] & 7 == 0 { 1 } else { 9 };
@@ -275,7 +289,7 @@ mod tests {
             for owned in [0..bytes.len(), 0..1, 700..701, 300..2000.min(bytes.len()), bytes.len() - 9..bytes.len()] {
                 let mut found = Vec::new();
                 let window = Window::new(&bytes, owned.clone(), &[], &[]);
-                each(&window, |text| found.push((text.range, text.wide, text.letters.to_vec())));
+                each(&window, |text| found.push((text.range, text.wide, text.is_word, text.letters.to_vec())));
                 assert_eq!(found, plain(&bytes, &owned), "{seed} {owned:?}");
             }
         }
