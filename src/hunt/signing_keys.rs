@@ -4,7 +4,7 @@
 //! puts around values, in ASCII and in UTF-16, also as what their base64 decodes to, which is how most libraries want keys to be
 //! written; and 32, 48 or 64 bytes in runs that may be structures of keys ([`super::ec_places`]). A text that nobody would
 //! call a key costs more than it is worth: one of less than 16 letters must have letters of three kinds, others of two, and paths,
-//! names of classes and words among others are none without a digit. Each try is two blocks of the hash and the token, so the shortest tokens are taken, a few of each
+//! names of classes and words among others are none without a digit, and names of symbols are none. Each try is two blocks of the hash and the token, so the shortest tokens are taken, a few of each
 //! hash: tokens that another process signed are as short as those of this one.
 
 use std::collections::{BTreeMap, HashSet};
@@ -154,7 +154,12 @@ fn is_likely(letters: &[u8], is_word: bool) -> bool {
     let kinds = letters.iter().fold(0, |kinds, letter| kinds | KINDS.get(usize::from(*letter)).copied().unwrap_or(0));
     // A word among others, or one with the signs of paths and classes.
     let is_name = (is_word || kinds & NAME != 0) && kinds & DIGIT == 0;
-    (kinds & !NAME).count_ones() >= if letters.len() < LONG { 3 } else { 2 } && !is_name
+    (kinds & !NAME).count_ones() >= if letters.len() < LONG { 3 } else { 2 } && !is_name && !is_mangled(letters)
+}
+
+/// A name as compilers of C++ write it into tables of symbols: `_ZN4node6Buffer`.
+fn is_mangled(letters: &[u8]) -> bool {
+    matches!(letters, [b'_', b'Z', b'N' | b'K' | b'T' | b'S' | b'G' | b'L' | b'0'..=b'9', ..])
 }
 
 /// Of letters: that one is a digit, and that one is a sign of names.
