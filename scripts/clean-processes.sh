@@ -2,7 +2,10 @@
 # Dumps processes that hold no secret, scans them, and counts what is found: every finding is false, or a constant of a
 # program. Says how many there are in each gigabyte, for both profiles of rules.
 #
-#   scripts/clean-processes.sh [KIND...]        KIND: node java python php ruby chromium; all where none is named
+#   scripts/clean-processes.sh [KIND...]        KIND: node java python php ruby chromium; all of these where none is named
+#
+# One more kind is `texts`, a process of Node that is full of documentation and programs. It is for speed: what is found there are
+# the samples of manuals.
 #
 # DUMPSCRUB names the program (default: target/release/dumpscrub), FOLDER where dumps are written (default: a new temporary
 # folder; several gigabytes; removed at the end unless KEEP=1). Needs gdb, python3, and of the kinds what is asked for:
@@ -79,6 +82,7 @@ kinds=("$@")
 for kind in "${kinds[@]}"; do
   case $kind in
     node) start node node "$here/clean/clean.mjs" && dump node ;;
+    texts) start texts node --max-old-space-size=4096 "$here/clean/texts.mjs" && dump texts ;;
     java) start java java -Xmx512m "$here/clean/Clean.java" && dump java ;;
     python) start python /usr/bin/python3 "$here/clean/clean.py" && dump python ;;
     php) start php php -d memory_limit=1G "$here/clean/clean.php" && dump php ;;

@@ -36,7 +36,8 @@ impl<'a> TextView<'a> {
         let (mut start, mut end) = (at - 2 * head.min(before), end_of(at, tail.min(after)));
         let order = byte_order(bytes, at - 2 * head..end_of(at, tail));
         trim(bytes, order, candidate.at, &mut start, &mut end);
-        let letters: Vec<u8> = window.slice(start..end).iter().step_by(2).copied().collect();
+        let (pairs, last) = window.slice(start..end).as_chunks::<2>();
+        let letters: Vec<u8> = pairs.iter().map(|[letter, _]| *letter).chain(last.iter().copied()).collect();
         Self { letters: letters.into(), start, wide: Some(order), limit }
     }
 
@@ -84,15 +85,25 @@ fn wide_before(bytes: &[u8], at: usize, most: usize) -> usize {
 
 /// How many letters of wide text begin at `at`, `most` of them at most: the zero behind the last may be another byte.
 fn wide_from(bytes: &[u8], at: usize, most: usize) -> usize {
-    /// Letters that are looked at together, without branches, so that it becomes vector code.
-    const ROW: usize = 32;
-    let (letters, _) = bytes.get(at..).unwrap_or_default().as_chunks::<2>();
+    /// Words of four letters that are looked at together.
+    const ROW: usize = 8;
+    let rest = bytes.get(at..).unwrap_or_default();
+    let (letters, _) = rest.as_chunks::<2>();
+    let (words, _) = rest.as_chunks::<8>();
+    let all = |row: &&[[u8; 8]]| row.iter().fold(0, |any, word| any | others(u64::from_le_bytes(*word))) == 0;
     let is_letter = |pair: &[u8; 2]| matches!(pair, [letter, 0] if *letter != 0);
-    let all = |row: &&[[u8; 2]]| row.iter().fold(true, |all, [letter, zero]| all & (*letter != 0) & (*zero == 0));
-    let rows = ROW * letters.chunks_exact(ROW).take(most / ROW).take_while(all).count();
+    let rows = 4 * ROW * words.chunks_exact(ROW).take(most / (4 * ROW)).take_while(all).count();
     let whole = rows + letters.iter().skip(rows).take(most - rows).take_while(|pair| is_letter(pair)).count();
     let last = bytes.get(at + 2 * whole).is_some_and(|letter| *letter != 0);
     if whole < most { whole + usize::from(last) } else { whole }
+}
+
+/// Zero where four pairs of bytes are letters with a zero behind each.
+fn others(word: u64) -> u64 {
+    const LOW: u64 = 0x0001_0001_0001_0001;
+    // Without the bytes that must be zero, a lane is below zero after this if it was zero.
+    let zeros = (word & (0xff * LOW)).wrapping_sub(LOW) & (0x8000 * LOW);
+    word & (0xff00 * LOW) | zeros
 }
 
 /// One past the last byte that is none of the zeros, of so many letters of wide text.

@@ -211,11 +211,25 @@ fn is_of_joint(byte: u8) -> bool {
 /// the classes of the words before and behind. Most words of program text end here, before anything is written down.
 fn short(bytes: &[u8], at: usize, around: [Option<&[u8; WORD]>; 2]) -> Option<usize> {
     let [before, behind] = around.map(|classes| classes.map(|classes| u64::from_le_bytes(*classes) ^ ALL));
-    let before = before?.leading_zeros() as usize / 8;
-    let behind = behind?.trailing_zeros() as usize / 8;
+    // At the ends of a block the bytes themselves are asked.
+    let count =
+        |letters: &mut dyn Iterator<Item = &u8>| letters.take(WORD).take_while(|byte| is_letter(**byte)).count();
+    let head = || count(&mut bytes.get(..at).unwrap_or_default().iter().rev());
+    let tail = || count(&mut bytes.get(at + WORD..).unwrap_or_default().iter());
+    let before = before.map_or_else(head, |others| others.leading_zeros() as usize / 8);
+    let behind = behind.map_or_else(tail, |others| others.trailing_zeros() as usize / 8);
     let end = at + WORD + behind;
-    let joined = joins(bytes.get(end)) || joins(at.checked_sub(before + 1).and_then(|head| bytes.get(head)));
-    (before + WORD + behind < SHORTEST && !joined).then_some(end)
+    // All but the first byte of an escape are letters, too.
+    let begun = || at.checked_sub(before + 1).is_some_and(|head| escaped(bytes, head).is_some());
+    (before + WORD + behind < SHORTEST && !goes_on(bytes, end) && !begun()).then_some(end)
+}
+
+/// Whether letters that end at `end` and are too few for a run are a part of one: an escape follows, or a line break and enough letters. A
+/// word at the end of a line of prose is none.
+fn goes_on(bytes: &[u8], end: usize) -> bool {
+    let rest = bytes.get(end..).unwrap_or_default();
+    let enough = |at: usize| rest.get(at..at + SHORTEST).is_some_and(|line| line.iter().all(|byte| is_letter(*byte)));
+    joins(rest.first()) && (escaped(bytes, end).is_some() || line_break(rest).is_some_and(enough))
 }
 
 /// Whether an escape or a line break may begin with the byte.
@@ -363,6 +377,19 @@ mod tests {
             let around = |run: &str| [&vec![b'.'; before][..], run.as_bytes(), b"...................."].concat();
             assert_eq!(runs(&around("QUJDREVGR0hJSktM")), ["QUJDREVGR0hJSktM"], "{before}");
             assert!(runs(&around("QUJDREVGR0hJSkt")).is_empty(), "{before}");
+        }
+    }
+
+    #[test]
+    fn words_of_two_lines_are_no_run_and_a_short_line_before_a_long_one_is_part_of_it() {
+        for before in 0..300 {
+            let of = |text: &str| runs(format!("{}{text}................", ".".repeat(before)).as_bytes());
+            assert!(of("documentation\nprogramming").is_empty() && of("documentation\\nprogramming").is_empty());
+            assert_eq!(of("QUJDREVGR0hJSktMTU5\nPUVJT"), ["QUJDREVGR0hJSktMTU5PUVJT"], "{before}");
+            let both = of("QUJDREVGR0hJSkt\nMTU5PUVJTVFVWV1h");
+            assert_eq!(both, ["QUJDREVGR0hJSktMTU5PUVJTVFVWV1h"], "{before}");
+            assert_eq!(of("QUJDREVGR0hJSkt%2BTU5P"), ["QUJDREVGR0hJSkt+TU5P"], "{before}");
+            assert_eq!(of("QU%2fDREVGR0hJSktMTU"), ["QU/DREVGR0hJSktMTU"], "{before}");
         }
     }
 

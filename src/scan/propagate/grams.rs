@@ -16,6 +16,9 @@ pub const GRAM: usize = 8;
 /// Spellings that may share a gram before others of theirs are taken: what many secrets begin with anchors none of them.
 const CROWD: usize = 24;
 
+/// Places of one gram in a spelling that are anchors, each of which is compared where the gram stands: digits of text recur.
+const ALIKE: usize = 8;
+
 /// Letters between the two anchors of a whole spelling that may be broken into lines: no line is so short that a break can
 /// spoil both.
 const SECOND_ANCHOR: usize = 24;
@@ -211,11 +214,12 @@ fn fragment_anchors(spelling: &Spelling, last: usize) -> Vec<usize> {
         let near = here.is_none() && telling(at);
         here.into_iter().chain(near.then(|| nearest(at)).into_iter().flatten())
     };
-    // Where a gram recurs in the spelling the first is enough.
     let mut grams: Vec<(u64, usize)> = all.flat_map(here_or_near).collect();
     grams.sort_unstable();
-    grams.dedup_by_key(|(gram, _)| *gram);
-    let mut anchors: Vec<usize> = grams.into_iter().map(|(_, at)| at).collect();
+    grams.dedup();
+    // A part of the spelling may have no other gram than one that recurs in it.
+    let alike = grams.chunk_by(|(one, _), (other, _)| one == other);
+    let mut anchors: Vec<usize> = alike.flat_map(|same| same.iter().take(ALIKE).map(|(_, at)| *at)).collect();
     if anchors.is_empty() || spelling.bits.first() == Some(&0) {
         anchors.extend(whole_anchors(spelling, last));
     }

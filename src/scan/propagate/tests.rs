@@ -91,6 +91,19 @@ fn digits_that_repeat_themselves_do_not_hide_a_part() {
 }
 
 #[test]
+fn a_part_of_a_text_that_repeats_itself_is_found_in_every_encoding_that_a_part_is_found_in() {
+    let secret = b"waxaaavjqaabqavaqavam";
+    let digits: String = secret.iter().map(|b| format!("{b:02x}")).collect();
+    let wide: Vec<u8> = digits.bytes().flat_map(|b| [b, 0]).collect();
+    for from in 0..wide.len() - 73 {
+        let bytes = [&[b'.'; 40][..], &wide[from..from + 73], &[b'.'; 40]].concat();
+        let found = told(&bytes, 0..bytes.len(), &propagation(&[Secret::text(secret)]));
+        // A half of a digit at an end is none.
+        assert!(found.iter().any(|site| site.1 <= 41 && site.1 + site.2 >= 112), "digits from {from}: {found:?}");
+    }
+}
+
+#[test]
 fn a_secret_is_found_in_gzip_where_its_code_stands() {
     let fill: String = (0..300_u32).map(|i| format!("{{\"n\": {}}}, ", i.wrapping_mul(2_654_435_761))).collect();
     let text = format!("{fill}\"password\": \"correct-horse-battery\", {fill}");
