@@ -31,11 +31,14 @@ fn is_sentence(value: &[u8]) -> bool {
     all >= WORDS.0 && function >= WORDS.1
 }
 
-/// `this.token`, `options.dbPassword`: a member of an object, by names without a digit.
+/// `this.token`, `options.dbPassword`: a member of an object, by names without a digit, or with few where there are many words.
 fn is_member(value: &[u8]) -> bool {
     let parts = || value.split(|byte| *byte == b'.');
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let words = value.iter().filter(|byte| **byte == b'_').count();
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"_$".contains(byte);
     let is_name =
-        |part: &[u8]| part.len() > 1 && part.iter().all(|byte| byte.is_ascii_alphabetic() || b"_$".contains(byte));
+        |part: &[u8]| part.len() > 1 && part.iter().all(is_letter) && (digits == 0 || digits < 3 && words > 2);
     let holds = |last: &[u8]| {
         let last = last.to_ascii_lowercase();
         HOLDERS.iter().any(|word| last.ends_with(word.as_bytes()))
@@ -57,6 +60,7 @@ mod tests {
             "this._buildHeaders",
             "parsedURL.password",
             "req.body.api_key",
+            "args.secret_manager_stored_oauth2_client_secret",
         ] {
             assert!(is_sample(value.as_bytes()), "{value}");
         }

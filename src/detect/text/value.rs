@@ -10,9 +10,13 @@ use crate::fill::{self, LETTER};
 /// Words that stand where secrets would, whatever the rule, compared without case.
 const NEVER_SECRETS: &[&str] = &[
     "access_token",
+    "api_key",
+    "apikey",
+    "change_me",
     "changeit",
     "changeme",
-    "change_me",
+    "client_id",
+    "client_secret",
     "default",
     "disabled",
     "enabled",
@@ -29,11 +33,13 @@ const NEVER_SECRETS: &[&str] = &[
     "refresh_token",
     "required",
     "secret",
+    "secret_key",
     "string",
     "token",
     "true",
     "undefined",
     "unknown",
+    "username",
 ];
 
 impl TextRule {
