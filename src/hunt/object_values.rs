@@ -2,7 +2,7 @@
 //! name of which it is the value.
 //!
 //! The clue is a string that is such a name (see `detect::object_names`). The walk looks for pointers to it, and asks the runtime whose
-//! string it is what such a pointer is part of: one file for each ([`python`], [`attributes`], [`php`], [`perl`]; in [`java`] the hash of the
+//! string it is what such a pointer is part of: one file for each ([`python`], [`attributes`], [`tuples`], [`php`], [`perl`]; in [`java`] the hash of the
 //! name leads to the entry). That is a value, or nothing, or something else to which pointers are looked for in one more walk, such as the
 //! class whose instances have an attribute of this name.
 //!
@@ -17,6 +17,7 @@ mod php;
 mod python;
 mod reader;
 mod targets;
+mod tuples;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,6 +41,8 @@ const VALUES: std::ops::RangeInclusive<usize> = 4..=4096;
 const READS: usize = 16;
 /// How much there may be that leads on.
 const MOST: usize = 1 << 14;
+/// Walks at most: classes that extend each other take one each.
+const WALKS: usize = 24;
 
 /// Hunts for values of objects.
 pub struct ObjectValues;
@@ -55,7 +58,7 @@ impl Hunter for ObjectValues {
     }
 
     fn prepare(&self, clues: &Clues) -> Box<dyn Hunt> {
-        Box::new(Walk::of(Start::Names(names(clues).collect())))
+        Box::new(Walk::of(Start::Names(names(clues).collect()), 0))
     }
 }
 
@@ -86,6 +89,8 @@ enum What {
     Python(python::Strings),
     /// What has names of attributes.
     Attributes(attributes::Holder),
+    /// What leads from a name to named tuples.
+    Tuples(tuples::Holder),
     /// A string of PHP, or a class.
     Php(php::Holder),
     /// A key of Perl.
@@ -97,6 +102,7 @@ impl What {
         match self {
             Self::Python(strings) => strings,
             Self::Attributes(holder) => holder,
+            Self::Tuples(holder) => holder,
             Self::Php(holder) => holder,
             Self::Perl(key) => key,
         }
@@ -134,14 +140,17 @@ struct LookedFor {
 
 struct Walk {
     start: Start,
+    /// Walks that led to this one.
+    before: usize,
     looked_for: OnceLock<LookedFor>,
     further: Mutex<BTreeSet<Target>>,
     is_spent: AtomicBool,
 }
 
 impl Walk {
-    fn of(start: Start) -> Self {
-        Self { start, looked_for: OnceLock::new(), further: Mutex::default(), is_spent: AtomicBool::new(false) }
+    fn of(start: Start, before: usize) -> Self {
+        let (further, is_spent) = (Mutex::default(), AtomicBool::new(false));
+        Self { start, before, looked_for: OnceLock::new(), further, is_spent }
     }
 
     fn looked_for(&self, shown: &Shown<'_>) -> LookedFor {
@@ -162,7 +171,7 @@ impl Walk {
         let mut further = self.further.lock().unwrap_or_else(PoisonError::into_inner);
         further.insert(target);
         // The greatest goes, so that the order does not matter.
-        if further.len() > MOST {
+        if further.len() > MOST || self.before + 1 == WALKS {
             further.pop_last();
             self.is_spent.store(true, Ordering::Relaxed);
         }
@@ -246,7 +255,7 @@ impl Hunt for Walk {
         let mut targets = std::mem::take(&mut *self.further.lock().unwrap_or_else(PoisonError::into_inner));
         targets.retain(|target| is_wanted(&target.name));
         let targets: Vec<Target> = targets.into_iter().collect();
-        (!targets.is_empty()).then(|| Box::new(Self::of(Start::Targets(targets))) as Box<dyn Hunt>)
+        (!targets.is_empty()).then(|| Box::new(Self::of(Start::Targets(targets), self.before + 1)) as Box<dyn Hunt>)
     }
 
     fn given_up(&self) -> Option<String> {

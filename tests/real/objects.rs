@@ -1,4 +1,4 @@
-//! Values of objects of language runtimes, far from their names: attributes of instances of CPython, arrays and properties of PHP, hashes of Perl,
+//! Values of objects of language runtimes, far from their names: attributes of instances and named tuples of CPython, arrays and properties of PHP, hashes of Perl,
 //! maps of OpenJDK. Each value is fresh, every copy of it that a plain search of bytes knows of is a site, and nothing else counts.
 
 use std::path::Path;
@@ -35,10 +35,12 @@ fn source(name: &str) -> String {
 const FIVE: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
 
 #[test]
-fn python_keeps_values_of_attributes_apart_from_their_names() {
+fn python_keeps_values_of_attributes_and_named_tuples_apart_from_their_names() {
     let python = ["/usr/bin/python3", "python3"].into_iter().find(|python| first_missing(&[&[python, "-V"]]).is_none());
     let Some(python) = python else { return missing("Python is not there") };
-    values(|folder| Victim::start(command(python, folder).arg(source("attributes.py"))), FIVE);
+    for program in ["attributes.py", "tuples.py"] {
+        values(|folder| Victim::start(command(python, folder).arg(source(program))), FIVE);
+    }
 }
 
 #[test]

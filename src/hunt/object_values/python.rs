@@ -11,7 +11,7 @@
 //! length, hash, the bytes and a NUL).
 
 use super::reader::{Reader, is_address, is_pointer, word};
-use super::{Followed, Runtime, Target, attributes};
+use super::{Followed, Runtime, Target, attributes, tuples};
 use crate::detect::object_names::Kind;
 use crate::vault::SecretBytes;
 
@@ -41,7 +41,7 @@ pub struct Entries {
 }
 
 /// Entries that have values.
-const ENTRIES: [Entries; 2] =
+pub const ENTRIES: [Entries; 2] =
     [Entries { size: 16, key: 0, kind: 1, most: u64::MAX }, Entries { size: 24, key: 8, kind: 0, most: u64::MAX }];
 /// Entries of tables that classes share among their instances, from 3.11 on and before.
 pub const SHARED: [Entries; 2] =
@@ -61,6 +61,9 @@ impl Runtime for Strings {
     fn follow(&self, pointer: u64, target: &Target, reader: &Reader<'_>) -> Option<Followed> {
         let beside = reader.word(pointer.checked_add(8)?)?;
         if let Some(further) = attributes::of_name(*self, pointer, beside, target, reader) {
+            return Some(Followed::Further(further));
+        }
+        if let Some(further) = tuples::of_name(*self, pointer, beside, target, reader) {
             return Some(Followed::Further(further));
         }
         let is_in_table = || ENTRIES.into_iter().any(|entries| table(pointer, entries, reader).is_some());
