@@ -33,6 +33,7 @@ fn source(name: &str) -> String {
 }
 
 const FIVE: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
+const EIGHT: [&str; 8] = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"];
 
 #[test]
 fn python_keeps_values_of_attributes_and_named_tuples_apart_from_their_names() {
@@ -48,8 +49,7 @@ fn php_keeps_values_of_arrays_and_properties_far_from_their_names() {
     if let Some(tool) = first_missing(&[&["php", "-v"]]) {
         return missing(&format!("{tool} is not there"));
     }
-    let names = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"];
-    values(|folder| Victim::start(command("php", folder).arg(source("arrays.php"))), names);
+    values(|folder| Victim::start(command("php", folder).arg(source("arrays.php"))), EIGHT);
 }
 
 #[test]
@@ -60,6 +60,17 @@ fn perl_keeps_values_of_hashes_far_from_their_names() {
     let [first, second, third, fourth, _] = FIVE;
     let names = [first, second, third, fourth];
     values(|folder| Victim::start(command("perl", folder).arg(source("hashes.pl"))), names);
+}
+
+#[test]
+fn node_keeps_values_of_objects_far_from_their_names() {
+    if let Some(tool) = first_missing(&[&["node", "--version"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    values(
+        |folder| Victim::start(command("node", folder).env("MALLOC_ARENA_MAX", "1").arg(source("properties.js"))),
+        EIGHT,
+    );
 }
 
 #[test]

@@ -1,3 +1,4 @@
+mod node;
 mod tuples;
 
 use super::*;
