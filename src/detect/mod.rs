@@ -235,6 +235,8 @@ pub struct Named {
     pub value: SecretBytes,
     /// Where the value stands, in the order of its bytes.
     pub spans: Vec<Span>,
+    /// How it is written there.
+    pub encoding: Encoding,
 }
 
 /// Where detectors put what they find.

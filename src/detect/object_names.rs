@@ -1,4 +1,4 @@
-//! Strings of CPython that say of what the value is that they are the key of in a dict: no secrets, but the clues to values that
+//! Strings of language runtimes that say of what the value is that they are the key of in a dict: no secrets, but the clues to values that
 //! stand far from their names.
 //!
 //! Source: `PyASCIIObject` in Include/cpython/unicodeobject.h, words of 8 bytes: count of references, type, length, hash, a word with
@@ -68,10 +68,12 @@ pub enum Kind {
     Perl,
     /// An array of OpenJDK.
     Java,
+    /// A string of V8.
+    Node,
 }
 
 /// All kinds.
-const KINDS: [Kind; 5] = [Kind::Python312, Kind::Python311, Kind::Php, Kind::Perl, Kind::Java];
+const KINDS: [Kind; 6] = [Kind::Python312, Kind::Python311, Kind::Php, Kind::Perl, Kind::Java, Kind::Node];
 /// Bytes of the longest header.
 const HEADER: usize = 48;
 
@@ -84,7 +86,7 @@ impl Kind {
             Self::Python311 => 48,
             Self::Php => 24,
             Self::Perl => 8,
-            Self::Java => 16,
+            Self::Java | Self::Node => 16,
         }
     }
 
@@ -96,6 +98,7 @@ impl Kind {
             Self::Php => php(header),
             Self::Perl => word(header, 0).map(|word| word >> 32).filter(|len| *len > 0),
             Self::Java => java(header),
+            Self::Node => node(header),
         }
     }
 }
@@ -124,11 +127,17 @@ fn java(header: &[u8]) -> Option<usize> {
     word(header, 8).filter(|_| is_object && has_class()).map(|word| word >> 32)
 }
 
+/// The length of a string of V8 whose letters have one byte each: a pointer to its map, to which one was added, a hash, and the length.
+fn node(header: &[u8]) -> Option<usize> {
+    let has_map = word(header, 0).is_some_and(|map| map & 7 == 1 && (0x1000..1 << 47).contains(&map));
+    word(header, 8).filter(|_| has_map).map(|word| word >> 32)
+}
+
 /// Whether a string of so many letters may end before this byte.
 fn is_end(kind: Kind, len: usize, next: Option<u8>) -> bool {
-    // An array that fills whole words is followed by the state of the next object.
-    let is_state = || next.is_some_and(|next| matches!(next & 7, 1 | 5)) && len.is_multiple_of(8);
-    next == Some(0) || kind == Kind::Java && is_state()
+    // What fills whole words is followed by the next object: its state, or a pointer to its map.
+    let follows = |bits: &[u8]| len.is_multiple_of(8) && next.is_some_and(|next| bits.contains(&(next & 7)));
+    next == Some(0) || kind == Kind::Java && follows(&[1, 5]) || kind == Kind::Node && follows(&[1])
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<usize> {
@@ -136,7 +145,7 @@ fn word(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u64::from_le_bytes(*word)).ok()
 }
 
-/// Finds names in strings of CPython.
+/// Finds names in strings of language runtimes.
 pub struct ObjectNames;
 
 impl Detector for ObjectNames {
@@ -156,7 +165,7 @@ impl Detector for ObjectNames {
         let end = candidate.at + ENDS.get(candidate.literal).map_or(0, |end| end.len());
         let end = end + number(window.slice(end..end + 4));
         let next = window.byte(end);
-        if next.is_none_or(|next| !matches!(next & 7, 0 | 1 | 5) || next & 0x80 != 0) {
+        if next.is_none_or(|next| !matches!(next & 0x87, 0 | 1 | 5 | 0x81)) {
             return;
         }
         let starts = (1..=LONGEST).map_while(|len| end.checked_sub(len).filter(|at| is_letter(window.byte(*at))));
@@ -185,9 +194,9 @@ pub fn number(letters: &[u8]) -> usize {
     }
 }
 
-/// What names are made of.
+/// What names are made of: private ones of JavaScript begin with a hash sign.
 fn is_letter(byte: Option<u8>) -> bool {
-    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':'))
+    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | b'#'))
 }
 
 #[cfg(test)]
@@ -254,6 +263,12 @@ mod tests {
         // The half of a word before the letters is also how long a key of Perl is.
         assert_eq!(found(&java(7), "api_key", 0), [(1208, Kind::Perl), (1200, Kind::Java)]);
         assert_eq!(found(&java(7), "api_key", 1), []);
+        // Behind eight letters there is the next object.
+        let node = |len: u8| [[0x99, 2, 0xe8, 0xa0, 0x4b, 0x3d, 0, 0], [7, 7, 7, 7, len, 0, 0, 0]].concat();
+        let of_perl = |place| (place, Kind::Perl);
+        assert_eq!(found(&node(8), "password", 0x99), [(1200, Kind::Node)]);
+        assert_eq!(found(&node(9), "#password", 0), [of_perl(1208), (1200, Kind::Node)]);
+        assert_eq!(found(&node(9), "#password", 0x99), []);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! name of which it is the value.
 //!
 //! The clue is a string that is such a name (see `detect::object_names`). The walk looks for pointers to it, and asks the runtime whose
-//! string it is what such a pointer is part of: one file for each ([`python`], [`attributes`], [`php`], [`perl`]; in [`java`] the hash of the
+//! string it is what such a pointer is part of: one file for each ([`python`], [`attributes`], [`tuples`], [`php`], [`perl`], [`node`]; in [`java`] the hash of the
 //! name leads to the entry). That is a value, or nothing, or something else to which pointers are looked for in one more walk, such as the
 //! class whose instances have an attribute of this name.
 //!
@@ -12,11 +12,13 @@
 
 mod attributes;
 mod java;
+mod node;
 mod perl;
 mod php;
 mod python;
 mod reader;
 mod targets;
+mod tuples;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +28,7 @@ use super::dense::{self, WORD};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::object_names::{self, Kind};
 use crate::detect::{Hits, Named};
-use crate::finding::Rule;
+use crate::finding::{Encoding, Rule};
 use crate::memory::Places;
 use crate::span::{Address, FileOffset};
 use crate::vault::SecretBytes;
@@ -40,6 +42,8 @@ const VALUES: std::ops::RangeInclusive<usize> = 4..=4096;
 const READS: usize = 16;
 /// How much there may be that leads on.
 const MOST: usize = 1 << 14;
+/// Walks at most: classes that extend each other take one each.
+const WALKS: usize = 24;
 
 /// Hunts for values of objects.
 pub struct ObjectValues;
@@ -55,7 +59,7 @@ impl Hunter for ObjectValues {
     }
 
     fn prepare(&self, clues: &Clues) -> Box<dyn Hunt> {
-        Box::new(Walk::of(Start::Names(names(clues).collect())))
+        Box::new(Walk::of(Start::Names(names(clues).collect()), 0))
     }
 }
 
@@ -86,6 +90,10 @@ enum What {
     Python(python::Strings),
     /// What has names of attributes.
     Attributes(attributes::Holder),
+    /// What leads from a name to values of V8.
+    Node(node::Holder),
+    /// What leads from a name to named tuples.
+    Tuples(tuples::Holder),
     /// A string of PHP, or a class.
     Php(php::Holder),
     /// A key of Perl.
@@ -97,6 +105,8 @@ impl What {
         match self {
             Self::Python(strings) => strings,
             Self::Attributes(holder) => holder,
+            Self::Node(holder) => holder,
+            Self::Tuples(holder) => holder,
             Self::Php(holder) => holder,
             Self::Perl(key) => key,
         }
@@ -111,10 +121,26 @@ trait Runtime {
 
 /// What a pointer led to.
 enum Followed {
-    /// A value, and where it stands.
-    Value(SecretBytes, u64),
+    /// A value.
+    Value(Value),
     /// Something to look for pointers to.
     Further(Target),
+}
+
+impl Followed {
+    /// A value whose letters stand at an address, each in one byte.
+    fn text(text: SecretBytes, at: u64) -> Self {
+        let places = vec![(at, text.len() as u64)];
+        Self::Value(Value { text, places, encoding: Encoding::Plain })
+    }
+}
+
+/// A value.
+struct Value {
+    text: SecretBytes,
+    /// Where each piece of it stands, and how many bytes it has there.
+    places: Vec<(u64, u64)>,
+    encoding: Encoding,
 }
 
 /// What a walk begins with.
@@ -134,14 +160,17 @@ struct LookedFor {
 
 struct Walk {
     start: Start,
+    /// Walks that led to this one.
+    before: usize,
     looked_for: OnceLock<LookedFor>,
     further: Mutex<BTreeSet<Target>>,
     is_spent: AtomicBool,
 }
 
 impl Walk {
-    fn of(start: Start) -> Self {
-        Self { start, looked_for: OnceLock::new(), further: Mutex::default(), is_spent: AtomicBool::new(false) }
+    fn of(start: Start, before: usize) -> Self {
+        let (further, is_spent) = (Mutex::default(), AtomicBool::new(false));
+        Self { start, before, looked_for: OnceLock::new(), further, is_spent }
     }
 
     fn looked_for(&self, shown: &Shown<'_>) -> LookedFor {
@@ -162,7 +191,7 @@ impl Walk {
         let mut further = self.further.lock().unwrap_or_else(PoisonError::into_inner);
         further.insert(target);
         // The greatest goes, so that the order does not matter.
-        if further.len() > MOST {
+        if further.len() > MOST || self.before + 1 == WALKS {
             further.pop_last();
             self.is_spent.store(true, Ordering::Relaxed);
         }
@@ -194,9 +223,12 @@ impl Name {
             Kind::Python311 | Kind::Python312 => What::Python(python::Strings::new(self.kind, &self.head)?),
             Kind::Php => What::Php(php::Holder::Name),
             Kind::Perl => What::Perl(perl::Key),
+            Kind::Node => What::Node(node::Holder::Name),
             Kind::Java => return None,
         };
-        Some(Target { address: self.address, what, name: self.letters.clone() })
+        let address = self.address + u64::from(self.kind == Kind::Node);
+        let name = self.letters.strip_prefix(b"#").unwrap_or(&self.letters).to_vec();
+        Some(Target { address, what, name })
     }
 }
 
@@ -211,10 +243,10 @@ impl Hunt for Walk {
         let (owned, reader) = (window.owned(), Reader::new(shown, window.owned().len() / READS));
         let mut told = |name: &[u8], followed| match followed {
             // Tables of all strings have each as its own value.
-            Some(Followed::Value(value, _)) if value.expose().eq_ignore_ascii_case(name) => {}
-            Some(Followed::Value(value, at)) => {
-                let spans = memory.spans_from(Address(at), value.expose().len() as u64);
-                out.named.push(Named { name: name.to_vec(), value, spans });
+            Some(Followed::Value(value)) if value.text.expose().eq_ignore_ascii_case(name) => {}
+            Some(Followed::Value(Value { text, places, encoding })) => {
+                let spans = places.into_iter().flat_map(|(at, len)| memory.spans_from(Address(at), len)).collect();
+                out.named.push(Named { name: name.to_vec(), value: text, spans, encoding });
             }
             Some(Followed::Further(target)) => self.lead_on(target),
             None => {}
@@ -246,7 +278,7 @@ impl Hunt for Walk {
         let mut targets = std::mem::take(&mut *self.further.lock().unwrap_or_else(PoisonError::into_inner));
         targets.retain(|target| is_wanted(&target.name));
         let targets: Vec<Target> = targets.into_iter().collect();
-        (!targets.is_empty()).then(|| Box::new(Self::of(Start::Targets(targets))) as Box<dyn Hunt>)
+        (!targets.is_empty()).then(|| Box::new(Self::of(Start::Targets(targets), self.before + 1)) as Box<dyn Hunt>)
     }
 
     fn given_up(&self) -> Option<String> {

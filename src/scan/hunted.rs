@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::Engine;
 use super::of_code::is_of_code;
 use crate::detect::{Far, Hit, Hits, Named, object_names};
-use crate::finding::Encoding;
+use crate::finding::{Encoding, Form};
 use crate::hunt::{Clues, HUNTERS, Hunt, Shown};
 use crate::vault::SecretBytes;
 use crate::window::Window;
@@ -27,8 +27,12 @@ pub fn further(engine: &Engine, hunts: &[Box<dyn Hunt>]) -> Vec<Box<dyn Hunt>> {
 
 /// Whether there is a value of this name that a rule takes for a secret.
 fn is_wanted(engine: &Engine, name: &[u8]) -> bool {
-    let named =
-        |value: &&str| Named { name: name.to_vec(), value: SecretBytes::new(value.as_bytes()), spans: Vec::new() };
+    let named = |value: &&str| Named {
+        name: name.to_vec(),
+        value: SecretBytes::new(value.as_bytes()),
+        spans: Vec::new(),
+        encoding: Encoding::Plain,
+    };
     LIKELY.iter().map(named).any(|named| secret(engine, named).is_some())
 }
 
@@ -58,7 +62,8 @@ fn secret(engine: &Engine, named: Named) -> Option<Far> {
     let window = Window::new(&text, 0..text.len(), &[], &[]);
     let is_value = |hit: &Hit| places.contains(&hit.range) && hit.form.encoding == Encoding::Plain;
     let hit = engine.look(&window).0.hits.into_iter().find(is_value)?;
-    Some(Far { hit: Hit { range: 0..1, ..hit }, spans: named.spans })
+    let form = Form { encoding: named.encoding, ..hit.form };
+    Some(Far { hit: Hit { range: 0..1, form, ..hit }, spans: named.spans })
 }
 
 /// An assignment and a member of an object, and where the value stands in them.

@@ -1,4 +1,4 @@
-//! Values of objects of language runtimes, far from their names: attributes of instances of CPython, arrays and properties of PHP, hashes of Perl,
+//! Values of objects of language runtimes, far from their names: attributes of instances and named tuples of CPython, arrays and properties of PHP, hashes of Perl,
 //! maps of OpenJDK. Each value is fresh, every copy of it that a plain search of bytes knows of is a site, and nothing else counts.
 
 use std::path::Path;
@@ -33,12 +33,15 @@ fn source(name: &str) -> String {
 }
 
 const FIVE: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
+const EIGHT: [&str; 8] = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"];
 
 #[test]
-fn python_keeps_values_of_attributes_apart_from_their_names() {
+fn python_keeps_values_of_attributes_and_named_tuples_apart_from_their_names() {
     let python = ["/usr/bin/python3", "python3"].into_iter().find(|python| first_missing(&[&[python, "-V"]]).is_none());
     let Some(python) = python else { return missing("Python is not there") };
-    values(|folder| Victim::start(command(python, folder).arg(source("attributes.py"))), FIVE);
+    for program in ["attributes.py", "tuples.py"] {
+        values(|folder| Victim::start(command(python, folder).arg(source(program))), FIVE);
+    }
 }
 
 #[test]
@@ -46,8 +49,7 @@ fn php_keeps_values_of_arrays_and_properties_far_from_their_names() {
     if let Some(tool) = first_missing(&[&["php", "-v"]]) {
         return missing(&format!("{tool} is not there"));
     }
-    let names = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"];
-    values(|folder| Victim::start(command("php", folder).arg(source("arrays.php"))), names);
+    values(|folder| Victim::start(command("php", folder).arg(source("arrays.php"))), EIGHT);
 }
 
 #[test]
@@ -58,6 +60,17 @@ fn perl_keeps_values_of_hashes_far_from_their_names() {
     let [first, second, third, fourth, _] = FIVE;
     let names = [first, second, third, fourth];
     values(|folder| Victim::start(command("perl", folder).arg(source("hashes.pl"))), names);
+}
+
+#[test]
+fn node_keeps_values_of_objects_far_from_their_names() {
+    if let Some(tool) = first_missing(&[&["node", "--version"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    values(
+        |folder| Victim::start(command("node", folder).env("MALLOC_ARENA_MAX", "1").arg(source("properties.js"))),
+        EIGHT,
+    );
 }
 
 #[test]

@@ -28,8 +28,8 @@ pub enum Holder {
 /// Values that a dict has of a table that instances share.
 const MOST: u64 = 128;
 /// Where a class says how many bytes an instance has, and what it can.
-const SIZE: u64 = 32;
-const FLAGS: u64 = 168;
+pub const SIZE: u64 = 32;
+pub const FLAGS: u64 = 168;
 /// That it was made by a program, and that its instances have values apart from their names.
 const WANTED: u64 = 1 << 9 | 1 << 4;
 /// The kind of a slot (`Py_T_OBJECT_EX`).
@@ -123,12 +123,12 @@ fn is_head(head: u64, index: u64) -> bool {
 }
 
 /// The object that has this pointer to its class.
-fn instance(pointer: u64, reader: &Reader<'_>) -> Option<u64> {
+pub fn instance(pointer: u64, reader: &Reader<'_>) -> Option<u64> {
     pointer.checked_sub(8).filter(|object| is_counted(*object, reader))
 }
 
 /// Whether an object may stand there: references to it are counted, and its type is there.
-fn is_object(address: u64, reader: &Reader<'_>) -> bool {
+pub fn is_object(address: u64, reader: &Reader<'_>) -> bool {
     let class = || reader.word(address + 8).filter(|class| is_pointer(*class));
     is_counted(address, reader) && class().is_some_and(|class| reader.word(class + 8).is_some_and(is_pointer))
 }

@@ -132,7 +132,7 @@ pub fn value(entry: u64, name: &[u8], reader: &Reader<'_>) -> Option<Followed> {
         let (at, len) = letters(value, width, strings, reader).filter(|(at, _)| !reader.is_told(entry, *at))?;
         let text = reader.text(at, len)?;
         reader.tell(entry, at);
-        Some(Followed::Value(text, at))
+        Some(Followed::text(text, at))
     })
 }
 

@@ -32,6 +32,6 @@ impl Runtime for Key {
         let len = is_text.then(|| reader.word(body + 16)).flatten()?;
         let text = reader.letters(letters, usize::try_from(len).ok()?)?;
         reader.tell(target.address, value);
-        Some(Followed::Value(text, letters))
+        Some(Followed::text(text, letters))
     }
 }

@@ -63,7 +63,7 @@ fn value(at: u64, target: &Target, reader: &Reader<'_>) -> Option<Followed> {
             let at = object + head.len() as u64;
             let letters = reader.letters(at, Kind::Php.length(&head)?)?;
             reader.tell(target.address, object);
-            Some(Followed::Value(letters, at))
+            Some(Followed::text(letters, at))
         }
         // What it refers to is no reference again.
         REFERENCE if reader.word(object + 16)? & 0xff == STRING => value(object + 8, target, reader),

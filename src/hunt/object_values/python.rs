@@ -10,8 +10,8 @@
 //! references, slots, a function, free, used; entries have hashes. Values are strings of ASCII, or bytes (`PyBytesObject`: count, type,
 //! length, hash, the bytes and a NUL).
 
-use super::reader::{Reader, is_address, is_pointer, word};
-use super::{Followed, Runtime, Target, attributes};
+use super::reader::{Reader, Run, is_address, is_pointer, word};
+use super::{Followed, Runtime, Target, attributes, tuples};
 use crate::detect::object_names::Kind;
 use crate::vault::SecretBytes;
 
@@ -41,7 +41,7 @@ pub struct Entries {
 }
 
 /// Entries that have values.
-const ENTRIES: [Entries; 2] =
+pub const ENTRIES: [Entries; 2] =
     [Entries { size: 16, key: 0, kind: 1, most: u64::MAX }, Entries { size: 24, key: 8, kind: 0, most: u64::MAX }];
 /// Entries of tables that classes share among their instances, from 3.11 on and before.
 pub const SHARED: [Entries; 2] =
@@ -61,6 +61,9 @@ impl Runtime for Strings {
     fn follow(&self, pointer: u64, target: &Target, reader: &Reader<'_>) -> Option<Followed> {
         let beside = reader.word(pointer.checked_add(8)?)?;
         if let Some(further) = attributes::of_name(*self, pointer, beside, target, reader) {
+            return Some(Followed::Further(further));
+        }
+        if let Some(further) = tuples::of_name(*self, pointer, beside, target, reader) {
             return Some(Followed::Further(further));
         }
         let is_in_table = || ENTRIES.into_iter().any(|entries| table(pointer, entries, reader).is_some());
@@ -87,7 +90,7 @@ impl Strings {
         }
         let (text, at) = self.text(address, reader).filter(|_| fits())?;
         reader.tell(target.address, address);
-        Some(Followed::Value(text, at))
+        Some(Followed::text(text, at))
     }
 
     /// The letters of the string or the bytes at an address, and where they stand.
@@ -112,7 +115,7 @@ pub fn table(key: u64, entries: Entries, reader: &Reader<'_>) -> Option<Table> {
     let (mut first, mut before) = (entry, 0_u64);
     let is_key = |word: u64| word == 0 || is_pointer(word);
     // The table of all strings holds most names: the way back to its first entry is gone once, and from there on from name to name.
-    let gone = reader.way(entry, entries.size);
+    let gone = reader.way(Run::Keys, entry, entries.size);
     while let Some(earlier) = first.checked_sub(entries.size)
         && reader.word(earlier + entries.key).is_some_and(is_key)
     {
@@ -126,7 +129,7 @@ pub fn table(key: u64, entries: Entries, reader: &Reader<'_>) -> Option<Table> {
             return None;
         }
     }
-    reader.go(entries.size, first..entry);
+    reader.go(Run::Keys, entries.size, first..entry);
     // A large table has many entries, used or free, which are zero.
     let behind = (1..=BEHIND).map(|i| entry.saturating_add(i * entries.size + entries.key));
     let has_more = || behind.into_iter().all(|key| reader.word(key).is_some_and(is_key));

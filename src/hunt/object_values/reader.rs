@@ -42,7 +42,20 @@ pub fn read(memory: &AddressSpace, image: &Image, address: u64, len: u64) -> Opt
 }
 
 /// A run of what may be entries of a table: where it begins, the bytes and kind of each, and what else tells where the head may stand.
-pub type Run = (u64, u64, u8, bool, u64);
+pub type RunOfTable = (u64, u64, u8, bool, u64);
+
+/// What a run is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Run {
+    /// Keys of tables of CPython.
+    Keys,
+    /// Descriptors of V8.
+    Descriptors,
+    /// Entries of tables of V8.
+    Entries,
+    /// Names of variables of V8.
+    Names,
+}
 
 /// Reads memory for one window.
 pub struct Reader<'a> {
@@ -52,10 +65,10 @@ pub struct Reader<'a> {
     blocks: RefCell<[(u64, Vec<u8>); KEPT]>,
     /// Which values were told of which targets.
     told: RefCell<HashSet<(u64, u64)>>,
-    /// The last runs of entries that were gone over, by their size and where they lie.
-    ways: RefCell<BTreeMap<(u64, u64), Range<u64>>>,
+    /// The last runs of entries that were gone over, by what they are, their size and where they lie.
+    ways: RefCell<BTreeMap<(Run, u64, u64), Range<u64>>>,
     /// What was found of the heads of tables.
-    heads: RefCell<BTreeMap<Run, Option<Head>>>,
+    heads: RefCell<BTreeMap<RunOfTable, Option<Head>>>,
 }
 
 impl<'a> Reader<'a> {
@@ -88,22 +101,33 @@ impl<'a> Reader<'a> {
 
     /// The last run of entries of this size that were gone over and may be those before an entry, from the first of them to where that
     /// began.
-    pub fn way(&self, entry: u64, size: u64) -> Option<Range<u64>> {
-        self.ways.borrow().get(&(size, entry % size)).cloned()
+    pub fn way(&self, run: Run, entry: u64, size: u64) -> Option<Range<u64>> {
+        self.ways.borrow().get(&(run, size, entry % size)).cloned()
     }
 
     /// Remembers such a run.
-    pub fn go(&self, size: u64, way: Range<u64>) {
-        self.ways.borrow_mut().insert((size, way.end % size), way);
+    pub fn go(&self, run: Run, size: u64, way: Range<u64>) {
+        self.ways.borrow_mut().insert((run, size, way.end % size), way);
+    }
+
+    /// The first entry of the run that ends with the one at an address, and how many there are before that one.
+    pub fn first(&self, run: Run, entry: u64, size: u64, is_entry: impl Fn(u64) -> bool) -> (u64, u64) {
+        let gone = self.way(run, entry, size);
+        let mut first = entry;
+        while let Some(earlier) = first.checked_sub(size).filter(|at| is_entry(*at)) {
+            first = gone.as_ref().filter(|way| way.end == earlier).map_or(earlier, |way| way.start);
+        }
+        self.go(run, size, first..entry);
+        (first, (entry - first) / size)
     }
 
     /// What was found of the head of a table before a run of entries.
-    pub fn head(&self, run: Run) -> Option<Option<Head>> {
+    pub fn head(&self, run: RunOfTable) -> Option<Option<Head>> {
         self.heads.borrow().get(&run).copied()
     }
 
     /// Remembers it.
-    pub fn keep_head(&self, run: Run, head: Option<Head>) {
+    pub fn keep_head(&self, run: RunOfTable, head: Option<Head>) {
         self.heads.borrow_mut().insert(run, head);
     }
 

@@ -1,3 +1,6 @@
+mod node;
+mod tuples;
+
 use super::*;
 use crate::dump::{Label, Region};
 use crate::image::Image;
@@ -85,6 +88,13 @@ impl Heap {
 
     /// What is told of it, window after window of so many bytes: names and values, and where those stand.
     fn hunt(&self, window: usize) -> Vec<(String, String, Vec<Span>)> {
+        let (found, given_up) = self.hunt_all(window);
+        assert_eq!(given_up, None);
+        found
+    }
+
+    /// The same, and what was given up.
+    fn hunt_all(&self, window: usize) -> (Vec<(String, String, Vec<Span>)>, Option<String>) {
         let span = Span::new(0, self.bytes.len() as u64);
         let region = Region { span, address: Some(Address(self.base)), label: Label::Memory, protection: None };
         let (image, memory) = (Image::from_bytes("t", self.bytes.clone()), AddressSpace::new(&[region]));
@@ -93,7 +103,7 @@ impl Heap {
         self.names.iter().for_each(|name| clues.add(name.clone()));
         clues.add(Clue::ManagedHeap);
         let mut hunt = ObjectValues.prepare(&clues);
-        let mut out = Hits::default();
+        let (mut out, mut given_up) = (Hits::default(), None);
         loop {
             for from in (0..self.bytes.len()).step_by(window) {
                 let owned = from..(from + window).min(self.bytes.len());
@@ -101,12 +111,13 @@ impl Heap {
                 let window = Window::new(&self.bytes, owned, &pieces, &[]);
                 hunt.hunt(&Shown::new(&window, &memory, &image), &mut out);
             }
-            assert_eq!(hunt.given_up(), None);
+            given_up = given_up.or(hunt.given_up());
             let Some(further) = hunt.further(&|name| name != b"unwanted_key") else { break };
             hunt = further;
         }
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        out.named.iter().map(|one| (text(&one.name), text(one.value.expose()), one.spans.clone())).collect()
+        let told = out.named.iter().map(|one| (text(&one.name), text(one.value.expose()), one.spans.clone()));
+        (told.collect(), given_up)
     }
 
     fn place(&self, value: &str) -> Vec<Span> {
