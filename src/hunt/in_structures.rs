@@ -183,7 +183,7 @@ fn is_room(window: &Window<'_>, at: usize, len: usize) -> bool {
 }
 
 /// Whether each word is a number of floating point of ordinary size, from 2^-96 to 2^96: rows of coefficients have rooms that are filled to a
-/// part of them. Of secrets one in 1,800 of the shortest is so by chance, and then its neighbours are told.
+/// part of them. Of secrets one in 13,000 of the shortest is so by chance, and then its neighbours are told.
 fn is_of_floats(bytes: &[u8]) -> bool {
     let is_ordinary = |word: &[u8; WORD]| (0x3a..0x46).contains(&(word[WORD - 1] & 0x7f));
     bytes.as_chunks::<WORD>().0.iter().all(is_ordinary)
