@@ -21,6 +21,8 @@ const ENDS: &[&str] = &[
     "ASSPHRASE",
     "ecret",
     "ECRET",
+    // As pydantic has it.
+    "ecret_value",
     "oken",
     "OKEN",
     "_pass",
@@ -33,6 +35,8 @@ const ENDS: &[&str] = &[
     "apikey",
     "APIKEY",
     "piKey",
+    "pi-key",
+    "pi-Key",
     "retKey",
     "essKey",
     "redential",

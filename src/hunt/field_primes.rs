@@ -6,7 +6,8 @@
 //!
 //! The primes that most programs share ([`safe_primes`](crate::keys::safe_primes)) are known by their highest words. Libraries carry
 //! them as constants, so they are a clue where glibc's length of an allocation of their size stands before them, or where two copies
-//! are.
+//! are. Two copies are the weaker clue: OpenSSL has four of them twice, of up to 8192 bits, and what it costs to look for keys of those
+//! would leave nothing for a key that is there. So they count where no other prime is known.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -147,13 +148,20 @@ impl FieldPrimes {
         }
     }
 
-    /// Those of [`PRIMES`] that are not only a library's constant.
-    fn shared(&self) -> impl Iterator<Item = usize> {
-        let mut places: BTreeMap<usize, usize> = BTreeMap::new();
+    /// Those of [`PRIMES`] that are not only a library's constant: the ones that stand in an allocation, and the ones of which there are
+    /// two copies elsewhere.
+    fn shared(&self) -> [Vec<Number>; 2] {
+        let mut places: BTreeMap<usize, (usize, bool)> = BTreeMap::new();
         for ((which, _), allocated) in &self.shared {
-            *places.entry(*which).or_default() += if *allocated { 2 } else { 1 };
+            let (copies, is_allocated) = places.entry(*which).or_default();
+            (*copies, *is_allocated) = (*copies + 1, *is_allocated || *allocated);
         }
-        places.into_iter().filter(|(_, places)| *places > 1).map(|(which, _)| which)
+        let of = |allocated: bool| {
+            let fits = |(copies, is_allocated): (usize, bool)| is_allocated == allocated && (allocated || copies > 1);
+            let those = places.iter().filter(|(_, place)| fits(**place));
+            those.filter_map(|(which, _)| PRIMES.get(*which).cloned()).collect()
+        };
+        [of(true), of(false)]
     }
 
     /// The primes, none of them one of RSA as far as the clues tell, and what was not asked, in words.
@@ -171,11 +179,12 @@ impl FieldPrimes {
             let divides = |p: &Divisor| dividends.iter().any(|n| n.half() == limbs.len() && n.may_be_divided_by(p));
             moduli.contains(number.to_be().as_slice()) || Divisor::new(limbs).is_some_and(|p| divides(&p))
         };
-        let mut primes: Vec<Number> = self.shared().filter_map(|at| PRIMES.get(at).cloned()).collect();
+        let [mut primes, copied] = self.shared();
         let (mut work, mut left) = (WORK, self.alone.dropped());
         for limbs in self.alone.values() {
             let number = limbs::to_number(limbs);
-            if is_of_rsa(limbs, &number) || primes.contains(&number) || has_divisor(&number) {
+            let is_known = primes.contains(&number) || copied.contains(&number);
+            if is_known || is_of_rsa(limbs, &number) || has_divisor(&number) {
                 continue;
             }
             // A square for each bit, and each costs two products for each pair of limbs.
@@ -190,11 +199,41 @@ impl FieldPrimes {
                 primes.push(number);
             }
         }
+        if primes.is_empty() {
+            primes = copied;
+        }
         let note = (left > 0).then(|| {
             format!(
                 "{left} more numbers that stand alone were not asked whether they are primes of DSA or Diffie-Hellman"
             )
         });
         (primes, note)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of an image with these places of shared primes, and these that stand alone.
+    fn primes(shared: &[(usize, bool)], alone: &[&Number]) -> Vec<Number> {
+        let shared =
+            shared.iter().enumerate().map(|(at, (which, allocated))| (*which, at as u64, *allocated)).collect();
+        let alone = alone.iter().map(|number| Zeroizing::new(limbs::of_number(number).to_vec())).collect();
+        let mut all = FieldPrimes::default();
+        all.add(Seen { alone, shared });
+        all.primes(&Clues::new(10)).0
+    }
+
+    #[test]
+    fn constants_that_libraries_have_twice_count_where_no_other_prime_is_known() {
+        let prime = |which: usize| PRIMES[which].clone();
+        assert_eq!(primes(&[(3, false)], &[]), []);
+        assert_eq!(primes(&[(3, false), (3, false)], &[]), [prime(3)]);
+        assert_eq!(primes(&[(3, false), (3, false), (4, false), (2, true)], &[]), [prime(2)]);
+        assert_eq!(primes(&[(3, false), (3, true), (4, false), (4, false)], &[]), [prime(3)]);
+        // One that nobody shares: 2^1024 - 105, the greatest prime of 1024 bits.
+        let own = Number::power_of_two(1024).minus(&Number::from(105)).unwrap();
+        assert_eq!(primes(&[(3, false), (3, false)], &[&own]), [own]);
     }
 }

@@ -55,7 +55,7 @@ pub fn hits(engine: &Engine, hunts: &[Box<dyn Hunt>], shown: &Shown<'_>) -> Hits
 
 /// What a rule makes of a value by its name.
 fn secret(engine: &Engine, named: Named) -> Option<Far> {
-    if is_of_code(named.value.expose()) {
+    if is_of_code(&named.name, named.value.expose()) {
         return None;
     }
     let (text, places) = texts(&named);
@@ -72,6 +72,8 @@ fn texts(named: &Named) -> (Zeroizing<Vec<u8>>, [Range<usize>; 2]) {
     // Rules know no number behind a name.
     let ends = (0..name.len()).find(|at| name.get(*at..).is_some_and(|rest| object_names::number(rest) == rest.len()));
     let name = name.get(..ends.unwrap_or(name.len())).unwrap_or_default();
+    // `_secret_value`, as pydantic has it.
+    let name = name.strip_suffix(b"_value").unwrap_or(name);
     let value = value.expose();
     let parts = [b"\0", name, b"=", value, b"\0\"", name, b"\": \"", value, b"\"\0"];
     let before = |parts: &[&[u8]]| parts.iter().map(|part| part.len()).sum::<usize>();

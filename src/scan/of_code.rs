@@ -18,8 +18,11 @@ const TYPES: &[&str] = &[
     "float",
     "int",
     "integer",
+    "iterable",
+    "iterator",
     "list",
     "literal",
+    "mapping",
     "mixed",
     "none",
     "null",
@@ -54,13 +57,69 @@ const ABOUT: &[&str] = &[
     "token",
 ];
 
-/// Whether a value is such a text: for that it needs a bracket or a word that is known, and no digit.
-pub fn is_of_code(value: &[u8]) -> bool {
+/// What stands before `KEY` in the name of a secret. Any other key is one that a program finds things by in its tables.
+const OF_SECRETS: &[&[u8]] = &[
+    b"ACCESS",
+    b"ACCOUNT",
+    b"AES",
+    b"API",
+    b"AUTH",
+    b"CRYPT",
+    b"CRYPTO",
+    b"CRYPTION",
+    b"FERNET",
+    b"HMAC",
+    b"JWT",
+    b"LICENSE",
+    b"MASTER",
+    b"PRIVATE",
+    b"SECRET",
+    b"SERVICE",
+    b"SHARED",
+    b"SIGNING",
+    b"STORAGE",
+    b"TOKEN",
+];
+
+/// Whether a value of this name is such a text: for that it needs a bracket, or a word or a name that is known, and no digit.
+pub fn is_of_code(name: &[u8], value: &[u8]) -> bool {
     let is_made_of = |others: &[u8]| value.iter().all(|byte| byte.is_ascii_alphabetic() || others.contains(byte));
     is_subscript(value)
         || is_made_of(b"_., |'\"") && is_type(value)
-        || is_made_of(b"_-.,:;|!?'() ") && words(value) > 1 && is_about_secrets(value)
+        || is_made_of(b"_-.,:;|!?'()/ ") && words(value) > 1 && is_about_secrets(value)
         || is_class(value)
+        || is_of_one_case(value) && is_key_of_a_table(name)
+        || is_itself(name, value)
+        || is_relative(value)
+}
+
+/// `current-span`, `avro.schema`, `DEBUG_FRAME`: letters of one case, and signs between words.
+fn is_of_one_case(value: &[u8]) -> bool {
+    let is = |case: fn(&u8) -> bool| value.iter().all(|byte| case(byte) || b"_-.:/ ".contains(byte));
+    is(u8::is_ascii_lowercase) || is(u8::is_ascii_uppercase)
+}
+
+/// `.models.v1_secret`: a module, by its place beside another.
+fn is_relative(value: &[u8]) -> bool {
+    let mut parts = value.split(|byte| *byte == b'.');
+    let is_name =
+        |part: &[u8]| part.first().is_some_and(u8::is_ascii_lowercase) && !part.iter().any(u8::is_ascii_uppercase);
+    let is_module =
+        |part: &[u8]| is_name(part) && part.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    parts.next() == Some(b"") && value.contains(&b'_') && parts.all(is_module)
+}
+
+/// `SPAN_KEY`, and not `STRIPE_SECRET_KEY`.
+fn is_key_of_a_table(name: &[u8]) -> bool {
+    let before = name.strip_suffix(b"_KEY");
+    before.is_some_and(|before| !OF_SECRETS.iter().any(|word| before.ends_with(word)))
+}
+
+/// `package.utils:ROOT_KEY`, which says where the thing of this name, `ROOT_KEY` or `old.utils:ROOT_KEY`, is to be found.
+fn is_itself(name: &[u8], value: &[u8]) -> bool {
+    let last = name.rsplit(|byte| matches!(byte, b':' | b'.')).next().filter(|last| !last.is_empty());
+    let before = last.and_then(|last| value.strip_suffix(last));
+    before.is_some_and(|before| before.ends_with(b":") || before.ends_with(b"."))
 }
 
 /// A type with others in brackets: `Optional[str]`.
@@ -118,6 +177,7 @@ mod tests {
             "bool",
             "str",
             "Final",
+            "Iterable",
             "bytes | str",
             "SecretStr | None",
             "Optional[str]",
@@ -131,9 +191,25 @@ mod tests {
             "required|confirmed",
             "The provided password is not right.",
             "Enter your password:",
+            "auth-request-type/at",
+            "settings:password",
         ] {
-            assert!(is_of_code(value.as_bytes()), "{value}");
+            assert!(is_of_code(b"password", value.as_bytes()), "{value}");
         }
+    }
+
+    #[test]
+    fn keys_of_tables_are_by_their_name() {
+        let is = |name: &str, value: &str| is_of_code(name.as_bytes(), value.as_bytes());
+        assert!(is("SPAN_KEY", "current-span") && is("DJANGO_VERSION_PICKLE_KEY", "_django_version"));
+        assert!(is("ROOT_KEY", "package.v1.utils:ROOT_KEY"));
+        assert!(is("package.utils:ROOT_KEY", "package.v1.utils:ROOT_KEY") && !is(":", "a:"));
+        assert!(is("DEBUG_HEADER_KEY", "DEBUG_FRAME") && is("V1Secret", ".models.v1_secret"));
+        assert!(!is("secret", ".k7qv_2mXw9") && !is("secret", "models.v1_secret9"));
+        for name in ["SECRET_KEY", "STRIPE_API_KEY", "DB_PASSWORD", "ENCRYPTION_KEY"] {
+            assert!(!is(name, "current-span"), "{name}");
+        }
+        assert!(!is("SPAN_KEY", "k7qv-2mxw9tz4rb8") && !is("SPAN_KEY", "kQzVbnWxYrTp"));
     }
 
     #[test]
@@ -153,7 +229,7 @@ mod tests {
             "Summer",
             "",
         ] {
-            assert!(!is_of_code(value.as_bytes()), "{value}");
+            assert!(!is_of_code(b"password", value.as_bytes()), "{value}");
         }
     }
 }

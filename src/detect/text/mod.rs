@@ -13,6 +13,7 @@ mod confirm;
 mod file;
 mod followers;
 mod gate;
+mod manuals;
 mod pattern;
 mod proof;
 mod rule;

@@ -21,7 +21,7 @@ pub fn is_sample(value: &[u8]) -> bool {
 
 /// `The password for the account.`
 fn is_sentence(value: &[u8]) -> bool {
-    let letters = |byte: &u8| byte.is_ascii_alphabetic() || b" ,.;:'()/!?-".contains(byte);
+    let letters = |byte: &u8| byte.is_ascii_alphabetic() || b" ,.;:'()/!?-_".contains(byte);
     if !value.iter().all(letters) {
         return false;
     }
@@ -57,6 +57,7 @@ mod tests {
             "The password for the kmsuser account in the specified cluster.",
             "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKEY",
             "EXAMPLE-PASSWORD",
+            "Passphrase if the private_key is encrypted (Optional)",
             "this._buildHeaders",
             "parsedURL.password",
             "req.body.api_key",

@@ -3,44 +3,10 @@
 use regex::bytes::Captures;
 
 use super::alphabet::entropy;
+use super::manuals::is_of_a_manual;
 use super::rule::TextRule;
 use super::samples;
 use crate::fill::{self, LETTER};
-
-/// Words that stand where secrets would, whatever the rule, compared without case.
-const NEVER_SECRETS: &[&str] = &[
-    "access_token",
-    "api_key",
-    "apikey",
-    "change_me",
-    "changeit",
-    "changeme",
-    "client_id",
-    "client_secret",
-    "default",
-    "disabled",
-    "enabled",
-    "example",
-    "false",
-    "none",
-    "null",
-    "optional",
-    "passphrase",
-    "passwd",
-    "password",
-    "placeholder",
-    "redacted",
-    "refresh_token",
-    "required",
-    "secret",
-    "secret_key",
-    "string",
-    "token",
-    "true",
-    "undefined",
-    "unknown",
-    "username",
-];
 
 impl TextRule {
     /// The value's letters: how many, which, and how much they carry.
@@ -65,7 +31,7 @@ impl TextRule {
     /// Whether the value stands for a secret and is none.
     pub(super) fn is_placeholder(&self, value: &[u8]) -> bool {
         let is = |word: &str| value.eq_ignore_ascii_case(word.as_bytes());
-        NEVER_SECRETS.iter().any(|word| is(word))
+        is_of_a_manual(value)
             || self.text.placeholders.iter().any(|word| is(word))
             || is_template(value)
             || is_name(value)
@@ -88,17 +54,28 @@ impl TextRule {
     }
 }
 
-/// What a program fills in: `%s`, `${DB_PASSWORD}`, `<token>`, `{token}`, `[token]`, `your-token`.
+/// What a program fills in: `%s`, `%{User-Password}`, `${DB_PASSWORD}`, `<token>`, `{token}`, `[token]`, `your-token`; what it searches for by,
+/// `(.*?)(`; and what the help of a program says that a user fills in, `[password=<secret>][,more]`, up to its end: `<secret>]`, `secret]`.
 fn is_template(value: &[u8]) -> bool {
     let starts = |word: &[u8]| value.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
     matches!(
         value,
         [b'%', b's' | b'd' | b'v', ..]
-            | [b'$', b'{' | b'(', ..]
+            | [b'$' | b'%', b'{' | b'(', ..]
+            | [b'(', b'.' | b'[' | b'?', ..]
             | [b'<', .., b'>']
+            | [b'<', .., b'>', b']']
             | [b'{', .., b'}']
             | [b'[', .., b']']
-    ) || [&b"your-"[..], b"your_", b"my-secret", b"my_secret", b"insert-", b"insert_"].iter().any(|word| starts(word))
+    ) || is_name_in_brackets(value)
+        || [&b"your-"[..], b"your_", b"your ", b"my-secret", b"my_secret", b"insert-", b"insert_"]
+            .iter()
+            .any(|word| starts(word))
+}
+
+/// `password]`, as in `[user=user][,password=password]`: a word in small letters and the bracket that was opened before its name.
+fn is_name_in_brackets(value: &[u8]) -> bool {
+    matches!(value, [word @ .., b']'] if word.iter().all(|letter| letter.is_ascii_lowercase() || *letter == b'-'))
 }
 
 /// `DB_PASSWORD`: what says where a secret is to be found, as `"secret": "DB_PASSWORD"` does. Taken for a secret it would be
@@ -137,7 +114,9 @@ mod tests {
 
     #[test]
     fn what_programs_and_manuals_fill_in_is_no_secret() {
-        for value in ["%s", "${TOKEN}", "<your token>", "{token}", "xxxxxxxx", "xxxx-xxxx", "****", "YOUR_KEY"] {
+        let filled_in =
+            ["%s", "${TOKEN}", "%{User-Password}", "<your token>", "{token}", "<secret-id>]", "password]", "(.*?)("];
+        for value in filled_in.iter().chain(&["xxxxxxxx", "xxxx-xxxx", "****", "YOUR_KEY", "your secret"]) {
             assert!(is_template(value.as_bytes()) || is_filler(value.as_bytes()), "{value}");
         }
         assert!(is_filler(b"XXXXXXXXXXX\\u0000X=1"), "a redacted value, and what stands behind it");
@@ -146,7 +125,7 @@ mod tests {
             assert!(is_name(value.as_bytes()), "{value}");
         }
         assert!(!is_name(b"DB_PASSWORD7") && !is_name(b"MONKEY") && !is_name(b"db_password"));
-        for value in ["abba", "x%s", "my", "yourself9", "a{b}"] {
+        for value in ["abba", "x%s", "my", "yourself9", "a{b}", "Tr0ub]", "(k7Qv)", "<k7>Qv]"] {
             assert!(!is_template(value.as_bytes()) && !is_filler(value.as_bytes()), "{value}");
         }
     }

@@ -8,7 +8,7 @@
 //! how many slots there are and of the bytes of their indices, the kind (0: entries of hash, key and value; 1 and 2: of key and value, in
 //! tables of kind 2 without values), a version, entries that are free, entries that are used. Up to 3.10 40 bytes: count of
 //! references, slots, a function, free, used; entries have hashes. Values are strings of ASCII, or bytes (`PyBytesObject`: count, type,
-//! length, hash, the bytes and a NUL).
+//! length, hash, the bytes and a NUL), or a tuple of the name and such a one (`PyTupleObject` up to 3.13: count, type, length, items).
 
 use super::reader::{Reader, Run, is_address, is_pointer, word};
 use super::{Followed, Runtime, Target, attributes, tuples};
@@ -88,9 +88,22 @@ impl Strings {
         if !is_pointer(address) || address == target.address || reader.is_told(target.address, address) {
             return None;
         }
-        let (text, at) = self.text(address, reader).filter(|_| fits())?;
+        let found = self.text(address, reader).or_else(|| self.of_pair(address, target, reader));
+        let (text, at) = found.filter(|_| fits())?;
         reader.tell(target.address, address);
         Some(Followed::text(text, at))
+    }
+
+    /// The value in a tuple of two at an address, the first of which is the name again, in great letters or small ones: so dicts are kept whose
+    /// keys have no case, such as the headers of requests.
+    fn of_pair(&self, address: u64, target: &Target, reader: &Reader<'_>) -> Option<(SecretBytes, u64)> {
+        let tuple = reader.read(address, 40)?;
+        let [class, len, first, second] = [8, 16, 24, 32].map(|at| word(&tuple, at).unwrap_or(0));
+        if len != 2 || ![class, first, second].into_iter().all(is_pointer) {
+            return None;
+        }
+        let (name, _) = self.text(first, reader)?;
+        self.text(second, reader).filter(|_| name.expose().eq_ignore_ascii_case(&target.name))
     }
 
     /// The letters of the string or the bytes at an address, and where they stand.

@@ -167,6 +167,18 @@ fn bytes_are_values_too() {
 }
 
 #[test]
+fn a_value_may_stand_in_a_tuple_with_its_name() {
+    for (is_late, again, found) in [(true, "X-Api-Key", 1), (false, "x-api-key", 1), (true, "X-Trace-Id", 0)] {
+        let mut heap = Heap::new(is_late);
+        let (name, again, value) = (heap.name("x-api-key"), heap.string(again), heap.string("hunter2-correct"));
+        let tuple = heap.add(&[1, BASE, 2, again, value], &[]);
+        let longer = heap.add(&[1, BASE, 3, again, value, value], &[]);
+        heap.table(1, 3, &[(name, tuple), (name, longer)]);
+        assert_eq!(heap.hunt(4096).len(), found);
+    }
+}
+
+#[test]
 fn what_stands_beside_a_name_elsewhere_is_no_value() {
     let mut heap = Heap::new(true);
     let (name, value) = (heap.name("DB_PASSWORD"), heap.string("hunter2-correct"));
