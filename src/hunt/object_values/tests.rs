@@ -11,6 +11,9 @@ use crate::window::Window;
 const BASE: u64 = 0x7f10_0000_0000;
 const TYPE: u64 = 0x95_8980;
 
+/// A name, its value, and where that stands.
+type Told = (String, String, Vec<Span>);
+
 /// Memory of a process of CPython.
 struct Heap {
     base: u64,
@@ -87,14 +90,14 @@ impl Heap {
     }
 
     /// What is told of it, window after window of so many bytes: names and values, and where those stand.
-    fn hunt(&self, window: usize) -> Vec<(String, String, Vec<Span>)> {
+    fn hunt(&self, window: usize) -> Vec<Told> {
         let (found, given_up) = self.hunt_all(window);
         assert_eq!(given_up, None);
         found
     }
 
     /// The same, and what was given up.
-    fn hunt_all(&self, window: usize) -> (Vec<(String, String, Vec<Span>)>, Option<String>) {
+    fn hunt_all(&self, window: usize) -> (Vec<Told>, Option<String>) {
         let span = Span::new(0, self.bytes.len() as u64);
         let region = Region { span, address: Some(Address(self.base)), label: Label::Memory, protection: None };
         let (image, memory) = (Image::from_bytes("t", self.bytes.clone()), AddressSpace::new(&[region]));
