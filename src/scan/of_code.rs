@@ -1,6 +1,8 @@
 //! Values that belong to a program and not to what it was configured with, as objects of its runtime have them beside the names of secrets:
 //! types, which annotations keep as text, and words about secrets, as names of settings and messages to users are.
 
+use std::ops::RangeInclusive;
+
 /// What types are called, in small letters.
 const TYPES: &[&str] = &[
     "any",
@@ -88,6 +90,7 @@ pub fn is_of_code(name: &[u8], value: &[u8]) -> bool {
         || is_made_of(b"_., |'\"") && is_type(value)
         || is_made_of(b"_-.,:;|!?'()/ ") && words(value) > 1 && is_about_secrets(value)
         || is_class(value)
+        || is_method(value)
         || is_of_one_case(value) && is_key_of_a_table(name)
         || is_itself(name, value)
         || is_relative(value)
@@ -155,8 +158,13 @@ fn words(value: &[u8]) -> usize {
     1 + value.windows(2).filter(|pair| begins(pair)).count()
 }
 
-/// A name such as `SecretStr`: few words, each with a great letter and several small ones.
+/// A name such as `SecretStr`.
 fn is_class(value: &[u8]) -> bool {
+    is_of_words(value, 2..=4)
+}
+
+/// So many words, each with a great letter and several small ones.
+fn is_of_words(value: &[u8], count: RangeInclusive<usize>) -> bool {
     let mut word = 0;
     let is_short = |word: usize| (1..3).contains(&word);
     let mut is_name = value.first().is_some_and(u8::is_ascii_uppercase);
@@ -164,7 +172,41 @@ fn is_class(value: &[u8]) -> bool {
         is_name &= byte.is_ascii_alphabetic() && !(byte.is_ascii_uppercase() && is_short(word));
         word = if byte.is_ascii_uppercase() { 1 } else { word + 1 };
     }
-    is_name && !is_short(word) && (2..=4).contains(&words(value))
+    is_name && !is_short(word) && count.contains(&words(value))
+}
+
+/// What methods do, as their names say first.
+const VERBS: &[&[u8]] = &[
+    b"build",
+    b"create",
+    b"decode",
+    b"encode",
+    b"from",
+    b"generate",
+    b"get",
+    b"handle",
+    b"has",
+    b"init",
+    b"is",
+    b"load",
+    b"make",
+    b"on",
+    b"parse",
+    b"read",
+    b"resolve",
+    b"set",
+    b"to",
+    b"update",
+    b"validate",
+    b"verify",
+    b"with",
+    b"write",
+];
+
+/// A name such as `createHash`: a verb, and words with a great letter each.
+fn is_method(value: &[u8]) -> bool {
+    let verb = value.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+    value.split_at_checked(verb).is_some_and(|(verb, class)| VERBS.contains(&verb) && is_of_words(class, 1..=3))
 }
 
 #[cfg(test)]
@@ -184,6 +226,8 @@ mod tests {
             "Final[Literal[3]]",
             "typing.Any",
             "SecretStr",
+            "createHash",
+            "getOwnPropertyNames",
             "AWS_SECRET_ACCESS_KEY",
             "AWSSecretKey",
             "AWSAccessKeyId",
@@ -227,6 +271,9 @@ mod tests {
             "a[b]",
             "[secret]",
             "Summer",
+            "isTheSummer7",
+            "toto",
+            "getIt",
             "",
         ] {
             assert!(!is_of_code(b"password", value.as_bytes()), "{value}");

@@ -59,8 +59,9 @@ const EXAMPLES: &[&str] = &[
     "deadbeef12346",
     // Slack's SDK, on headers.
     "xoxb-1234-1243",
-    // SQLAlchemy, on Oracle's wallets.
+    // SQLAlchemy, on Oracle's wallets, and Oracle's own first user.
     "top secret",
+    "tiger",
     // httpx, `URL`.
     "a%20secret",
     // PyOTP, in the description of the package.
