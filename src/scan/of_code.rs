@@ -91,7 +91,7 @@ pub fn is_of_code(name: &[u8], value: &[u8]) -> bool {
         || is_made_of(b"_-.,:;|!?'()/ ") && words(value) > 1 && is_about_secrets(value)
         || is_class(value)
         || is_method(value)
-        || is_of_one_case(value) && is_key_of_a_table(name)
+        || (is_of_one_case(value) || is_property(value)) && is_key_of_a_table(name)
         || is_itself(name, value)
         || is_relative(value)
 }
@@ -205,8 +205,17 @@ const VERBS: &[&[u8]] = &[
 
 /// A name such as `createHash`: a verb, and words with a great letter each.
 fn is_method(value: &[u8]) -> bool {
-    let verb = value.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
-    value.split_at_checked(verb).is_some_and(|(verb, class)| VERBS.contains(&verb) && is_of_words(class, 1..=3))
+    after_the_first_word(value).is_some_and(|(verb, rest)| VERBS.contains(&verb) && is_of_words(rest, 1..=3))
+}
+
+/// A name such as `allowWindowsEscape`.
+fn is_property(value: &[u8]) -> bool {
+    after_the_first_word(value).is_some_and(|(first, rest)| first.len() > 1 && is_of_words(rest, 1..=5))
+}
+
+/// The first word, in small letters, and what is behind it.
+fn after_the_first_word(value: &[u8]) -> Option<(&[u8], &[u8])> {
+    value.split_at_checked(value.iter().take_while(|byte| byte.is_ascii_lowercase()).count())
 }
 
 #[cfg(test)]
@@ -246,12 +255,12 @@ mod tests {
     fn keys_of_tables_are_by_their_name() {
         let is = |name: &str, value: &str| is_of_code(name.as_bytes(), value.as_bytes());
         assert!(is("SPAN_KEY", "current-span") && is("DJANGO_VERSION_PICKLE_KEY", "_django_version"));
-        assert!(is("ROOT_KEY", "package.v1.utils:ROOT_KEY"));
+        assert!(is("ROOT_KEY", "package.v1.utils:ROOT_KEY") && is("AWE_KEY", "allowWindowsEscape"));
         assert!(is("package.utils:ROOT_KEY", "package.v1.utils:ROOT_KEY") && !is(":", "a:"));
         assert!(is("DEBUG_HEADER_KEY", "DEBUG_FRAME") && is("V1Secret", ".models.v1_secret"));
         assert!(!is("secret", ".k7qv_2mXw9") && !is("secret", "models.v1_secret9"));
         for name in ["SECRET_KEY", "STRIPE_API_KEY", "DB_PASSWORD", "ENCRYPTION_KEY"] {
-            assert!(!is(name, "current-span"), "{name}");
+            assert!(!is(name, "current-span") && !is(name, "allowWindowsEscape"), "{name}");
         }
         assert!(!is("SPAN_KEY", "k7qv-2mxw9tz4rb8") && !is("SPAN_KEY", "kQzVbnWxYrTp"));
     }
