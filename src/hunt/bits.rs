@@ -4,12 +4,16 @@
 use std::ops::Range;
 
 use multiversion::multiversion;
+use smallvec::{SmallVec, smallvec};
 
 use super::dense::{self, LANES};
 
+/// Blocks of 64 words that need no allocation. Nearly all stretches that look random are no longer than 2 KiB, and many bits are made of each.
+const FEW: usize = 4;
+
 /// One bit for each word of a stretch.
 #[derive(Clone, Debug)]
-pub struct Bits(Vec<u64>);
+pub struct Bits(SmallVec<[u64; FEW]>);
 
 impl Bits {
     /// The bit of each word is what `test` says.
@@ -54,7 +58,7 @@ impl Bits {
     /// Every bit of `len` words.
     #[must_use]
     pub fn all(len: usize) -> Self {
-        Self(vec![u64::MAX; len.div_ceil(LANES)])
+        Self(smallvec![u64::MAX; len.div_ceil(LANES)])
     }
 
     /// Single words that are not set between two that are.
@@ -197,9 +201,9 @@ pub fn ones(mask: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-impl From<Vec<u64>> for Bits {
-    fn from(bits: Vec<u64>) -> Self {
-        Self(bits)
+impl FromIterator<u64> for Bits {
+    fn from_iter<I: IntoIterator<Item = u64>>(blocks: I) -> Self {
+        Self(blocks.into_iter().collect())
     }
 }
 
@@ -285,7 +289,7 @@ mod tests {
                 .collect();
             let blocks =
                 bits.chunks(LANES).map(|bits| (0..).zip(bits).fold(0, |mask, (i, bit)| mask | u64::from(*bit) << i));
-            let packed = Bits::from(blocks.collect::<Vec<u64>>());
+            let packed: Bits = blocks.collect();
             let mut want = Vec::new();
             for (at, _) in bits.iter().enumerate().filter(|(_, bit)| **bit) {
                 match want.last_mut() {

@@ -160,13 +160,13 @@ impl Kinds {
     pub fn of(bytes: &[u8], least: usize) -> Self {
         let blocks = || bytes.chunks(WORD * LANES);
         let (full, dense): (Vec<u64>, Vec<u64>) = blocks().map(|block| both(&whole(block))).unzip();
-        let (full, dense) = (Bits::from(full), Bits::from(dense));
+        let (full, dense): (Bits, Bits) = (full.into_iter().collect(), dense.into_iter().collect());
         let runs = full.runs(least);
         let varied = (0..).zip(blocks()).map(|(block, _)| match runs.block(block) {
             0 => u64::MAX,
             _ => variety::varied(bytes, WORD * LANES * block),
         });
-        let varied = Bits::from(varied.collect::<Vec<_>>());
+        let varied = varied.collect();
         Self { full, dense, varied, runs }
     }
 }

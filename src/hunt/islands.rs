@@ -36,9 +36,6 @@ const ROOM: usize = 1;
 /// Words of the longest run of numbers of one key, and as much again for what is left between them.
 const RUN: usize = PARTS * LONGEST;
 
-/// What a random number looks like, by its limbs.
-static LIKENESS: LazyLock<Vec<Likeness>> = LazyLock::new(|| (0..=LONGEST).map(Likeness::new).collect());
-
 /// Words on one grid of a window, and where numbers may begin and end among them.
 pub struct Words<'a> {
     /// The window.
@@ -179,7 +176,7 @@ fn add_parts(first: usize, len: usize, lone: &mut Vec<(usize, usize)>) {
 pub fn is_likely(limbs: &[u64]) -> bool {
     let odd = limbs.first().is_some_and(|low| low & 1 == 1);
     let great = limbs.last().is_some_and(|top| top >> 63 == 1);
-    let random = LIKENESS.get(limbs.len()).is_some_and(|like| like.has(limbs)) && !is_text(limbs);
+    let random = limbs.len() <= LONGEST && Likeness::new(limbs.len()).has(limbs) && !is_text(limbs);
     odd && great && random && !limbs::has_small_divisor(limbs)
 }
 

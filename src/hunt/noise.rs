@@ -69,7 +69,7 @@ impl Noise {
             let from = start + BLOCK * at;
             if self.is_around(&(from..from + BLOCK + WORD * len), around) { u64::MAX } else { 0 }
         };
-        Bits::from((0..count.div_ceil(LANES)).map(block).collect::<Vec<_>>())
+        (0..count.div_ceil(LANES)).map(block).collect()
     }
 }
 

@@ -125,7 +125,7 @@ impl Repeated {
             _ => true,
         };
         let mask = |block: usize| (0..LANES).fold(0, |mask, i| mask | u64::from(is_few(LANES * block + i)) << i);
-        Bits::from((0..self.before.len().div_ceil(LANES)).map(mask).collect::<Vec<_>>())
+        (0..self.before.len().div_ceil(LANES)).map(mask).collect()
     }
 }
 

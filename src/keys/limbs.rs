@@ -58,12 +58,35 @@ pub struct Likeness {
     values: u32,
 }
 
+/// Of numbers of each length, since it is asked for at every run of random words.
+static LIKENESSES: [Likeness; LONGEST + 1] = likenesses();
+
+#[expect(clippy::indexing_slicing, reason = "worked out while compiling, where an index out of bounds is an error")]
+const fn likenesses() -> [Likeness; LONGEST + 1] {
+    let mut all = [Likeness { bits: 0, values: 0 }; LONGEST + 1];
+    let mut len = 0;
+    while len < all.len() {
+        all[len] = Likeness::of(len);
+        len += 1;
+    }
+    all
+}
+
 impl Likeness {
     /// Of numbers of `len` limbs.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        let missing = (0..8 * len).fold(256.0_f64, |missing, _| missing * 255.0 / 256.0);
-        Self { bits: (20.0 * (len as f64).sqrt()) as u64, values: ((256.0 - missing) * 0.75) as u32 }
+        LIKENESSES.get(len).copied().unwrap_or_else(|| Self::of(len))
+    }
+
+    const fn of(len: usize) -> Self {
+        let (mut missing, mut bytes) = (256.0_f64, 0);
+        while bytes < 8 * len {
+            missing = missing * 255.0 / 256.0;
+            bytes += 1;
+        }
+        // The deviation of 64 * len bits is the square root of a quarter of them.
+        Self { bits: (25 * 16 * len as u64).isqrt(), values: ((256.0 - missing) * 0.75) as u32 }
     }
 
     /// Whether `limbs` look random.

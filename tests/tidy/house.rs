@@ -189,6 +189,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("sha2", &["src/keys", "src/vault", "src/redact", "src/report", "src/detect/text/checks"]),
     ("regex_automata", &["src/detect/text/gate.rs"]),
     ("regex_syntax", &["src/detect/text", "src/rules_import"]),
+    ("smallvec", &["src/hunt/bits.rs"]),
     ("spki", &["src/keys"]),
     ("ssh_key", &["src/keys/ssh.rs"]),
     ("tar", &["src/container/tar.rs"]),
