@@ -1,12 +1,18 @@
 //! What the second walk brings along: from one window, and of the whole image.
 
-use crate::hunt::ec_places::Places;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use super::collapse::Seen;
+use super::{Engine, hunted};
+use crate::hunt::ec_places::{self, Places, Room};
 use crate::hunt::ec_scalars::Scalars;
 use crate::hunt::field_primes::{self, FieldPrimes};
-use crate::hunt::long_digits::{LongDigits, Written};
-use crate::hunt::record_keys::{Handshake, Handshakes};
-use crate::hunt::{Clue, Clues, montgomery};
-use crate::scan::collapse::Seen;
+use crate::hunt::islands::Islands;
+use crate::hunt::long_digits::{self, LongDigits, Written};
+use crate::hunt::montgomery::{self, Filter, Join};
+use crate::hunt::record_keys::{self, Handshake, Handshakes};
+use crate::hunt::{Clue, Clues, Hunt, Shown, bare_points, in_structures};
 
 /// What the second walk sees in one window.
 pub struct Bare {
@@ -24,6 +30,102 @@ pub struct Bare {
     pub digits: Vec<Written>,
     /// What connections of TLS 1.2 may keep of their handshakes.
     pub handshakes: Vec<Handshake>,
+}
+
+impl Bare {
+    /// Looks at a window: for what the hunts look for, for moduli whose constants are `wanted`, and for places of keys for which there is
+    /// room.
+    pub fn of(shown: &Shown<'_>, engine: &Engine, hunts: &[Box<dyn Hunt>], wanted: &Filter, room: &Room) -> Self {
+        let (window, grids) = (shown.window, shown.grids());
+        let (mut places, mut points) = (ec_places::places(window, grids, room), bare_points::points(window, grids));
+        for (seed, point) in bare_points::seeds_with_keys(window, grids) {
+            places.add(seed);
+            points.push(point);
+        }
+        let mut hits = hunted::hits(engine, hunts, shown);
+        hits.hits.extend(in_structures::seen(window, grids).hits);
+        Self {
+            hunted: engine.rules.seen(hits, window),
+            candidates: montgomery::seen(wanted, shown),
+            points,
+            places,
+            primes: field_primes::seen(window, grids, shown.memory),
+            digits: long_digits::seen(window, grids),
+            handshakes: record_keys::handshakes(window, grids),
+        }
+    }
+}
+
+/// What is put together of windows as they go by.
+pub struct Gathering {
+    join: Join,
+    islands: Islands,
+    /// Moduli at an end of a run of numbers that have a prime of theirs at the other.
+    at_ends: BTreeSet<Vec<u8>>,
+    scalars: Scalars,
+    primes: FieldPrimes,
+    digits: LongDigits,
+    handshakes: Handshakes,
+}
+
+impl Gathering {
+    /// Nothing, with room for what an image of `len` bytes may hold, and for more where the user asks for a key of a curve.
+    pub fn new(len: u64, is_asked_for: bool) -> Self {
+        Self {
+            join: Join::default(),
+            islands: Islands::default(),
+            at_ends: BTreeSet::new(),
+            scalars: Scalars::new(len, is_asked_for),
+            primes: FieldPrimes::default(),
+            digits: LongDigits::default(),
+            handshakes: Handshakes::default(),
+        }
+    }
+
+    /// What there is room for, to be asked where places are seen.
+    pub fn room(&self) -> Arc<Room> {
+        self.scalars.room()
+    }
+
+    /// Adds what a window showed, its public keys to the clues. Gives back what was hunted for.
+    pub fn add(&mut self, seen: Bare, clues: &mut Clues) -> Seen {
+        seen.candidates.known.into_iter().for_each(|candidate| self.join.add(candidate));
+        seen.candidates.alone.into_iter().for_each(|island| self.islands.add(island));
+        self.at_ends.extend(seen.candidates.moduli);
+        seen.points.into_iter().for_each(|point| clues.add(point));
+        self.scalars.add(seen.places);
+        self.primes.add(seen.primes);
+        seen.digits.into_iter().for_each(|written| self.digits.add(written));
+        seen.handshakes.into_iter().for_each(|row| self.handshakes.add(row));
+        seen.hunted
+    }
+
+    /// What was left out, in words, where it is no gap.
+    pub fn note(&self) -> Option<String> {
+        let note = "more numbers stand alone than are divided by each other; RSA keys that nothing else tells of may be missed";
+        self.islands.dropped().then(|| note.to_owned())
+    }
+
+    /// Why a key may be missed.
+    pub fn gap(&self) -> Option<String> {
+        let gap =
+            "more numbers than can be tried look like RSA moduli without a public key beside them; a key may be missed";
+        self.join.dropped().then(|| gap.to_owned())
+    }
+
+    /// What is left to be tried. Moduli that no structure told of are clues now.
+    pub fn done(self, clues: &mut Clues) -> Gathered {
+        let known: HashSet<Vec<u8>> = clues.iter().filter_map(|clue| clue.modulus().map(<[u8]>::to_vec)).collect();
+        let all = self.join.moduli().into_iter().chain(self.islands.moduli()).chain(self.at_ends);
+        let mut moduli = Clues::new(clues.most());
+        moduli.add_noise(clues.noise());
+        for modulus in all.filter(|modulus| !known.contains(modulus)) {
+            moduli.add(Clue::RsaModulus { modulus: modulus.clone() });
+            clues.add(Clue::RsaModulus { modulus });
+        }
+        let Self { scalars, primes, digits, handshakes, .. } = self;
+        Gathered { moduli, scalars, primes, digits, handshakes }
+    }
 }
 
 /// What the second walk leaves to be tried.

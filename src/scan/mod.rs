@@ -24,7 +24,6 @@ pub mod sites;
 mod unnamed;
 mod walk;
 
-use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,17 +34,13 @@ use crate::detect::{self, Detector, Hits};
 use crate::dump::DumpMap;
 use crate::error::{Error, Gap, Result};
 use crate::finding::{Finding, Profile, Rule};
-use crate::hunt::bare_points;
 use crate::hunt::coordinates::Coordinates;
-use crate::hunt::ec_places;
 use crate::hunt::ec_scalars::{Scalars, Targets};
 use crate::hunt::field_keys::FieldKeys;
-use crate::hunt::field_primes::{self, FieldPrimes};
-use crate::hunt::in_structures;
-use crate::hunt::islands::Islands;
-use crate::hunt::long_digits::{self, LongDigits};
-use crate::hunt::montgomery::{self, Filter, Join};
-use crate::hunt::record_keys::{self, Handshakes};
+use crate::hunt::field_primes::FieldPrimes;
+use crate::hunt::long_digits::LongDigits;
+use crate::hunt::montgomery::Filter;
+use crate::hunt::record_keys;
 use crate::hunt::{Clue, Clues, HUNTERS, Hunt, Shown};
 use crate::image::Image;
 use crate::known::{self, Known};
@@ -56,7 +51,7 @@ use crate::vault::{Secret, Vault};
 use crate::window::Window;
 
 use collapse::{Collector, RuleIndex};
-use gathered::{Bare, Gathered};
+use gathered::{Bare, Gathered, Gathering};
 use local::Pass;
 use look::Look;
 use pieces::{Buffers, Cut, MARGIN, Pieces};
@@ -332,67 +327,23 @@ impl Run<'_> {
     fn join(&mut self, collector: &mut Collector, clues: &mut Clues, early: &[Box<dyn Hunt>]) -> Result<Gathered> {
         self.leave_out(early);
         let (memory, image, wanted) = (self.walk.pieces.memory(), self.walk.image, &self.wanted);
-        let (engine, rules) = (self.engine, &self.engine.rules);
-        let (mut join, mut islands, mut at_ends) = (Join::default(), Islands::default(), BTreeSet::new());
-        let mut scalars = Scalars::new(self.walk.image.len(), clues.ask_for_points());
-        let (mut primes, mut digits) = (FieldPrimes::default(), LongDigits::default());
-        let (mut handshakes, room) = (Handshakes::default(), scalars.room());
-        let look = |window: &Window<'_>| {
-            let shown = Shown::new(window, memory, image);
-            let grids = shown.grids();
-            let (mut places, mut points) =
-                (ec_places::places(window, grids, &room), bare_points::points(window, grids));
-            for (seed, point) in bare_points::seeds_with_keys(window, grids) {
-                places.add(seed);
-                points.push(point);
-            }
-            let (primes, digits) = (field_primes::seen(window, grids, memory), long_digits::seen(window, grids));
-            let mut hits = hunted::hits(engine, early, &shown);
-            hits.hits.extend(in_structures::seen(window, grids).hits);
-            let (hunted, handshakes) = (rules.seen(hits, window), record_keys::handshakes(window, grids));
-            Bare { hunted, candidates: montgomery::seen(wanted, &shown), points, places, primes, digits, handshakes }
-        };
-        let add = |_: &Cut, seen: Bare| {
-            collector.add(seen.hunted.sightings)?;
-            seen.candidates.known.into_iter().for_each(|candidate| join.add(candidate));
-            seen.candidates.alone.into_iter().for_each(|island| islands.add(island));
-            at_ends.extend(seen.candidates.moduli);
-            seen.points.into_iter().for_each(|point| clues.add(point));
-            scalars.add(seen.places);
-            primes.add(seen.primes);
-            seen.digits.into_iter().for_each(|written| digits.add(written));
-            seen.handshakes.into_iter().for_each(|row| handshakes.add(row));
-            Ok(())
-        };
+        let engine = self.engine;
+        let mut gathering = Gathering::new(image.len(), clues.ask_for_points());
+        let room = gathering.room();
+        let look = |window: &Window<'_>| Bare::of(&Shown::new(window, memory, image), engine, early, wanted, &room);
+        let add = |_: &Cut, seen: Bare| collector.add(gathering.add(seen, clues).sightings);
         self.walk.windows("join", look, add)?;
-        if islands.dropped() {
-            self.coverage.notes.push(
-                "more numbers stand alone than are divided by each other; RSA keys that nothing else tells of may be missed"
-                    .to_owned(),
-            );
-        }
-        if join.dropped() {
-            let reason = "more numbers than can be tried look like RSA moduli without a public key beside them; a key may be \
-                          missed";
-            self.walk.gaps.insert(Gap { span: Span::new(0, self.walk.image.len()), reason: reason.to_owned() });
-        }
-        let known: HashSet<Vec<u8>> = clues.iter().filter_map(|clue| clue.modulus().map(<[u8]>::to_vec)).collect();
-        let all = join.moduli().into_iter().chain(islands.moduli()).chain(at_ends);
-        let new = all.filter(|modulus| !known.contains(modulus));
-        let mut moduli = Clues::new(clues.most());
-        moduli.add_noise(clues.noise());
-        for modulus in new {
-            moduli.add(Clue::RsaModulus { modulus: modulus.clone() });
-            clues.add(Clue::RsaModulus { modulus });
-        }
-        let coordinates = Coordinates::among(&scalars);
+        self.coverage.notes.extend(gathering.note());
+        self.tell_gaps(gathering.gap().into_iter());
+        let gathered = gathering.done(clues);
+        let coordinates = Coordinates::among(&gathered.scalars);
         let work = coordinates.joins(clues);
         let joined = |points: Vec<Clue>| {
             points.into_iter().for_each(|point| clues.add(point));
             Ok::<(), Error>(())
         };
         parallel::map_in_order(work, |work| work.points(), joined)?;
-        Ok(Gathered { moduli, scalars, primes, digits, handshakes })
+        Ok(gathered)
     }
 
     /// Derives keys of TLS from what may be secrets of connections.
