@@ -42,6 +42,8 @@ const GENERATOR: usize = 2 * STATE + 4;
 const APART: usize = STATE + 24;
 /// Seconds since 1970 at which a generator may have been seeded: from 2001 to 2106.
 const TIMES: Range<u64> = 1_000_000_000..1 << 32;
+/// Addresses of a heap: numbers that count messages are below.
+const ADDRESSES: Range<u64> = 1 << 32..1 << 47;
 /// Where the third part of Salsa20's constant stands in its state.
 const THIRD: usize = 40;
 
@@ -121,10 +123,16 @@ fn is_generator(state: &[u8; STATE], behind: &[u8]) -> bool {
 }
 
 /// Whether what stands behind the state is the block that it made before it counted, zeros for what was given out of it, and how
-/// many words are left.
+/// many words are left. Of a block that was given out whole, or was not made yet, only zeros are there; then what tells is the nonce, which is
+/// the address of a heap.
 fn is_of_mimalloc(state: &[u8; STATE], behind: &[u8]) -> bool {
     let Some((out, left)) = behind.split_at_checked(STATE) else { return false };
-    let [left @ 1..=16, 0, 0, 0] = *left else { return false };
+    let [left @ 0..=16, 0, 0, 0] = *left else { return false };
+    if left == 0 {
+        let nonce = state.last_chunk().map(|nonce| u64::from_le_bytes(*nonce));
+        return out.iter().all(|byte| *byte == 0)
+            && nonce.is_some_and(|nonce| ADDRESSES.contains(&nonce) && nonce % 8 == 0);
+    }
     let mut before = *state;
     let Some(counter) = before.get_mut(48..56) else { return false };
     let counted = counter.first_chunk().map_or(0, |counter| u64::from_le_bytes(*counter));
@@ -238,6 +246,13 @@ mod tests {
             }
             assert_eq!(severity(16, 0), None, "nothing is left to tell by");
         }
+        let used_up = |counter: u64, nonce: u64, out: u8| {
+            let state = [CONSTANTS[0], &noise(32, 3), &counter.to_le_bytes(), &nonce.to_le_bytes()].concat();
+            hit(&CipherState, &around(&[&state[..], &[out; STATE], &[0; 4]].concat())).severity
+        };
+        let heap = 0x7f0e_3b2e_28b0;
+        assert_eq!([used_up(0, heap, 0), used_up(77, heap, 0)], [Some(Severity::Info); 2]);
+        assert_eq!([used_up(0, heap, 1), used_up(0, heap + 1, 0), used_up(0, 4096, 0), used_up(0, !0, 0)], [None; 4]);
     }
 
     #[test]

@@ -10,10 +10,12 @@
 //! 64], used: usize`), and several in a row. From most a key follows that proves them ([`super::record_keys`]); from the exporter's secret
 //! none does, and of handshakes that are over the keys are gone.
 //!
-//! **GnuTLS** keeps them in a row of rooms of 64 bytes without their length (`gnutls_key_st` in lib/gnutls_int.h: `uint8_t hs_ckey[64],
-//! hs_skey[64], ap_ckey[64], ap_skey[64], ap_expkey[64]` and more), which is no whole number of words of 8 bytes from the beginning.
-//! Five are set when a handshake is over, and from the key log nobody can read more than from them. OpenSSL has such rooms too, twelve of
-//! them ([`tls_secrets`]), known by a constant at their beginning or, where a connection resumes another, by what follows from what.
+//! **GnuTLS** keeps them in a row of rooms of 64 bytes behind the length of all of them (`gnutls_key_st` in lib/gnutls_int.h: `unsigned
+//! temp_secret_size; uint8_t e_ckey[64], hs_ckey[64], hs_skey[64], ap_ckey[64], ap_skey[64], ap_expkey[64]` and more), which is no whole
+//! number of words of 8 bytes from the beginning. The first is zeros where no early data was sent; two are set during a handshake and five
+//! when it is over, and from the key log nobody can read more than from them. OpenSSL has such rooms too, twelve of
+//! them ([`tls_secrets`]), known by a constant at their beginning or, where a connection resumes another, by what follows from what. So do
+//! tables of programs.
 //!
 //! **NSS** keeps the value of an object of PKCS#11 that is short, which is a key, in the attribute itself (`SFTKAttributeStr` in
 //! lib/softoken/pkcs11i.h): the type of the attribute twice, `CKA_VALUE`, a pointer to the value, its length and the value, which has room
@@ -46,8 +48,8 @@ const BLOCK: usize = ROOM + 8;
 const FINISHED: usize = 1024;
 /// Bytes of a secret, by the hash of the connection.
 const SECRETS: [usize; 2] = [32, 48];
-/// Rooms in a row that GnuTLS has filled when a handshake is over, of one more that is counted.
-const ROOMS: usize = 4;
+/// Rooms in a row that GnuTLS has filled during a handshake.
+const ROOMS: usize = 2;
 /// Rooms in a row that OpenSSL has ([`tls_secrets`]).
 const ROOMS_OF_OPENSSL: usize = 12;
 /// `CKA_VALUE`, twice.
@@ -125,8 +127,8 @@ fn is_block(window: &Window<'_>, at: usize, len: usize) -> bool {
     used == (len as u64).to_le_bytes() && rest.iter().all(|byte| *byte == 0) && looks_random(secret)
 }
 
-/// Secrets in rooms that stand in a row, of GnuTLS or of OpenSSL, in which each is proven by another. The run begins with the half of a
-/// word that stands before the secret.
+/// Secrets in rooms that stand in a row: of GnuTLS, behind their length, or of OpenSSL, in which each is proven by another. The run begins
+/// with the half of a word that stands before the secret.
 fn in_rooms(window: &Window<'_>, grids: &[Grid]) -> Vec<Hit> {
     let owned = window.owned();
     let runs = grids.iter().flat_map(|grid| &grid.runs).map(|run| run.range.clone());
@@ -135,8 +137,11 @@ fn in_rooms(window: &Window<'_>, grids: &[Grid]) -> Vec<Hit> {
         let at = [run.start, run.start + WORD / 2].into_iter().find(|at| is_room(window, *at, run.len()))?;
         Some((at, row(window, at, run.len()))).filter(|(_, row)| row.len() >= ROOMS)
     });
-    rows.flat_map(|(at, row)| of_openssl(window, at, &row).unwrap_or_else(|| vec![of_gnutls(window, at, row.len)]))
-        .collect()
+    rows.flat_map(|(at, row)| {
+        let of_gnutls = || hit(window, at..at + row.len, tls_secrets::RULE, "TLS 1.3 secret of GnuTLS");
+        if is_of_gnutls(window, &row) { vec![of_gnutls()] } else { of_openssl(window, at, &row) }
+    })
+    .collect()
 }
 
 /// Filled rooms that stand in a row around one.
@@ -161,16 +166,27 @@ fn row(window: &Window<'_>, at: usize, len: usize) -> Row {
     Row { starts: at - filled(usize::checked_sub)..at + ROOM + filled(usize::checked_add), len }
 }
 
-/// The secrets of an OpenSSL connection, told at its handshake secret; none at others of its row. `None` where the row is no such one.
-fn of_openssl(window: &Window<'_>, at: usize, row: &Row) -> Option<Vec<Hit>> {
-    let hash = Hash::ALL.into_iter().find(|hash| hash.size() == row.len)?;
-    let rooms = row.starts.clone().step_by(ROOM);
-    let (handshake, hits) = rooms.filter_map(|at| Some((at, tls_secrets::resumed(window, at, hash)?))).next()?;
-    Some(if handshake == at { hits.hits } else { Vec::new() })
+/// Whether the length of the secrets stands before the row, or before one more room that is empty.
+fn is_of_gnutls(window: &Window<'_>, row: &Row) -> bool {
+    let has_length = |from: usize| {
+        let at = from.checked_sub(WORD / 2)?;
+        Some(is_length(window.slice(at..from), row.len))
+    };
+    let empty = row.starts.start.checked_sub(ROOM);
+    let is_empty = |from: &usize| window.slice(*from..from + ROOM).iter().all(|byte| *byte == 0);
+    [Some(row.starts.start), empty.filter(is_empty)].into_iter().flatten().any(|from| has_length(from) == Some(true))
 }
 
-fn of_gnutls(window: &Window<'_>, at: usize, len: usize) -> Hit {
-    hit(window, at..at + len, tls_secrets::RULE, "TLS 1.3 secret of GnuTLS")
+fn is_length(bytes: &[u8], len: usize) -> bool {
+    bytes.first_chunk().is_some_and(|bytes| u32::from_le_bytes(*bytes) as usize == len)
+}
+
+/// The secrets of an OpenSSL connection, told at its handshake secret; none at others of its row, or where the row is no such one.
+fn of_openssl(window: &Window<'_>, at: usize, row: &Row) -> Vec<Hit> {
+    let Some(hash) = Hash::ALL.into_iter().find(|hash| hash.size() == row.len) else { return Vec::new() };
+    let mut rooms = row.starts.clone().step_by(ROOM);
+    let connection = rooms.find_map(|room| Some((room, tls_secrets::resumed(window, room, hash)?)));
+    connection.filter(|(handshake, _)| *handshake == at).map_or_else(Vec::new, |(_, hits)| hits.hits)
 }
 
 fn is_room(window: &Window<'_>, at: usize, len: usize) -> bool {
@@ -179,7 +195,7 @@ fn is_room(window: &Window<'_>, at: usize, len: usize) -> bool {
     let parts = room.split_at_checked(len).filter(|_| room.len() == ROOM);
     let is_secret = |secret: &[u8]| looks_random(secret) && !is_of_floats(secret);
     parts.is_some_and(|(secret, rest)| rest.iter().all(|byte| *byte == 0) && is_secret(secret))
-        && before.is_some_and(|before| before.iter().all(|byte| *byte == 0))
+        && before.is_some_and(|before| is_length(before, 0) || is_length(before, len))
 }
 
 /// Whether each word is a number of floating point of ordinary size, from 2^-96 to 2^96: rows of coefficients have rooms that are filled to a
@@ -273,23 +289,29 @@ mod tests {
     }
 
     #[test]
-    fn secrets_of_gnutls_are_known_by_their_row() {
+    fn secrets_of_gnutls_are_known_by_their_row_and_their_length() {
         for len in SECRETS {
             let room = |seed| {
                 let mut room = noise(len, seed);
                 room.resize(ROOM, 0);
                 room
             };
-            // The size of another secret stands far before them.
             let rooms = |count: u64| (1..=count).map(room).collect::<Vec<_>>().concat();
             for shift in [0, 4] {
-                let row = |count| found(&[&vec![0; 200 + shift][..], &rooms(count), &[0; 200]].concat());
-                let places = |count: usize| (0..count).map(|i| 200 + shift + ROOM * i).collect::<Vec<_>>();
-                for count in [4, 6] {
-                    let found: Vec<usize> = row(count as u64).into_iter().map(|range| range.start).collect();
-                    assert_eq!(found, places(count), "{len} {shift}");
+                let row = |length: usize, early: &[u8], count| {
+                    let length = (length as u32).to_le_bytes();
+                    let found = found(&[&vec![0; 200 + shift][..], &length, early, &rooms(count), &[0; 200]].concat());
+                    found.into_iter().map(|range| range.start).collect::<Vec<_>>()
+                };
+                let places = |from: usize, count: usize| (0..count).map(|i| from + ROOM * i).collect::<Vec<_>>();
+                for count in [2, 4, 6] {
+                    assert_eq!(row(len, &[0; ROOM], count as u64), places(204 + shift + ROOM, count), "{len} {shift}");
+                    assert_eq!(row(len, &[], count as u64), places(204 + shift, count), "{len} {shift}");
+                    assert!(row(80 - len, &[0; ROOM], count as u64).is_empty(), "another length");
+                    assert!(row(0, &[0; ROOM], count as u64).is_empty(), "a table");
+                    assert!(row(len, &[1; ROOM], count as u64).is_empty(), "something between");
                 }
-                assert!(row(3).is_empty());
+                assert!(row(len, &[0; ROOM], 1).is_empty());
             }
         }
     }

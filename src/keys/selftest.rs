@@ -142,6 +142,17 @@ const SYMMETRIC: &[(&str, &str)] = &[
         "public knowledge: example of GCM's specification",
     ),
     ("e44458eabe5848c6ee310a7ed5a391d703dba0bac2d75ab6386178a9d756d548", "public knowledge: self-test of BoringSSL"),
+    (
+        "a331eaa2f3635a13c5b7db412ba8d49b735e0b98b0d96d7eb3fe927594a26b82",
+        "public knowledge: key of QUIC's Retry packets (RFC 9001)",
+    ),
+    (
+        "b5d5a47e68cf1835185b3c951a58597c1a0e17b3bbb0028332a9cc2ffe3d93a1",
+        "public knowledge: key of QUIC's Retry packets (a draft)",
+    ),
+    ("3e0a3501a65b4a7bf889c6f180cc6e35747e5aaff931cc90b760671efa09aeac", "public knowledge: example of python-jose"),
+    ("52b0775e9f3e5ce38b17fbfa8c05a0477c6483c4356f60c0f0a41eb8c7f7d551", "public knowledge: example of python-jose"),
+    ("8be2374736940389940eb2f940d71c7ec07e18be37a5e6dfdf33ded279e8b69a", "public knowledge: example of joserfc"),
 ];
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Keys of symmetric ciphers and MACs: bytes without structure, known to be a key by what stands around them.
 
-use super::FoundKey;
+use super::{FoundKey, selftest};
 use crate::finding::{Evidence, PublicIdentity, Rule, Severity};
 use crate::vault::Secret;
 
@@ -17,8 +17,12 @@ pub fn symmetric_key(bytes: &[u8], kind: &str) -> Option<FoundKey> {
     if !LENGTHS.contains(&bytes.len()) || different <= bytes.len().min(32) / 2 {
         return None;
     }
-    let public = PublicIdentity { kind: kind.to_owned(), ..PublicIdentity::default() };
-    Some(FoundKey { rule: RULE, evidence: Evidence::Parsed, severity: None, public, secret: Secret::bytes(bytes) })
+    let mut public = PublicIdentity { kind: kind.to_owned(), ..PublicIdentity::default() };
+    let known = selftest::symmetric(bytes);
+    public.add_context(known.map(str::to_owned).into_iter().collect());
+    let severity = known.map(|_| Severity::Info);
+    let secret = if known.is_some() { Secret::known(bytes) } else { Secret::bytes(bytes) };
+    Some(FoundKey { rule: RULE, evidence: Evidence::Parsed, severity, public, secret })
 }
 
 /// The rule that this module makes findings of.
@@ -46,6 +50,8 @@ mod tests {
             assert!(symmetric_key(&vec![0; len], "AES").is_none());
         }
         assert!(symmetric_key(&noise(4, 1), "AES").is_none() && symmetric_key(&noise(257, 1), "AES").is_none());
+        let severities = [&b"a1234"[..], b"a1235"].map(|key| symmetric_key(key, "JWK").and_then(|key| key.severity));
+        assert_eq!(severities, [Some(Severity::Info), None], "an example is public knowledge");
         assert!(symmetric_key(b"\0\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0", "AES").is_none());
     }
 }

@@ -83,7 +83,8 @@ const OF_SECRETS: &[&[u8]] = &[
     b"TOKEN",
 ];
 
-/// Whether a value of this name is such a text: for that it needs a bracket, or a word or a name that is known, and no digit.
+/// Whether a value of this name is such a text: for that it needs a bracket, or a word or a name that is known, and no digit. Perl says
+/// `define` of what the machine has that it was built on, `d_grpasswd`.
 pub fn is_of_code(name: &[u8], value: &[u8]) -> bool {
     let is_made_of = |others: &[u8]| value.iter().all(|byte| byte.is_ascii_alphabetic() || others.contains(byte));
     is_subscript(value)
@@ -91,15 +92,21 @@ pub fn is_of_code(name: &[u8], value: &[u8]) -> bool {
         || is_made_of(b"_-.,:;|!?'()/ ") && words(value) > 1 && is_about_secrets(value)
         || is_class(value)
         || is_method(value)
-        || (is_of_one_case(value) || is_property(value)) && is_key_of_a_table(name)
+        || is_path(value) && is_key_of_a_table(name)
+        || value == b"define" && name.starts_with(b"d_")
         || is_itself(name, value)
         || is_relative(value)
 }
 
-/// `current-span`, `avro.schema`, `DEBUG_FRAME`: letters of one case, and signs between words.
-fn is_of_one_case(value: &[u8]) -> bool {
-    let is = |case: fn(&u8) -> bool| value.iter().all(|byte| case(byte) || b"_-.:/ ".contains(byte));
-    is(u8::is_ascii_lowercase) || is(u8::is_ascii_uppercase)
+/// `current-span`, `avro.schema`, `DEBUG_FRAME`, `org.acme/logLevel`, `s3UploadLease`: names, and signs between them.
+fn is_path(value: &[u8]) -> bool {
+    let mut parts = value.split(|byte| b"_-.:/$ ".contains(byte)).map(|part| match part {
+        [b'a'..=b'z', b'0'..=b'9', rest @ ..] if rest.first().is_none_or(u8::is_ascii_uppercase) => rest,
+        part => part,
+    });
+    let is = |part: &[u8], case: fn(&u8) -> bool| part.iter().all(case);
+    let is_of_one_case = |part: &[u8]| is(part, u8::is_ascii_lowercase) || is(part, u8::is_ascii_uppercase);
+    parts.all(|part| is_of_one_case(part) || is_property(part) || is_of_words(part, 1..=5))
 }
 
 /// `.models.v1_secret`: a module, by its place beside another.
@@ -158,9 +165,15 @@ fn words(value: &[u8]) -> usize {
     1 + value.windows(2).filter(|pair| begins(pair)).count()
 }
 
-/// A name such as `SecretStr`.
+/// A name such as `SecretStr`, or `V1SecretVolumeSource`.
 fn is_class(value: &[u8]) -> bool {
+    let behind_version = match value {
+        [b'V', b'0'..=b'9', rest @ ..] => rest.strip_prefix(b"alpha").or(rest.strip_prefix(b"beta")).unwrap_or(rest),
+        _ => value,
+    };
+    let digits = behind_version.iter().take_while(|byte| byte.is_ascii_digit()).count();
     is_of_words(value, 2..=4)
+        || is_of_words(behind_version.get(digits..).unwrap_or_default(), 2..=5) && value.len() > behind_version.len()
 }
 
 /// So many words, each with a great letter and several small ones.
@@ -235,6 +248,9 @@ mod tests {
             "Final[Literal[3]]",
             "typing.Any",
             "SecretStr",
+            "V1SecretVolumeSource",
+            "V1ServiceAccountTokenProjection",
+            "V2beta1SecretProjection",
             "createHash",
             "getOwnPropertyNames",
             "AWS_SECRET_ACCESS_KEY",
@@ -257,12 +273,19 @@ mod tests {
         assert!(is("SPAN_KEY", "current-span") && is("DJANGO_VERSION_PICKLE_KEY", "_django_version"));
         assert!(is("ROOT_KEY", "package.v1.utils:ROOT_KEY") && is("AWE_KEY", "allowWindowsEscape"));
         assert!(is("package.utils:ROOT_KEY", "package.v1.utils:ROOT_KEY") && !is(":", "a:"));
+        assert!(
+            is("LOG_LEVEL_META_KEY", "io.modelcontextprotocol/logLevel") && is("LEASE_RESPONSE_KEY", "s3UploadLease")
+        );
+        assert!(is("TESTING_KEY", "$$ACME_INTERNAL_KEY") && is("GET_STREAM_KEY", "_GET_stream"));
+        assert!(is("d_grpasswd", "define") && !is("password", "define"));
         assert!(is("DEBUG_HEADER_KEY", "DEBUG_FRAME") && is("V1Secret", ".models.v1_secret"));
         assert!(!is("secret", ".k7qv_2mXw9") && !is("secret", "models.v1_secret9"));
         for name in ["SECRET_KEY", "STRIPE_API_KEY", "DB_PASSWORD", "ENCRYPTION_KEY"] {
             assert!(!is(name, "current-span") && !is(name, "allowWindowsEscape"), "{name}");
         }
-        assert!(!is("SPAN_KEY", "k7qv-2mxw9tz4rb8") && !is("SPAN_KEY", "kQzVbnWxYrTp"));
+        for value in ["k7qv-2mxw9tz4rb8", "kQzVbnWxYrTp", "kQz/VbnWxYrTp", "abQ/kdW.pRt", "k7qvmxwt"] {
+            assert!(!is("SPAN_KEY", value), "{value}");
+        }
     }
 
     #[test]
@@ -280,6 +303,8 @@ mod tests {
             "a[b]",
             "[secret]",
             "Summer",
+            "V7Summer",
+            "V1kQzVbnWxYrTp",
             "isTheSummer7",
             "toto",
             "getIt",

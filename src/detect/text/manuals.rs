@@ -70,6 +70,39 @@ const EXAMPLES: &[&str] = &[
     "HEADER.PAYLOAD.SIGNATURE",
     // w3lib, `basic_auth_header`.
     "somepass",
+    // AngularJS, on headers of `$http`.
+    "boop",
+    // pykeepass, in the description of the package.
+    "somePassw0rd",
+    // MCP's SDK, on credentials of clients.
+    "my-client-secret",
+    // impacket, the name that a directory has for the attribute `supplementalCredentials`; scapy, for a field of PROFINET.
+    "ATTk589949",
+    "PSWD",
+    // python-jose, `jws.sign` and `jwe.encrypt`.
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhIjoiYiJ9.jiMyrsmD8AoHWeQgmxZ5yq8z0lXS67_QGs52AzC8Ru8",
+    "eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..McILMB3dYsNJSuhcDzQshA.OfX9H_mcUpHDeRM4IA.CcnTWqaqxNsjT4eCaUABSg",
+    // What SLIP-0010, Electrum and Cardano have for everybody as the key of HMAC or as salt.
+    "Bitcoin seed",
+    "Nist256p1 seed",
+    "ed25519 seed",
+    "Seed version",
+    "address-hashing",
+    // eth-account and web3.js, on mnemonics and files of keys.
+    "cabin raise oven oven knock fantasy flock letter click empty skate volcano",
+    "cb636716a9fd46adbb31832d964df2082536edd5399a3393327dc89b0193a2be",
+    "8d179a911d6146ad2924e86bf493ed89b8ff3596ffec0816e761c542016ab13c",
+    // ethers and web3.js, whose users share these where they have none of their own.
+    "_gg7wSSi0KMBsdKnGVfHDueq6xMB9EkC",
+    "9f7d929b018cdffb338517efa06f58359e86ff1ffd350bc889738523659e7972",
+    "919b412a057b5e9c9b6dce193c5a60242d6efadb",
+    "84842078b09946638c03157f83405213",
+    "proapi_gwcAAagyQKJ4r2KrAATyyCshiyUEpWfr2x7aKDOWFc56ZY8mBFcT9KZuP5Ce2jIfr_kHzUm",
+    "3240624a343867035925ff7561eb60dfdba2a668",
+    // MariaDB's help, on `CREATE USER`.
+    "54958E764CE10E50764C2EECBB71D01F08549980",
+    // The hash that exporters of Prometheus compare with where there is no such user.
+    "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi",
     // RFC 5849, RFC 6749, RFC 6750, RFC 7009, RFC 8628 and the draft on MAC tokens, as oauthlib and others quote them.
     "2YotnFZFEjr1zCsicMWpAA",
     "tGzv3JOkF0XG5Qx2TlKWIA",
@@ -78,6 +111,15 @@ const EXAMPLES: &[&str] = &[
     "45ghiukldjahdnhzdauz",
     "GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS",
     "h480djs93hd8",
+    "A3ddj3w",
+    "kkk9d7dh3k39sjv7",
+    "hh5s93j4hdidpola",
+    "hdhd0244k9j7ao03",
+    "nnch734d00sl2jdk",
+    "pfkkdhi9sl3r4s00",
+    "74KNZJeDHnMBp0EMJ9ZHt%2FXKycU%3D",
+    "bYT5CMsGcbgUdFHObYMEfcx6bsw%3D",
+    "gKgrFCywp7rO0OXSjdot%2FIHF7IU%3D",
     "ad180jjd733klru7",
     "wOJIO9A2W5mFwDgiDvZbTSMK%2FPY%3D",
     // oauthlib and requests-oauthlib.
