@@ -55,7 +55,11 @@ const ENDS: &[&str] = &[
     "R_PW",
     "S_PW",
     "T_PW",
+    "indpw",
+    "indPw",
 ];
+/// Whole names that are short, with the zero behind them: as ends of others they would be everywhere.
+const SHORT: &[&str] = &["pwd\0", "pass\0"];
 /// Letters of the longest name.
 pub const LONGEST: usize = 64;
 
@@ -74,10 +78,13 @@ pub enum Kind {
     Java,
     /// A string of V8.
     Node,
+    /// A symbol of OpenJDK.
+    JavaSymbol,
 }
 
 /// All kinds.
-const KINDS: [Kind; 6] = [Kind::Python312, Kind::Python311, Kind::Php, Kind::Perl, Kind::Java, Kind::Node];
+const KINDS: [Kind; 7] =
+    [Kind::Python312, Kind::Python311, Kind::Php, Kind::Perl, Kind::Java, Kind::Node, Kind::JavaSymbol];
 /// Bytes of the longest header.
 const HEADER: usize = 48;
 
@@ -91,6 +98,7 @@ impl Kind {
             Self::Php => 24,
             Self::Perl => 8,
             Self::Java | Self::Node => 16,
+            Self::JavaSymbol => 6,
         }
     }
 
@@ -103,6 +111,7 @@ impl Kind {
             Self::Perl => word(header, 0).map(|word| word >> 32).filter(|len| *len > 0),
             Self::Java => java(header),
             Self::Node => node(header),
+            Self::JavaSymbol => symbol(header),
         }
     }
 }
@@ -137,11 +146,20 @@ fn node(header: &[u8]) -> Option<usize> {
     word(header, 8).filter(|_| has_map).map(|word| word >> 32)
 }
 
+/// The length of a symbol of OpenJDK: four bytes with a count of references and a hash, and the length.
+fn symbol(header: &[u8]) -> Option<usize> {
+    let [low, high, _, _, len @ ..] = *header.first_chunk::<6>()?;
+    (low | high != 0).then(|| usize::from(u16::from_le_bytes(len)))
+}
+
 /// Whether a string of so many letters may end before this byte.
 fn is_end(kind: Kind, len: usize, next: Option<u8>) -> bool {
     // What fills whole words is followed by the next object: its state, or a pointer to its map.
     let follows = |bits: &[u8]| len.is_multiple_of(8) && next.is_some_and(|next| bits.contains(&(next & 7)));
-    next == Some(0) || kind == Kind::Java && follows(&[1, 5]) || kind == Kind::Node && follows(&[1])
+    matches!(kind, Kind::JavaSymbol)
+        || next == Some(0)
+        || kind == Kind::Java && follows(&[1, 5])
+        || kind == Kind::Node && follows(&[1])
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<usize> {
@@ -158,7 +176,8 @@ impl Detector for ObjectNames {
     }
 
     fn trigger(&self) -> Trigger {
-        Trigger::Literals(ENDS.iter().map(|end| Literal::binary(end.as_bytes())).collect())
+        let all = ENDS.iter().chain(SHORT);
+        Trigger::Literals(all.map(|end| Literal::binary(end.as_bytes())).collect())
     }
 
     fn reach(&self) -> Reach {
@@ -166,14 +185,19 @@ impl Detector for ObjectNames {
     }
 
     fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
-        let end = candidate.at + ENDS.get(candidate.literal).map_or(0, |end| end.len());
+        let short = candidate.literal.checked_sub(ENDS.len()).and_then(|short| SHORT.get(short));
+        let end = match short {
+            Some(short) => candidate.at + short.len() - 1,
+            None => candidate.at + ENDS.get(candidate.literal).map_or(0, |end| end.len()),
+        };
         let end = end + number(window.slice(end..end + 4));
         let next = window.byte(end);
-        if next.is_none_or(|next| !matches!(next & 0x87, 0 | 1 | 5 | 0x81)) {
-            return;
-        }
-        let starts = (1..=LONGEST).map_while(|len| end.checked_sub(len).filter(|at| is_letter(window.byte(*at))));
-        let objects = starts.flat_map(|start| KINDS.map(|kind| (start, kind)));
+        // Nothing has to end a symbol, but how long it is stands before it.
+        let may_end = next.is_some_and(|next| matches!(next & 0x87, 0 | 1 | 5 | 0x81));
+        let kinds = if may_end { &KINDS[..] } else { &[Kind::JavaSymbol] };
+        let lengths = short.map_or(1..=LONGEST, |short| short.len() - 1..=short.len() - 1);
+        let starts = lengths.map_while(|len| end.checked_sub(len).filter(|at| is_letter(window.byte(*at))));
+        let objects = starts.flat_map(|start| kinds.iter().map(move |kind| (start, *kind)));
         let fits = |&(start, kind): &(usize, Kind)| {
             let object = start.checked_sub(kind.header());
             let is_header = |object| kind.length(window.slice(object..start)) == Some(end - start);
@@ -226,7 +250,7 @@ mod tests {
             &[],
         );
         let mut out = Hits::default();
-        for (literal, end) in ENDS.iter().enumerate() {
+        for (literal, end) in ENDS.iter().chain(SHORT).enumerate() {
             for at in memchr::memmem::find_iter(bytes, end.as_bytes()) {
                 ObjectNames.confirm(Candidate { at, literal, wide: false }, &window, &mut out);
             }
@@ -242,9 +266,18 @@ mod tests {
     fn strings_of_either_layout_are_names() {
         for kind in [Kind::Python311, Kind::Python312] {
             for state in [0xe4, 0xe5, 0x64, 0x66, 0xa3_cce4] {
-                for name in
-                    ["DB_PASSWORD", "password", "x-api_key", "client_secret", "DB_PASSWORD_2", "token12", "DB_PW"]
-                {
+                for name in [
+                    "DB_PASSWORD",
+                    "pwd",
+                    "pass",
+                    "bindpw",
+                    "password",
+                    "x-api_key",
+                    "client_secret",
+                    "DB_PASSWORD_2",
+                    "token12",
+                    "DB_PW",
+                ] {
                     let found = names(&string(kind, state, name.len() as u64, name));
                     assert_eq!(found, [(1200, kind)], "{name}");
                 }
@@ -273,6 +306,15 @@ mod tests {
         assert_eq!(found(&node(8), "password", 0x99), [(1200, Kind::Node)]);
         assert_eq!(found(&node(9), "#password", 0), [of_perl(1208), (1200, Kind::Node)]);
         assert_eq!(found(&node(9), "#password", 0x99), []);
+        // Nothing has to end a symbol of OpenJDK.
+        let symbol = |len: u8| [1, 0, 7, 7, len, 0];
+        for behind in [0, b'x', 0xff] {
+            assert_eq!(found(&symbol(8), "password", behind), [(1200, Kind::JavaSymbol)]);
+            assert_eq!(found(&symbol(7), "password", behind), []);
+        }
+        assert_eq!(found(&[0, 0, 7, 7, 8, 0], "password", 0), []);
+        assert_eq!(found(&symbol(4), "pass", 0), [(1200, Kind::JavaSymbol)]);
+        assert_eq!(found(&symbol(6), "bypass", 0), []);
     }
 
     #[test]
