@@ -58,8 +58,9 @@ const ENDS: &[&str] = &[
     "indpw",
     "indPw",
 ];
-/// Whole names that are short, with the zero behind them: as ends of others they would be everywhere.
-const SHORT: &[&str] = &["pwd\0", "pass\0"];
+/// Whole names that are short, with the zero behind them: as ends of others they would be everywhere. What has less than four letters
+/// would cost every scan a second packed searcher.
+const SHORT: &[&str] = &["pass\0"];
 /// Letters of the longest name.
 pub const LONGEST: usize = 64;
 

@@ -20,11 +20,11 @@ final class Fields {
 
     static final class Pool extends Source {
         boolean isOpen;
-        private final Object pwd;
+        private final Object secret;
 
-        Pool(String password, String pass, String pwd) {
+        Pool(String password, String pass, String secret) {
             super(password, pass);
-            this.pwd = pwd;
+            this.secret = secret;
         }
     }
 
