@@ -6,6 +6,8 @@
 //! string of ASCII is told by its bits: one byte for each letter (`kind`, bits 2 to 4), compact, ascii. Only processes of 64 bits in
 //! little-endian order are known here, and none of the build without the global lock.
 
+use std::ops::Range;
+
 use super::{Candidate, Detector, Hits, Literal, Reach, Trigger};
 use crate::finding::Rule;
 use crate::hunt::Clue;
@@ -58,9 +60,12 @@ const ENDS: &[&str] = &[
     "indpw",
     "indPw",
 ];
-/// Whole names that are short, with the zero behind them: as ends of others they would be everywhere. What has less than four letters
+/// Whole names that are short, with the zero behind them, or with their length before them as in symbols: as ends of others they would be
+/// everywhere. What has less than four letters
 /// would cost every scan a second packed searcher.
-const SHORT: &[&str] = &["pass\0"];
+const SHORT: &[&str] = &["pass\0", "\x04\0pass"];
+/// The one that has three letters.
+const SHORTEST: &[u8] = b"pwd\0";
 /// Letters of the longest name.
 pub const LONGEST: usize = 64;
 
@@ -187,29 +192,50 @@ impl Detector for ObjectNames {
 
     fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
         let short = candidate.literal.checked_sub(ENDS.len()).and_then(|short| SHORT.get(short));
-        let end = match short {
-            Some(short) => candidate.at + short.len() - 1,
-            None => candidate.at + ENDS.get(candidate.literal).map_or(0, |end| end.len()),
-        };
+        let end = short.or_else(|| ENDS.get(candidate.literal)).map_or(0, |end| end.trim_end_matches('\0').len());
+        let end = candidate.at + end;
         let end = end + number(window.slice(end..end + 4));
         let next = window.byte(end);
         // Nothing has to end a symbol, but how long it is stands before it.
         let may_end = next.is_some_and(|next| matches!(next & 0x87, 0 | 1 | 5 | 0x81));
         let kinds = if may_end { &KINDS[..] } else { &[Kind::JavaSymbol] };
-        let lengths = short.map_or(1..=LONGEST, |short| short.len() - 1..=short.len() - 1);
+        let lengths = short.map_or(1..=LONGEST, |short| letters_of(short)..=letters_of(short));
         let starts = lengths.map_while(|len| end.checked_sub(len).filter(|at| is_letter(window.byte(*at))));
-        let objects = starts.flat_map(|start| kinds.iter().map(move |kind| (start, *kind)));
-        let fits = |&(start, kind): &(usize, Kind)| {
-            let object = start.checked_sub(kind.header());
-            let is_header = |object| kind.length(window.slice(object..start)) == Some(end - start);
-            is_end(kind, end - start, next) && object.is_some_and(is_header)
-        };
-        let place = |(start, kind): (usize, Kind)| {
-            let place = window.offset(start - kind.header())?.0;
-            Some(Clue::ObjectName { place, kind })
-        };
+        let objects = starts.flat_map(|start| objects(window, start..end, kinds));
+        let place = |(object, kind)| Some(Clue::ObjectName { place: window.offset(object)?.0, kind });
         // What may be of two kinds is taken for both.
-        out.clues.extend(objects.filter(fits).filter_map(place));
+        out.clues.extend(objects.filter_map(place));
+    }
+}
+
+/// How many letters a short name has without what stands around it.
+fn letters_of(short: &str) -> usize {
+    short.trim_matches(|letter: char| letter.is_ascii_control()).len()
+}
+
+/// Where the strings begin, each of one of these kinds, that such letters of a window may be the whole of.
+fn objects<'a>(
+    window: &'a Window<'_>,
+    letters: Range<usize>,
+    kinds: &'a [Kind],
+) -> impl Iterator<Item = (usize, Kind)> + 'a {
+    let next = window.byte(letters.end);
+    kinds.iter().filter_map(move |kind| {
+        let object = letters.start.checked_sub(kind.header())?;
+        let is_header = || kind.length(window.slice(object..letters.start)) == Some(letters.len());
+        (is_end(*kind, letters.len(), next) && is_header()).then_some((object, *kind))
+    })
+}
+
+/// Calls `found` for every string that begins in the owned part of the window and is a name of three letters, with where that is and its kind: a
+/// prefilter that looked for those would be slower everywhere, where this is asked only where there are other names.
+pub fn shortest(window: &Window<'_>, mut found: impl FnMut(usize, Kind)) {
+    let owned = window.owned();
+    let from = owned.start.saturating_sub(HEADER);
+    let bytes = window.slice(from..owned.end + HEADER);
+    for at in memchr::memmem::find_iter(bytes, SHORTEST).map(|at| from + at) {
+        let all = objects(window, at..at + SHORTEST.len() - 1, &KINDS);
+        all.filter(|(object, _)| owned.contains(object)).for_each(|(object, kind)| found(object, kind));
     }
 }
 
@@ -269,7 +295,6 @@ mod tests {
             for state in [0xe4, 0xe5, 0x64, 0x66, 0xa3_cce4] {
                 for name in [
                     "DB_PASSWORD",
-                    "pwd",
                     "pass",
                     "bindpw",
                     "password",
@@ -314,8 +339,20 @@ mod tests {
             assert_eq!(found(&symbol(7), "password", behind), []);
         }
         assert_eq!(found(&[0, 0, 7, 7, 8, 0], "password", 0), []);
-        assert_eq!(found(&symbol(4), "pass", 0), [(1200, Kind::JavaSymbol)]);
+        assert_eq!(found(&symbol(4), "pass", b'x'), [(1200, Kind::JavaSymbol)]);
         assert_eq!(found(&symbol(6), "bypass", 0), []);
+    }
+
+    #[test]
+    fn a_name_of_three_letters_is_found_where_it_is_asked_for() {
+        let bytes = [string(Kind::Python311, 0xe4, 3, "pwd"), string(Kind::Python311, 0xe4, 4, "pwd")].concat();
+        for cut in [0, 199, 200, 201, bytes.len()] {
+            let mut found = Vec::new();
+            for owned in [0..cut, cut..bytes.len()] {
+                shortest(&Window::new(&bytes, owned, &[], &[]), |object, kind| found.push((object, kind)));
+            }
+            assert_eq!(found, [(200, Kind::Python311)], "{cut}");
+        }
     }
 
     #[test]

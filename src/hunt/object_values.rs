@@ -201,6 +201,15 @@ impl Walk {
         LookedFor { targets: Targets::new(targets), entries: java::Entries::of(of_java.collect()), classes, places }
     }
 
+    /// Leads on from names that the local pass does not look for.
+    fn shortest(&self, shown: &Shown<'_>, places: &Places) {
+        object_names::shortest(shown.window, |object, kind| {
+            let place = shown.window.offset(object).map(|place| (place.0, kind));
+            let name = place.and_then(|place| Name::read(&place, places, shown));
+            name.and_then(|name| name.target()).into_iter().for_each(|target| self.lead_on(target));
+        });
+    }
+
     fn lead_on(&self, target: Target) {
         let mut further = self.further.lock().unwrap_or_else(PoisonError::into_inner);
         further.insert(target);
@@ -256,6 +265,9 @@ impl Hunt for Walk {
         }
         let LookedFor { targets, entries, classes, places } = self.looked_for.get_or_init(|| self.looked_for(shown));
         let (owned, reader) = (window.owned(), Reader::new(shown, window.owned().len() / READS));
+        if let Start::Names(_) = self.start {
+            self.shortest(shown, places);
+        }
         let mut told = |name: &[u8], followed| match followed {
             // Tables of all strings have each as its own value.
             Some(Followed::Value(value)) if value.text.expose().eq_ignore_ascii_case(name) => {}

@@ -10,11 +10,11 @@ final class Fields {
         int most = 10;
         private final String user = "svc";
         private final String password;
-        private final char[] pass;
+        private final byte[] pass;
 
         Source(String password, String pass) {
             this.password = password;
-            this.pass = pass.toCharArray();
+            this.pass = pass.getBytes(StandardCharsets.US_ASCII);
         }
     }
 

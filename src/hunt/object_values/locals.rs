@@ -24,6 +24,8 @@ pub enum Holder {
 
 /// Variables of a function at most.
 const MOST: u64 = 1 << 8;
+/// Letters of a value at least.
+const SHORTEST: usize = 8;
 /// Where a tuple has its length and its items.
 const LENGTH: u64 = 16;
 const ITEMS: u64 = 24;
@@ -76,10 +78,17 @@ impl Runtime for Holder {
                 let frame = pointer.checked_sub(before).filter(|frame| is_frame(*frame, strings, reader))?;
                 let value = reader.word(frame + VALUES + 8 * index).filter(|value| is_pointer(*value))?;
                 let value = if is_in_cell { reader.word(value + 16)? } else { value };
-                strings.value(value, target, reader, || true)
+                let found = strings.value(value, target, reader, || true)?;
+                Some(found).filter(|found| matches!(found, Followed::Value(value) if is_mixed(value.text.expose())))
             }
         }
     }
+}
+
+/// Whether a value is more than a word. What functions that have returned left of their frames is there too, and a variable of a parser is called `token`
+/// as one of a login is.
+fn is_mixed(value: &[u8]) -> bool {
+    value.len() >= SHORTEST && value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic)
 }
 
 /// Whether a frame may stand there: it has global variables and those of the language, and a depth of its stack.
