@@ -6,6 +6,8 @@
 //! string of ASCII is told by its bits: one byte for each letter (`kind`, bits 2 to 4), compact, ascii. Only processes of 64 bits in
 //! little-endian order are known here, and none of the build without the global lock.
 
+use std::ops::Range;
+
 use super::{Candidate, Detector, Hits, Literal, Reach, Trigger};
 use crate::finding::Rule;
 use crate::hunt::Clue;
@@ -55,7 +57,15 @@ const ENDS: &[&str] = &[
     "R_PW",
     "S_PW",
     "T_PW",
+    "indpw",
+    "indPw",
 ];
+/// Whole names that are short, with the zero behind them, or with their length before them as in symbols: as ends of others they would be
+/// everywhere. What has less than four letters
+/// would cost every scan a second packed searcher.
+const SHORT: &[&str] = &["pass\0", "\x04\0pass"];
+/// The one that has three letters.
+const SHORTEST: &[u8] = b"pwd\0";
 /// Letters of the longest name.
 pub const LONGEST: usize = 64;
 
@@ -74,10 +84,13 @@ pub enum Kind {
     Java,
     /// A string of V8.
     Node,
+    /// A symbol of OpenJDK.
+    JavaSymbol,
 }
 
 /// All kinds.
-const KINDS: [Kind; 6] = [Kind::Python312, Kind::Python311, Kind::Php, Kind::Perl, Kind::Java, Kind::Node];
+const KINDS: [Kind; 7] =
+    [Kind::Python312, Kind::Python311, Kind::Php, Kind::Perl, Kind::Java, Kind::Node, Kind::JavaSymbol];
 /// Bytes of the longest header.
 const HEADER: usize = 48;
 
@@ -91,6 +104,7 @@ impl Kind {
             Self::Php => 24,
             Self::Perl => 8,
             Self::Java | Self::Node => 16,
+            Self::JavaSymbol => 6,
         }
     }
 
@@ -103,6 +117,7 @@ impl Kind {
             Self::Perl => word(header, 0).map(|word| word >> 32).filter(|len| *len > 0),
             Self::Java => java(header),
             Self::Node => node(header),
+            Self::JavaSymbol => symbol(header),
         }
     }
 }
@@ -137,11 +152,20 @@ fn node(header: &[u8]) -> Option<usize> {
     word(header, 8).filter(|_| has_map).map(|word| word >> 32)
 }
 
+/// The length of a symbol of OpenJDK: four bytes with a count of references and a hash, and the length.
+fn symbol(header: &[u8]) -> Option<usize> {
+    let [low, high, _, _, len @ ..] = *header.first_chunk::<6>()?;
+    (low | high != 0).then(|| usize::from(u16::from_le_bytes(len)))
+}
+
 /// Whether a string of so many letters may end before this byte.
 fn is_end(kind: Kind, len: usize, next: Option<u8>) -> bool {
     // What fills whole words is followed by the next object: its state, or a pointer to its map.
     let follows = |bits: &[u8]| len.is_multiple_of(8) && next.is_some_and(|next| bits.contains(&(next & 7)));
-    next == Some(0) || kind == Kind::Java && follows(&[1, 5]) || kind == Kind::Node && follows(&[1])
+    matches!(kind, Kind::JavaSymbol)
+        || next == Some(0)
+        || kind == Kind::Java && follows(&[1, 5])
+        || kind == Kind::Node && follows(&[1])
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<usize> {
@@ -158,7 +182,8 @@ impl Detector for ObjectNames {
     }
 
     fn trigger(&self) -> Trigger {
-        Trigger::Literals(ENDS.iter().map(|end| Literal::binary(end.as_bytes())).collect())
+        let all = ENDS.iter().chain(SHORT);
+        Trigger::Literals(all.map(|end| Literal::binary(end.as_bytes())).collect())
     }
 
     fn reach(&self) -> Reach {
@@ -166,25 +191,51 @@ impl Detector for ObjectNames {
     }
 
     fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
-        let end = candidate.at + ENDS.get(candidate.literal).map_or(0, |end| end.len());
+        let short = candidate.literal.checked_sub(ENDS.len()).and_then(|short| SHORT.get(short));
+        let end = short.or_else(|| ENDS.get(candidate.literal)).map_or(0, |end| end.trim_end_matches('\0').len());
+        let end = candidate.at + end;
         let end = end + number(window.slice(end..end + 4));
         let next = window.byte(end);
-        if next.is_none_or(|next| !matches!(next & 0x87, 0 | 1 | 5 | 0x81)) {
-            return;
-        }
-        let starts = (1..=LONGEST).map_while(|len| end.checked_sub(len).filter(|at| is_letter(window.byte(*at))));
-        let objects = starts.flat_map(|start| KINDS.map(|kind| (start, kind)));
-        let fits = |&(start, kind): &(usize, Kind)| {
-            let object = start.checked_sub(kind.header());
-            let is_header = |object| kind.length(window.slice(object..start)) == Some(end - start);
-            is_end(kind, end - start, next) && object.is_some_and(is_header)
-        };
-        let place = |(start, kind): (usize, Kind)| {
-            let place = window.offset(start - kind.header())?.0;
-            Some(Clue::ObjectName { place, kind })
-        };
+        // Nothing has to end a symbol, but how long it is stands before it.
+        let may_end = next.is_some_and(|next| matches!(next & 0x87, 0 | 1 | 5 | 0x81));
+        let kinds = if may_end { &KINDS[..] } else { &[Kind::JavaSymbol] };
+        let lengths = short.map_or(1..=LONGEST, |short| letters_of(short)..=letters_of(short));
+        let starts = lengths.map_while(|len| end.checked_sub(len).filter(|at| is_letter(window.byte(*at))));
+        let objects = starts.flat_map(|start| objects(window, start..end, kinds));
+        let place = |(object, kind)| Some(Clue::ObjectName { place: window.offset(object)?.0, kind });
         // What may be of two kinds is taken for both.
-        out.clues.extend(objects.filter(fits).filter_map(place));
+        out.clues.extend(objects.filter_map(place));
+    }
+}
+
+/// How many letters a short name has without what stands around it.
+fn letters_of(short: &str) -> usize {
+    short.trim_matches(|letter: char| letter.is_ascii_control()).len()
+}
+
+/// Where the strings begin, each of one of these kinds, that such letters of a window may be the whole of.
+fn objects<'a>(
+    window: &'a Window<'_>,
+    letters: Range<usize>,
+    kinds: &'a [Kind],
+) -> impl Iterator<Item = (usize, Kind)> + 'a {
+    let next = window.byte(letters.end);
+    kinds.iter().filter_map(move |kind| {
+        let object = letters.start.checked_sub(kind.header())?;
+        let is_header = || kind.length(window.slice(object..letters.start)) == Some(letters.len());
+        (is_end(*kind, letters.len(), next) && is_header()).then_some((object, *kind))
+    })
+}
+
+/// Calls `found` for every string that begins in the owned part of the window and is a name of three letters, with where that is and its kind: a
+/// prefilter that looked for those would be slower everywhere, where this is asked only where there are other names.
+pub fn shortest(window: &Window<'_>, mut found: impl FnMut(usize, Kind)) {
+    let owned = window.owned();
+    let from = owned.start.saturating_sub(HEADER);
+    let bytes = window.slice(from..owned.end + HEADER);
+    for at in memchr::memmem::find_iter(bytes, SHORTEST).map(|at| from + at) {
+        let all = objects(window, at..at + SHORTEST.len() - 1, &KINDS);
+        all.filter(|(object, _)| owned.contains(object)).for_each(|(object, kind)| found(object, kind));
     }
 }
 
@@ -226,7 +277,7 @@ mod tests {
             &[],
         );
         let mut out = Hits::default();
-        for (literal, end) in ENDS.iter().enumerate() {
+        for (literal, end) in ENDS.iter().chain(SHORT).enumerate() {
             for at in memchr::memmem::find_iter(bytes, end.as_bytes()) {
                 ObjectNames.confirm(Candidate { at, literal, wide: false }, &window, &mut out);
             }
@@ -242,9 +293,17 @@ mod tests {
     fn strings_of_either_layout_are_names() {
         for kind in [Kind::Python311, Kind::Python312] {
             for state in [0xe4, 0xe5, 0x64, 0x66, 0xa3_cce4] {
-                for name in
-                    ["DB_PASSWORD", "password", "x-api_key", "client_secret", "DB_PASSWORD_2", "token12", "DB_PW"]
-                {
+                for name in [
+                    "DB_PASSWORD",
+                    "pass",
+                    "bindpw",
+                    "password",
+                    "x-api_key",
+                    "client_secret",
+                    "DB_PASSWORD_2",
+                    "token12",
+                    "DB_PW",
+                ] {
                     let found = names(&string(kind, state, name.len() as u64, name));
                     assert_eq!(found, [(1200, kind)], "{name}");
                 }
@@ -273,6 +332,27 @@ mod tests {
         assert_eq!(found(&node(8), "password", 0x99), [(1200, Kind::Node)]);
         assert_eq!(found(&node(9), "#password", 0), [of_perl(1208), (1200, Kind::Node)]);
         assert_eq!(found(&node(9), "#password", 0x99), []);
+        // Nothing has to end a symbol of OpenJDK.
+        let symbol = |len: u8| [1, 0, 7, 7, len, 0];
+        for behind in [0, b'x', 0xff] {
+            assert_eq!(found(&symbol(8), "password", behind), [(1200, Kind::JavaSymbol)]);
+            assert_eq!(found(&symbol(7), "password", behind), []);
+        }
+        assert_eq!(found(&[0, 0, 7, 7, 8, 0], "password", 0), []);
+        assert_eq!(found(&symbol(4), "pass", b'x'), [(1200, Kind::JavaSymbol)]);
+        assert_eq!(found(&symbol(6), "bypass", 0), []);
+    }
+
+    #[test]
+    fn a_name_of_three_letters_is_found_where_it_is_asked_for() {
+        let bytes = [string(Kind::Python311, 0xe4, 3, "pwd"), string(Kind::Python311, 0xe4, 4, "pwd")].concat();
+        for cut in [0, 199, 200, 201, bytes.len()] {
+            let mut found = Vec::new();
+            for owned in [0..cut, cut..bytes.len()] {
+                shortest(&Window::new(&bytes, owned, &[], &[]), |object, kind| found.push((object, kind)));
+            }
+            assert_eq!(found, [(200, Kind::Python311)], "{cut}");
+        }
     }
 
     #[test]

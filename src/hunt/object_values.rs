@@ -2,7 +2,7 @@
 //! name of which it is the value.
 //!
 //! The clue is a string that is such a name (see `detect::object_names`). The walk looks for pointers to it, and asks the runtime whose
-//! string it is what such a pointer is part of: one file for each ([`python`], [`attributes`], [`tuples`], [`php`], [`perl`], [`node`]; in [`java`] the hash of the
+//! string it is what such a pointer is part of: one file for each ([`python`], [`attributes`], [`tuples`], [`php`], [`perl`], [`node`], [`locals`], [`java_fields`]; in [`java`] the hash of the
 //! name leads to the entry). That is a value, or nothing, or something else to which pointers are looked for in one more walk, such as the
 //! class whose instances have an attribute of this name.
 //!
@@ -12,6 +12,8 @@
 
 mod attributes;
 mod java;
+mod java_fields;
+mod locals;
 mod node;
 mod perl;
 mod php;
@@ -67,7 +69,9 @@ impl Hunter for ObjectValues {
 fn names(clues: &Clues) -> impl Iterator<Item = (u64, Kind)> + '_ {
     let is_managed = clues.iter().any(|clue| *clue == Clue::ManagedHeap);
     clues.iter().filter_map(move |clue| match *clue {
-        Clue::ObjectName { place, kind } if kind != Kind::Java || is_managed => Some((place, kind)),
+        Clue::ObjectName { place, kind } if !matches!(kind, Kind::Java | Kind::JavaSymbol) || is_managed => {
+            Some((place, kind))
+        }
         _ => None,
     })
 }
@@ -98,6 +102,10 @@ enum What {
     Php(php::Holder),
     /// A key of Perl.
     Perl(perl::Key),
+    /// What leads from the name of a variable of CPython to frames.
+    Locals(locals::Holder),
+    /// What leads from the name of a field of OpenJDK to objects.
+    Fields(java_fields::Holder),
 }
 
 impl What {
@@ -109,6 +117,8 @@ impl What {
             Self::Tuples(holder) => holder,
             Self::Php(holder) => holder,
             Self::Perl(key) => key,
+            Self::Fields(holder) => holder,
+            Self::Locals(holder) => holder,
         }
     }
 }
@@ -125,6 +135,8 @@ enum Followed {
     Value(Value),
     /// Something to look for pointers to.
     Further(Target),
+    /// The same, several times.
+    All(Vec<Target>),
 }
 
 impl Followed {
@@ -155,6 +167,7 @@ enum Start {
 struct LookedFor {
     targets: Targets,
     entries: Option<java::Entries>,
+    classes: Option<java_fields::Classes>,
     places: Places,
 }
 
@@ -184,7 +197,17 @@ impl Walk {
             targets.extend(further.iter().cloned());
         }
         let of_java = names.into_iter().filter(|name| name.kind == Kind::Java).map(|name| name.letters);
-        LookedFor { targets: Targets::new(targets), entries: java::Entries::of(of_java.collect()), places }
+        let classes = java_fields::Classes::of(&mut targets);
+        LookedFor { targets: Targets::new(targets), entries: java::Entries::of(of_java.collect()), classes, places }
+    }
+
+    /// Leads on from names that the local pass does not look for.
+    fn shortest(&self, shown: &Shown<'_>, places: &Places) {
+        object_names::shortest(shown.window, |object, kind| {
+            let place = shown.window.offset(object).map(|place| (place.0, kind));
+            let name = place.and_then(|place| Name::read(&place, places, shown));
+            name.and_then(|name| name.target()).into_iter().for_each(|target| self.lead_on(target));
+        });
     }
 
     fn lead_on(&self, target: Target) {
@@ -223,6 +246,7 @@ impl Name {
             Kind::Python311 | Kind::Python312 => What::Python(python::Strings::new(self.kind, &self.head)?),
             Kind::Php => What::Php(php::Holder::Name),
             Kind::Perl => What::Perl(perl::Key),
+            Kind::JavaSymbol => What::Fields(java_fields::Holder::Name),
             Kind::Node => What::Node(node::Holder::Name),
             Kind::Java => return None,
         };
@@ -239,8 +263,11 @@ impl Hunt for Walk {
         if window.is_stitched() || memory.is_empty() {
             return;
         }
-        let LookedFor { targets, entries, places } = self.looked_for.get_or_init(|| self.looked_for(shown));
+        let LookedFor { targets, entries, classes, places } = self.looked_for.get_or_init(|| self.looked_for(shown));
         let (owned, reader) = (window.owned(), Reader::new(shown, window.owned().len() / READS));
+        if let Start::Names(_) = self.start {
+            self.shortest(shown, places);
+        }
         let mut told = |name: &[u8], followed| match followed {
             // Tables of all strings have each as its own value.
             Some(Followed::Value(value)) if value.text.expose().eq_ignore_ascii_case(name) => {}
@@ -249,6 +276,7 @@ impl Hunt for Walk {
                 out.named.push(Named { name: name.to_vec(), value: text, spans, encoding });
             }
             Some(Followed::Further(target)) => self.lead_on(target),
+            Some(Followed::All(targets)) => targets.into_iter().for_each(|target| self.lead_on(target)),
             None => {}
         };
         let grids = dense::grids(window, memory.layout());
@@ -263,11 +291,19 @@ impl Hunt for Walk {
                 let followed = |pointer| target.what.runtime().follow(pointer, target, &reader);
                 told(&target.name, address(at).and_then(followed));
             });
-            let Some(entries) = entries else { continue };
-            // Its hash may stand behind what the window owns.
-            entries.all(window.slice(from..owned.end + 2 * WORD - 1), |at, name| {
-                told(name, address(at).and_then(|entry| java::value(entry, name, &reader)));
-            });
+            // What tells of an object may stand behind what the window owns.
+            let objects = window.slice(from..owned.end + 2 * WORD - 1);
+            if let Some(entries) = entries {
+                entries.all(objects, |at, name| {
+                    told(name, address(at).and_then(|entry| java::value(entry, name, &reader)));
+                });
+            }
+            if let Some(classes) = classes {
+                classes.all(objects, |at, number, class| {
+                    let value = |object| java_fields::value(object, number, class, &reader);
+                    told(&class.1.name, address(at).and_then(value));
+                });
+            }
         }
         if reader.is_spent() {
             self.is_spent.store(true, Ordering::Relaxed);

@@ -1,5 +1,5 @@
 //! Values of objects of language runtimes, far from their names: attributes of instances and named tuples of CPython, arrays and properties of PHP, hashes of Perl,
-//! maps of OpenJDK. Each value is fresh, every copy of it that a plain search of bytes knows of is a site, and nothing else counts.
+//! maps and fields of OpenJDK. Each value is fresh, every copy of it that a plain search of bytes knows of is a site, and nothing else counts.
 
 use std::path::Path;
 
@@ -45,6 +45,20 @@ fn python_keeps_values_of_attributes_and_named_tuples_apart_from_their_names() {
 }
 
 #[test]
+fn python_keeps_values_of_variables_apart_from_their_names() {
+    // Before 3.11 frames are another thing.
+    let is_new = |python: &&str| {
+        let program = "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))";
+        first_missing(&[&[python, "-V"]]).is_none()
+            && command(python, Path::new("/")).args(["-c", program]).status().is_ok_and(|status| status.success())
+    };
+    let Some(python) = ["/usr/bin/python3", "python3"].into_iter().find(is_new) else {
+        return missing("Python 3.11 to 3.13 is not there");
+    };
+    values(|folder| Victim::start(command(python, folder).arg(source("locals.py"))), FIVE);
+}
+
+#[test]
 fn php_keeps_values_of_arrays_and_properties_far_from_their_names() {
     if let Some(tool) = first_missing(&[&["php", "-v"]]) {
         return missing(&format!("{tool} is not there"));
@@ -74,22 +88,27 @@ fn node_keeps_values_of_objects_far_from_their_names() {
 }
 
 #[test]
-fn openjdk_keeps_values_of_maps_far_from_their_names() {
+fn openjdk_keeps_values_of_maps_and_fields_far_from_their_names() {
     if let Some(tool) = first_missing(&[&["java", "-version"], &["javac", "-version"]]) {
         return missing(&format!("{tool} is not there"));
     }
     // What is set aside and not used is in the dump too, so little is.
     let small = ["-Xmx32m", "-Xss512k", "-XX:ReservedCodeCacheSize=16m", "-XX:TieredStopAtLevel=1", "-Xshare:off"];
     let small = [&small[..], &["-XX:CompressedClassSpaceSize=16m"]].concat();
-    let ways: [&[&str]; 3] = [
+    let ways: [&[&str]; 6] = [
         &["-XX:+UseSerialGC", "Maps"],
+        &["-XX:+UseSerialGC", "Fields"],
+        // Classes that were loaded before, in other memory.
+        &["-Xshare:auto", "-XX:+UseG1GC", "Fields", "collect", "twice"],
+        &["-XX:+UseSerialGC", "-XX:-UseCompressedOops", "Fields"],
         // Pointers that are shifted.
         &["-XX:+UseG1GC", "-XX:HeapBaseMinAddress=8g", "Maps", "collect", "twice"],
         &["-XX:+UseSerialGC", "-XX:-UseCompressedOops", "Maps"],
     ];
     for way in ways {
         let start = |folder: &Path| {
-            assert!(command("javac", folder).args(["-d", ".", &source("Maps.java")]).status().unwrap().success());
+            let sources = [source("Maps.java"), source("Fields.java")];
+            assert!(command("javac", folder).args(["-d", "."]).args(sources).status().unwrap().success());
             let mut java = command("java", folder);
             Victim::start(java.env("MALLOC_ARENA_MAX", "1").args(&small).args(way))
         };

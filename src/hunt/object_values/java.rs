@@ -34,27 +34,27 @@ fn bit(hash: u32) -> (usize, u64) {
 
 /// How pointers are written.
 #[derive(Clone, Copy)]
-enum Width {
+pub enum Width {
     /// In four bytes, to be shifted by so many bits.
     Four(u32),
     /// In eight.
     Eight,
 }
 
-const WIDTHS: [Width; 3] = [Width::Four(3), Width::Four(0), Width::Eight];
+pub const WIDTHS: [Width; 3] = [Width::Four(3), Width::Four(0), Width::Eight];
 
 /// Where a string has its hash, the pointer to its letters, and what says whether each is a byte.
 #[derive(Clone, Copy)]
-struct Layout {
+pub struct Layout {
     hash: usize,
-    array: usize,
-    coder: usize,
+    pub array: usize,
+    pub coder: usize,
 }
 
 /// With pointers of four bytes, since 15 and before.
-const NARROW: [Layout; 2] = [Layout { hash: 12, array: 20, coder: 16 }, Layout { hash: 16, array: 12, coder: 20 }];
+pub const NARROW: [Layout; 2] = [Layout { hash: 12, array: 20, coder: 16 }, Layout { hash: 16, array: 12, coder: 20 }];
 /// With pointers of eight.
-const WIDE: [Layout; 2] = [Layout { hash: 12, array: 24, coder: 16 }, Layout { hash: 12, array: 16, coder: 24 }];
+pub const WIDE: [Layout; 2] = [Layout { hash: 12, array: 24, coder: 16 }, Layout { hash: 12, array: 16, coder: 24 }];
 
 /// How strings are laid out, their class, and the class of the arrays of their letters.
 #[derive(Clone, Copy)]
@@ -141,7 +141,7 @@ fn strings_of(address: u64, width: Width, name: &[u8], reader: &Reader<'_>) -> O
     let head = Some(address).filter(|address| is_pointer(*address)).and_then(|address| reader.read(address, 32))?;
     let layouts = if matches!(width, Width::Eight) { WIDE } else { NARROW };
     layouts.into_iter().filter(|layout| half(&head, layout.hash) == Some(hash_code(name))).find_map(|layout| {
-        let array = array(&head, layout, width)?;
+        let array = pointed(&head, layout.array, width)?;
         let array = reader.read(array, 16).and_then(|head| half(&head, 8))?;
         let strings = Strings { layout, class: half(&head, 8)?, array };
         let (at, len) = letters(address, width, strings, reader)?;
@@ -155,26 +155,26 @@ fn letters(address: u64, width: Width, strings: Strings, reader: &Reader<'_>) ->
     let is_of = |head: &[u8], class| half(head, 8) == Some(class) && is_state(head);
     let head = Some(address).filter(|address| is_pointer(*address)).and_then(|address| reader.read(address, 32))?;
     let is_string = is_of(&head, class) && head.get(layout.coder) == Some(&0);
-    let array = array(&head, layout, width).filter(|_| is_string)?;
+    let array = pointed(&head, layout.array, width).filter(|_| is_string)?;
     let head = reader.read(array, 16).filter(|head| is_of(head, array_class))?;
     Some((array + 16, half(&head, 12)? as usize))
 }
 
-/// The array that a string points to.
-fn array(head: &[u8], layout: Layout, width: Width) -> Option<u64> {
-    let array = match width {
-        Width::Four(shift) => half(head, layout.array).map(|half| u64::from(half) << shift),
-        Width::Eight => word(head, layout.array),
+/// What a pointer in an object leads to.
+pub fn pointed(object: &[u8], at: usize, width: Width) -> Option<u64> {
+    let address = match width {
+        Width::Four(shift) => half(object, at).map(|half| u64::from(half) << shift),
+        Width::Eight => word(object, at),
     };
-    array.filter(|array| is_pointer(*array))
+    address.filter(|address| is_pointer(*address))
 }
 
 /// Whether an object begins with such a word: with a hash of its own or without, and locked by nobody.
-fn is_state(head: &[u8]) -> bool {
+pub fn is_state(head: &[u8]) -> bool {
     word(head, 0).is_some_and(|state| state >> 39 == 0 && matches!(state & 7, 1 | 5))
 }
 
-fn half(bytes: &[u8], at: usize) -> Option<u32> {
+pub fn half(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.first_chunk().map(|half| u32::from_le_bytes(*half))
 }
 

@@ -11,7 +11,7 @@
 //! length, hash, the bytes and a NUL), or a tuple of the name and such a one (`PyTupleObject` up to 3.13: count, type, length, items).
 
 use super::reader::{Reader, Run, is_address, is_pointer, word};
-use super::{Followed, Runtime, Target, attributes, tuples};
+use super::{Followed, Runtime, Target, attributes, locals, tuples};
 use crate::detect::object_names::Kind;
 use crate::vault::SecretBytes;
 
@@ -67,7 +67,8 @@ impl Runtime for Strings {
             return Some(Followed::Further(further));
         }
         let is_in_table = || ENTRIES.into_iter().any(|entries| table(pointer, entries, reader).is_some());
-        self.value(beside, target, reader, is_in_table)
+        let value = self.value(beside, target, reader, is_in_table);
+        value.or_else(|| locals::of_name(*self, pointer, target, reader).map(Followed::Further))
     }
 }
 

@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
+use zeroize::Zeroizing;
+
 use super::VALUES;
 use super::python::Head;
 use crate::hunt::Shown;
@@ -178,5 +180,14 @@ impl<'a> Reader<'a> {
         }
         let bytes = SecretBytes::new(self.read(at, len as u64)?);
         bytes.expose().iter().all(|letter| (b' '..=b'~').contains(letter)).then_some(bytes)
+    }
+
+    /// The same of letters that have two bytes each.
+    pub fn wide_text(&self, at: u64, len: usize) -> Option<SecretBytes> {
+        let bytes = Zeroizing::new(if VALUES.contains(&len) { self.read(at, 2 * len as u64)? } else { return None });
+        let pairs = bytes.as_chunks::<2>().0.iter();
+        let letter = |&[low, high]: &[u8; 2]| (high == 0 && (b' '..=b'~').contains(&low)).then_some(low);
+        let letters: Option<Vec<u8>> = pairs.map(letter).collect();
+        letters.map(SecretBytes::new)
     }
 }

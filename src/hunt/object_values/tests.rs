@@ -1,3 +1,5 @@
+mod java_fields;
+mod locals;
 mod node;
 mod tuples;
 
