@@ -232,7 +232,7 @@ fn objects<'a>(
 pub fn shortest(window: &Window<'_>, mut found: impl FnMut(usize, Kind)) {
     let owned = window.owned();
     let from = owned.start.saturating_sub(HEADER);
-    let bytes = window.slice(from..owned.end + HEADER);
+    let bytes = window.slice(from..owned.end + HEADER + SHORTEST.len());
     for at in memchr::memmem::find_iter(bytes, SHORTEST).map(|at| from + at) {
         let all = objects(window, at..at + SHORTEST.len() - 1, &KINDS);
         all.filter(|(object, _)| owned.contains(object)).for_each(|(object, kind)| found(object, kind));
