@@ -102,7 +102,7 @@ pub fn is_of_code(name: &[u8], value: &[u8]) -> bool {
 fn is_path(value: &[u8]) -> bool {
     let mut parts = value.split(|byte| b"_-.:/$ ".contains(byte)).map(|part| match part {
         [b'a'..=b'z', b'0'..=b'9', rest @ ..] if rest.first().is_none_or(u8::is_ascii_uppercase) => rest,
-        part => part,
+        part => part.strip_suffix(b"Id").unwrap_or(part),
     });
     let is = |part: &[u8], case: fn(&u8) -> bool| part.iter().all(case);
     let is_of_one_case = |part: &[u8]| is(part, u8::is_ascii_lowercase) || is(part, u8::is_ascii_uppercase);
@@ -276,6 +276,7 @@ mod tests {
         assert!(
             is("LOG_LEVEL_META_KEY", "io.modelcontextprotocol/logLevel") && is("LEASE_RESPONSE_KEY", "s3UploadLease")
         );
+        assert!(is("SUBSCRIPTION_ID_META_KEY", "io.modelcontextprotocol/subscriptionId"));
         assert!(is("TESTING_KEY", "$$ACME_INTERNAL_KEY") && is("GET_STREAM_KEY", "_GET_stream"));
         assert!(is("d_grpasswd", "define") && !is("password", "define"));
         assert!(is("DEBUG_HEADER_KEY", "DEBUG_FRAME") && is("V1Secret", ".models.v1_secret"));
