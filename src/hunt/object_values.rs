@@ -35,7 +35,7 @@ use crate::memory::Places;
 use crate::span::{Address, FileOffset};
 use crate::vault::SecretBytes;
 
-use reader::{Reader, is_pointer};
+use reader::{Reader, is_address, is_pointer};
 use targets::Targets;
 
 /// Letters of a value.
@@ -285,7 +285,9 @@ impl Hunt for Walk {
             let words = window.slice(from..owned.end + WORD - 1);
             let address = |at: usize| {
                 let offset = window.offset(from + at).filter(|_| from + at < owned.end);
-                offset.and_then(|offset| places.address_of(offset)).map(|Address(address)| address)
+                let address = offset.and_then(|offset| places.address_of(offset)).map(|Address(address)| address);
+                // A map of memory that lies may have addresses behind which there are none.
+                address.filter(|address| is_address(*address))
             };
             targets.pointers(words, |at, target| {
                 let followed = |pointer| target.what.runtime().follow(pointer, target, &reader);

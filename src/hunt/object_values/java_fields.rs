@@ -65,6 +65,8 @@ const EXTENDED: u64 = 104;
 const SIBLING: u64 = 112;
 /// Classes that extend one, at most.
 const EXTENDING: usize = 1 << 10;
+/// Steps that a look at an object costs.
+const COST: usize = 16;
 
 impl Runtime for Holder {
     fn follow(&self, pointer: u64, target: &Target, reader: &Reader<'_>) -> Option<Followed> {
@@ -88,7 +90,7 @@ struct Pool {
 impl Pool {
     /// The one that has a pointer to a symbol at this address.
     fn of(pointer: u64, reader: &Reader<'_>) -> Option<Self> {
-        for index in 1..ENTRIES {
+        for index in (1..ENTRIES).take_while(|_| reader.step(1)) {
             let entries = pointer.checked_sub(WORD as u64 * index)?;
             reader.word(entries)?;
             let pool = |layout| Self::at(entries, index, layout, reader);
@@ -282,7 +284,7 @@ pub fn value(
     (_, target, field): &(u16, Target, Field),
     reader: &Reader<'_>,
 ) -> Option<Followed> {
-    let scale = Scale::of(number, target.address)?;
+    let scale = Scale::of(number, target.address).filter(|_| reader.step(COST))?;
     let bytes = reader.read(object.checked_add(u64::from(field.offset))?, 8)?;
     WIDTHS.into_iter().find_map(|width| {
         let pointed = java::pointed(&bytes, 0, width)?;

@@ -76,10 +76,6 @@ impl Holder {
 
 impl Runtime for Holder {
     fn follow(&self, pointer: u64, target: &Target, reader: &Reader<'_>) -> Option<Followed> {
-        // A map of memory that lies may have addresses behind which there are none.
-        if !is_address(pointer) {
-            return None;
-        }
         match *self {
             Self::Name => of_name(pointer, target, reader),
             Self::Descriptors(index, field) => {

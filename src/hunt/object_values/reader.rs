@@ -20,6 +20,8 @@ const HIGHEST: u64 = 1 << 47;
 /// Bytes that are read at once, and how many of those are kept: what pointers of one place lead to often stands close together.
 const BLOCK: u64 = 4096;
 const KEPT: usize = 64;
+/// Steps over memory that was read for each read that there is a budget for.
+const STEPS: usize = 128;
 
 /// Whether it may be the address of an object.
 pub fn is_pointer(word: u64) -> bool {
@@ -63,6 +65,8 @@ pub enum Run {
 pub struct Reader<'a> {
     shown: &'a Shown<'a>,
     left: Cell<usize>,
+    /// Steps that are left.
+    steps: Cell<usize>,
     /// Blocks that were read, and where each begins.
     blocks: RefCell<[(u64, Vec<u8>); KEPT]>,
     /// Which values were told of which targets.
@@ -76,9 +80,11 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader that has so many reads at least.
     pub fn new(shown: &'a Shown<'a>, left: usize) -> Self {
+        let left = left.max(1 << 10);
         Self {
             shown,
-            left: Cell::new(left.max(1 << 10)),
+            left: Cell::new(left),
+            steps: Cell::new(STEPS * left),
             blocks: RefCell::new([const { (0, Vec::new()) }; KEPT]),
             told: RefCell::default(),
             ways: RefCell::default(),
@@ -89,6 +95,16 @@ impl<'a> Reader<'a> {
     /// Whether there are no reads left.
     pub fn is_spent(&self) -> bool {
         self.left.get() == 0
+    }
+
+    /// Takes so many steps over what was read; whether there were so many left. Where not, no read is left either.
+    pub fn step(&self, count: usize) -> bool {
+        let left = self.steps.get().checked_sub(count);
+        if left.is_none() {
+            self.left.set(0);
+        }
+        self.steps.set(left.unwrap_or(0));
+        left.is_some()
     }
 
     /// Whether this value was told of this target.

@@ -21,7 +21,7 @@ impl Java {
 
     fn name(&mut self, letters: &str) -> u64 {
         let at = self.symbol(letters);
-        self.heap.names.push(Clue::ObjectName { place: at - START, kind: Kind::JavaSymbol });
+        self.heap.names.push(Clue::ObjectName { place: at - self.heap.base, kind: Kind::JavaSymbol });
         at
     }
 
@@ -113,4 +113,21 @@ fn values_of_fields_are_found_by_their_class_and_those_that_extend_it() {
 fn fields_of_classes_and_numbers_are_none() {
     assert_eq!(found(0, "Ljava/lang/String;", 8), []);
     assert_eq!(found(0, "J", 2), []);
+}
+
+#[test]
+fn memory_full_of_pointers_to_a_name_spends_a_budget_and_says_so() {
+    let mut java = Java { heap: Heap::at(START), shift: 0 };
+    let name = java.name("password");
+    java.heap.add(&vec![name; 1 << 17], &[]);
+    let (found, given_up) = java.heap.hunt_all(1 << 20);
+    assert!(found.is_empty() && given_up.is_some());
+}
+
+#[test]
+fn memory_at_the_end_of_all_addresses_has_no_objects() {
+    let mut java = Java { heap: Heap::at(u64::MAX - 0xfff), shift: 0 };
+    let name = java.name("password");
+    java.heap.add(&[name; 40], &[]);
+    assert_eq!(java.heap.hunt(1 << 20), []);
 }
