@@ -71,7 +71,7 @@ impl Java {
 
     fn object(&mut self, class: u64, value: u64) {
         // One of them was asked for its hash.
-        let state = if self.heap.bytes.len() % 32 == 0 { 1 } else { 0x29_1f3a_5b01 };
+        let state = if self.heap.bytes.len().is_multiple_of(32) { 1 } else { 0x29_1f3a_5b01 };
         self.heap.add(&[state, self.number(class) | 7 << 32, 0, value >> 3 << 32, 0], &[]);
     }
 }
