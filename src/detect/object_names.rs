@@ -61,8 +61,7 @@ const ENDS: &[&str] = &[
     "indPw",
 ];
 /// Whole names that are short, with the zero behind them, or with their length before them as in symbols: as ends of others they would be
-/// everywhere. What has less than four letters
-/// would cost every scan a second packed searcher.
+/// everywhere. What has less than four letters would cost every scan a second packed searcher.
 const SHORT: &[&str] = &["pass\0", "\x04\0pass"];
 /// The one that has three letters.
 const SHORTEST: &[u8] = b"pwd\0";

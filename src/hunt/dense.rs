@@ -92,7 +92,7 @@ fn has_seed(mask: u64) -> bool {
 }
 
 /// The block, with zeros behind its end if it is a short one.
-fn whole(block: &[u8]) -> Cow<'_, [u8; WORD * LANES]> {
+pub fn whole(block: &[u8]) -> Cow<'_, [u8; WORD * LANES]> {
     block.first_chunk().map(Cow::Borrowed).unwrap_or_else(|| {
         let mut whole = [0; WORD * LANES];
         whole.iter_mut().zip(block).for_each(|(to, from)| *to = *from);

@@ -15,7 +15,7 @@ use multiversion::multiversion;
 
 use super::Followed;
 use super::reader::{Reader, is_pointer, word};
-use crate::hunt::dense::{LANES, WORD};
+use crate::hunt::dense::{self, LANES, WORD};
 
 /// Entries of names, by hash.
 pub struct Entries {
@@ -83,7 +83,7 @@ impl Entries {
     /// Calls `found` for every object of `bytes` that may be an entry, with where it begins and the name.
     pub fn all<'a>(&'a self, bytes: &[u8], mut found: impl FnMut(usize, &'a [u8])) {
         for (block, at) in bytes.chunks(WORD * LANES).zip((0..).step_by(WORD * LANES)) {
-            let mut left = objects(block);
+            let mut left = states(&dense::whole(block));
             while left != 0 {
                 let object = at + WORD * left.trailing_zeros() as usize;
                 left &= left - 1;
@@ -103,12 +103,6 @@ impl Entries {
 }
 
 /// One bit for each word with which an object may begin that nobody has locked or asked for its hash.
-fn objects(block: &[u8]) -> u64 {
-    let mut whole = [0; WORD * LANES];
-    whole.iter_mut().zip(block).for_each(|(to, from)| *to = *from);
-    states(&whole)
-}
-
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
 fn states(block: &[u8; WORD * LANES]) -> u64 {
     let mut mask = 0;

@@ -17,7 +17,7 @@ use super::java::{self, NARROW, WIDE, WIDTHS, Width, half};
 use super::reader::{Reader, is_pointer};
 use super::{Followed, Runtime, Target, Value, What};
 use crate::finding::Encoding;
-use crate::hunt::dense::{LANES, WORD};
+use crate::hunt::dense::{self, LANES, WORD};
 
 /// What leads from names of fields to objects that have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -243,7 +243,7 @@ impl Classes {
     /// Calls `found` for every object of `bytes` that may be of a class, with where it begins, the number of its class, and the class.
     pub fn all<'a>(&'a self, bytes: &[u8], mut found: impl FnMut(usize, u32, &'a (u16, Target, Field))) {
         for (block, at) in bytes.chunks(WORD * LANES).zip((0..).step_by(WORD * LANES)) {
-            let mut left = objects(block);
+            let mut left = states(&dense::whole(block));
             while left != 0 {
                 let object = at + WORD * left.trailing_zeros() as usize;
                 left &= left - 1;
@@ -262,12 +262,6 @@ impl Classes {
 }
 
 /// One bit for each word with which an object may begin: where a program asked for the hash of one, that is in the word too.
-fn objects(block: &[u8]) -> u64 {
-    let mut whole = [0; WORD * LANES];
-    whole.iter_mut().zip(block).for_each(|(to, from)| *to = *from);
-    states(&whole)
-}
-
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
 fn states(block: &[u8; WORD * LANES]) -> u64 {
     let mut mask = 0;
