@@ -5,8 +5,8 @@
 //! bytes is all zeros or all ones, which rules out UTF-16 and half of the words of code. Of a random number all words are
 //! dense but one in 600, wherever the grid of words lies; so a stretch of dense words with a hole here and there is where
 //! numbers are looked for, on every grid and in every order of bytes. The first look is at one grid and becomes vector code.
-//! Text and code are often dense; what repeats itself as they do is passed over ([`variety`]), and so are tables of floating-point
-//! numbers ([`tables`]).
+//! Text and code are often dense; what repeats itself as they do is passed over ([`variety`]), and so are the instructions of x86
+//! ([`code`]) and tables of floating-point numbers ([`tables`]).
 //!
 //! [`Bits`] hold one bit for each word, so that "a run of sixteen full words that begins with an odd one and ends with a
 //! great one" is a handful of operations for 64 places at a time.
@@ -17,7 +17,7 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 pub use super::bits::Bits;
-use super::{tables, variety};
+use super::{code, tables, variety};
 use crate::memory::Layout;
 use crate::window::Window;
 
@@ -72,16 +72,17 @@ pub fn stretches(bytes: &[u8], range: Range<usize>, least: usize) -> (Vec<Range<
     let least = least.saturating_sub(ENDS).max(SEED);
     let (mut words, mut digits) = (Stretches::new(least), Stretches::new(least));
     let seen = bytes.get(range.start..range.end.min(bytes.len())).unwrap_or_default();
-    let mut varied_before = u64::MAX;
+    let (mut varied_before, mut other_before) = (u64::MAX, u64::MAX);
     for (block, at) in seen.chunks(WORD * LANES).zip((0..).step_by(WORD * LANES)) {
         let (full, thirty) = masks(&whole(block));
         let is_dense = has_seed(full) | has_seed(thirty);
         let varied = if is_dense { variety::varied(seen, at) } else { u64::MAX };
+        let other = if is_dense { code::other(seen, at) } else { u64::MAX };
         let table = if is_dense { tables::inside(bytes, range.start + at) } else { 0 };
-        let covered = variety::covered(varied_before, varied) & !table;
+        let covered = variety::covered(varied_before, varied) & code::covered(other_before, other) & !table;
         words.add(range.start + at, full & covered);
         digits.add(range.start + at, thirty & covered);
-        varied_before = varied;
+        (varied_before, other_before) = (varied, other);
     }
     (words.done(bytes.len()), digits.done(bytes.len()))
 }

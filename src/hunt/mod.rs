@@ -8,6 +8,7 @@ pub mod aws_secrets;
 pub mod bare_points;
 mod bits;
 pub mod chacha_contexts;
+mod code;
 pub mod coordinates;
 pub mod dense;
 pub mod ec_places;

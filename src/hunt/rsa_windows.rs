@@ -12,8 +12,8 @@
 //! for, which is what every library makes.
 //!
 //! Not looked for, of which notes tell: the keys of well-known authorities ([`crate::keys::authorities`]), whose certificates are everywhere,
-//! and numbers at odd places inside of long data that looks random throughout ([`super::noise`]), or without a word of another kind beside
-//! them where there is much of it. What the user asks for is.
+//! and numbers at odd places inside of long data that looks random throughout ([`super::noise`]). Where there is much of it, numbers in it
+//! and numbers at odd places anywhere are looked for only where a word of another kind stands beside them. What the user asks for is.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -172,10 +172,14 @@ impl Hunt for Prepared {
             ));
         }
         if self.passed_over.load(Ordering::Relaxed) {
-            let places = if self.is_noisy { "whole words that have others beside them" } else { "whole words" };
+            let places = if self.is_noisy {
+                "whole words that have others beside them only, and elsewhere at odd places that have"
+            } else {
+                "whole words only"
+            };
             notes.push(format!(
                 "in long data that looks random throughout (compressed, encrypted), numbers of RSA keys were looked for at \
-                 {places} only"
+                 {places}"
             ));
         }
         notes
@@ -281,16 +285,21 @@ impl Look<'_> {
     }
 
     /// Those of the places of numbers of `len` words, with primes of `half` words, that are tried though noise is around them: all but those
-    /// at odd places and, where there is too much noise, those that have no other word before or behind them.
+    /// at odd places and, where there is too much noise, those that have no other word before or behind them; then at odd places it is asked
+    /// for wherever they are.
     fn outside_of_noise(&self, place: &Place<'_>, at: Bits, len: usize, half: usize) -> Bits {
         let is_whole = self.grids.get(place.start % WORD) == Some(&true) || place.order != Order::Bytes;
+        let is_noisy = self.prepared.is_noisy;
         let is_asked_for = || self.prepared.sizes.get(&half).is_some_and(|size| size.is_asked_for);
-        if is_whole && !self.prepared.is_noisy || at.is_empty() || is_asked_for() {
+        if is_whole && !is_noisy || at.is_empty() || is_asked_for() {
             return at;
         }
-        let around = if self.prepared.is_noisy { noise::NEAR } else { noise::FAR };
-        let noise = self.shown.noise().words(place.start, place.words.len(), len, around);
-        let over = if is_whole { noise.and(&place.amid(len), 0) } else { noise };
+        let noise = |around| self.shown.noise().words(place.start, place.words.len(), len, around);
+        let over = match (is_whole, is_noisy) {
+            (true, _) => noise(noise::NEAR).and(&place.amid(len), 0),
+            (false, true) => place.amid(len),
+            (false, false) => noise(noise::FAR),
+        };
         let over = at.and(&over, 0);
         if over.is_empty() {
             return at;

@@ -211,6 +211,31 @@ fn where_there_is_much_noise_a_number_in_it_has_another_word_beside_it() {
         bytes[beside..beside + 8].copy_from_slice(&0x91_u64.to_le_bytes());
         assert_eq!(hunt(&noisy, &bytes, 1 << 16, 0).len(), 1, "{beside}");
     }
-    // Near the end of the noise it is tried as ever.
+    // Near the end of the noise it is tried as ever, at whole words.
     assert_eq!(hunt(&noisy, &bytes[..10_000], 1 << 16, 0).len(), 1);
+    let mut odd = noise(400, 4);
+    odd[155..219].copy_from_slice(&write(&key.p, Encoding::Plain));
+    assert_eq!((hunt(&noisy, &odd, 1 << 16, 0).len(), hunt(&asked, &odd, 1 << 16, 0).len()), (0, 1));
+    for beside in [147, 219] {
+        let mut odd = odd.clone();
+        odd[beside..beside + 8].copy_from_slice(&[0, 0, 0, 65, 0, 0, 0, 0]);
+        assert_eq!(hunt(&noisy, &odd, 1 << 16, 0).len(), 1, "{beside}");
+    }
+}
+
+#[test]
+fn between_instructions_a_number_is_found_and_instructions_are_passed_over() {
+    let key = key(1024);
+    let code: Vec<u8> = noise(4096, 9)
+        .chunks(4)
+        .flat_map(|some| [0x48, 0x8b, some[0] | 1, some[1], some[2], 0x0f, some[3], 0x89])
+        .collect();
+    for at in [2000, 2005] {
+        let mut bytes = code.clone();
+        bytes[at..at + 64].copy_from_slice(&write(&key.p, Encoding::Plain));
+        assert_eq!(hunt(&clues(&[&key]), &bytes, 1 << 16, 0).len(), 1, "{at}");
+    }
+    // What stands before its beginning and behind its end is not judged.
+    let (stretches, _) = dense::stretches(&code, 0..code.len(), 8);
+    assert!(stretches.iter().all(|range| range.end <= 100 || range.start >= code.len() - 100), "{stretches:?}");
 }
