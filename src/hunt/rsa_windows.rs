@@ -291,7 +291,9 @@ impl Look<'_> {
         let is_whole = self.grids.get(place.start % WORD) == Some(&true) || place.order != Order::Bytes;
         let is_noisy = self.prepared.is_noisy;
         let is_asked_for = || self.prepared.sizes.get(&half).is_some_and(|size| size.is_asked_for);
-        if is_whole && !is_noisy || at.is_empty() || is_asked_for() {
+        // Noise is dense, so what is shorter is none. Most of what is dense is, and this costs least.
+        let is_short = is_whole && WORD * place.words.len() < 2 * noise::NEAR;
+        if is_whole && !is_noisy || is_short || at.is_empty() || is_asked_for() {
             return at;
         }
         let noise = |around| self.shown.noise().words(place.start, place.words.len(), len, around);

@@ -105,7 +105,7 @@ impl Repeated {
         let mut sum = 0;
         for block in 0..count.div_ceil(LANES) {
             let words = on_block(bytes, WORD * LANES * block, repeated_in);
-            for word in words.into_iter().take(LANES) {
+            for word in words.into_iter().take(LANES.min(count - LANES * block)) {
                 sum += u32::from(word);
                 before.push(sum);
             }
