@@ -42,6 +42,7 @@ pub mod ticket_keys;
 pub mod tls_secrets;
 pub mod tls_sessions;
 mod trigger;
+pub mod windows_logons;
 #[cfg(feature = "yara")]
 pub mod yara;
 
@@ -131,6 +132,7 @@ fn knowing(texts: Vec<TextRule>) -> Vec<Box<dyn Detector>> {
         Box::new(kerberos::Kerberos),
         Box::new(sexp::Sexp),
         Box::new(managed_heap::ManagedHeap),
+        Box::new(windows_logons::WindowsLogons),
         Box::new(header_fields::HeaderFields),
         Box::new(gzip_streams::GzipStreams),
     ];

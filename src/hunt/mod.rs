@@ -37,6 +37,7 @@ mod tables;
 mod texts;
 pub mod ticket_keys;
 mod variety;
+pub mod windows_logons;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +64,8 @@ use crate::window::Window;
 pub enum Clue {
     /// That a runtime with a heap of objects, OpenJDK or .NET, is in memory.
     ManagedHeap,
+    /// That a process of Windows may log on with passwords.
+    WindowsLogons,
     /// That an id of a key of AWS is in memory.
     AwsKeyId,
     /// An RSA public key: modulus and exponent, most significant byte first, without leading zeros.
@@ -330,6 +333,7 @@ pub const HUNTERS: &[&dyn Hunter] = &[
     &ticket_keys::TicketKeys,
     &aws_secrets::AwsSecrets,
     &object_values::ObjectValues,
+    &windows_logons::WindowsLogons,
 ];
 
 #[cfg(test)]
