@@ -45,6 +45,8 @@ const ENDS: &[&str] = &[
     "REDENTIAL",
     "redentials",
     "REDENTIALS",
+    // As Rails has it.
+    "key_base",
     "_AUTH",
     "_SALT",
     // What is shorter than four letters would cost every scan.
@@ -79,6 +81,8 @@ pub enum Kind {
     Php,
     /// A key of hashes of Perl.
     Perl,
+    /// Of Ruby.
+    Ruby,
     /// An array of OpenJDK.
     Java,
     /// A string of V8.
@@ -88,8 +92,8 @@ pub enum Kind {
 }
 
 /// All kinds.
-const KINDS: [Kind; 7] =
-    [Kind::Python312, Kind::Python311, Kind::Php, Kind::Perl, Kind::Java, Kind::Node, Kind::JavaSymbol];
+const KINDS: [Kind; 8] =
+    [Kind::Python312, Kind::Python311, Kind::Php, Kind::Perl, Kind::Ruby, Kind::Java, Kind::Node, Kind::JavaSymbol];
 /// Bytes of the longest header.
 const HEADER: usize = 48;
 
@@ -102,7 +106,7 @@ impl Kind {
             Self::Python311 => 48,
             Self::Php => 24,
             Self::Perl => 8,
-            Self::Java | Self::Node => 16,
+            Self::Java | Self::Node | Self::Ruby => 16,
             Self::JavaSymbol => 6,
         }
     }
@@ -114,6 +118,7 @@ impl Kind {
             Self::Python312 | Self::Python311 => python(header),
             Self::Php => php(header),
             Self::Perl => word(header, 0).map(|word| word >> 32).filter(|len| *len > 0),
+            Self::Ruby => ruby(header),
             Self::Java => java(header),
             Self::Node => node(header),
             Self::JavaSymbol => symbol(header),
@@ -136,6 +141,13 @@ fn php(header: &[u8]) -> Option<usize> {
     const STRING: usize = 6;
     let is_string = word(header, 0).is_some_and(|word| word >> 32 & 0xf == STRING && word >> 42 == 0);
     word(header, 16).filter(|_| is_string)
+}
+
+/// The length of a string of Ruby up to 3.1 whose letters stand in it: a word of flags, with the kind of object and the length, and the class.
+fn ruby(header: &[u8]) -> Option<usize> {
+    let flags = word(header, 0).filter(|flags| flags & 0x1f == 5 && flags >> 13 & 1 == 0 && flags >> 32 == 0)?;
+    let has_class = word(header, 8).is_some_and(|class| class & 7 == 0 && (0x1000..1 << 47).contains(&class));
+    has_class.then_some(flags >> 14 & 0x1f)
 }
 
 /// The length of an array of OpenJDK that nobody has locked: a word of state, four bytes for the class, and the length.
@@ -248,9 +260,9 @@ pub fn number(letters: &[u8]) -> usize {
     }
 }
 
-/// What names are made of: private ones of JavaScript begin with a hash sign.
+/// What names are made of: private ones of JavaScript begin with a hash sign, variables of instances of Ruby with an at sign.
 fn is_letter(byte: Option<u8>) -> bool {
-    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | b'#'))
+    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | b'#' | b'@'))
 }
 
 #[cfg(test)]
@@ -331,6 +343,13 @@ mod tests {
         assert_eq!(found(&node(8), "password", 0x99), [(1200, Kind::Node)]);
         assert_eq!(found(&node(9), "#password", 0), [of_perl(1208), (1200, Kind::Node)]);
         assert_eq!(found(&node(9), "#password", 0x99), []);
+        // Short strings of Ruby say how long they are in their flags, and none has 24 letters.
+        let ruby = |flags: u64| [flags.to_le_bytes(), 0x7f59_22fe_e458_u64.to_le_bytes()].concat();
+        assert_eq!(found(&ruby(0x2092_0865), "password", 0), [(1200, Kind::Ruby)]);
+        assert_eq!(found(&ruby(0x2092_4865), "@password", 0), [(1200, Kind::Ruby)]);
+        for flags in [0x2092_0864, 0x2092_2865, 0x2092_4865] {
+            assert_eq!(found(&ruby(flags), "password", 0), [], "{flags:x}");
+        }
         // Nothing has to end a symbol of OpenJDK.
         let symbol = |len: u8| [1, 0, 7, 7, len, 0];
         for behind in [0, b'x', 0xff] {

@@ -2,7 +2,7 @@
 //! name of which it is the value.
 //!
 //! The clue is a string that is such a name (see `detect::object_names`). The walk looks for pointers to it, and asks the runtime whose
-//! string it is what such a pointer is part of: one file for each ([`python`], [`attributes`], [`tuples`], [`php`], [`perl`], [`node`], [`locals`], [`java_fields`]; in [`java`] the hash of the
+//! string it is what such a pointer is part of: one file for each ([`python`], [`attributes`], [`tuples`], [`php`], [`perl`], [`ruby`], [`node`], [`locals`], [`java_fields`]; in [`java`] the hash of the
 //! name leads to the entry). That is a value, or nothing, or something else to which pointers are looked for in one more walk, such as the
 //! class whose instances have an attribute of this name.
 //!
@@ -19,6 +19,7 @@ mod perl;
 mod php;
 mod python;
 mod reader;
+mod ruby;
 mod targets;
 mod tuples;
 
@@ -102,6 +103,8 @@ enum What {
     Php(php::Holder),
     /// A key of Perl.
     Perl(perl::Key),
+    /// What leads from a name to values of Ruby.
+    Ruby(ruby::Holder),
     /// What leads from the name of a variable of CPython to frames.
     Locals(locals::Holder),
     /// What leads from the name of a field of OpenJDK to objects.
@@ -117,6 +120,7 @@ impl What {
             Self::Tuples(holder) => holder,
             Self::Php(holder) => holder,
             Self::Perl(key) => key,
+            Self::Ruby(holder) => holder,
             Self::Fields(holder) => holder,
             Self::Locals(holder) => holder,
         }
@@ -246,12 +250,14 @@ impl Name {
             Kind::Python311 | Kind::Python312 => What::Python(python::Strings::new(self.kind, &self.head)?),
             Kind::Php => What::Php(php::Holder::Name),
             Kind::Perl => What::Perl(perl::Key),
+            Kind::Ruby => What::Ruby(ruby::Holder::Name(reader::word(&self.head, 8)?)),
             Kind::JavaSymbol => What::Fields(java_fields::Holder::Name),
             Kind::Node => What::Node(node::Holder::Name),
             Kind::Java => return None,
         };
         let address = self.address + u64::from(self.kind == Kind::Node);
-        let name = self.letters.strip_prefix(b"#").unwrap_or(&self.letters).to_vec();
+        let name =
+            self.letters.strip_prefix(b"#").or(self.letters.strip_prefix(b"@")).unwrap_or(&self.letters).to_vec();
         Some(Target { address, what, name })
     }
 }

@@ -42,6 +42,7 @@ const LIKELY: &[&str] = &[
     "vq7kzpw4mtx9hdnc3rjb",
     "b7f04e9d21c86a35f8e1d40379ac62be",
     "Zk3vQ9xTq0LmR7wYc5Hn8BpJd2Gs6FuEa4XiVoNt",
+    "5e07c1d94ab8f3620d97e4b15c38fa2694e1b07d3c6fa85219f4dc830be7a965",
 ];
 
 /// What they find in a window.

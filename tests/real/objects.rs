@@ -1,4 +1,4 @@
-//! Values of objects of language runtimes, far from their names: attributes of instances and named tuples of CPython, arrays and properties of PHP, hashes of Perl,
+//! Values of objects of language runtimes, far from their names: attributes of instances and named tuples of CPython, arrays and properties of PHP, hashes of Perl, hashes and variables of Ruby,
 //! maps and fields of OpenJDK. Each value is fresh, every copy of it that a plain search of bytes knows of is a site, and nothing else counts.
 
 use std::path::Path;
@@ -74,6 +74,17 @@ fn perl_keeps_values_of_hashes_far_from_their_names() {
     let [first, second, third, fourth, _] = FIVE;
     let names = [first, second, third, fourth];
     values(|folder| Victim::start(command("perl", folder).arg(source("hashes.pl"))), names);
+}
+
+#[test]
+fn ruby_keeps_values_of_hashes_and_variables_far_from_their_names() {
+    // From 3.2 on strings and instances are laid out otherwise.
+    let is_known = ["ruby", "-e", "exit RUBY_VERSION.start_with?('3.1.')"];
+    let status = command(is_known[0], Path::new("/")).args(&is_known[1..]).status();
+    if !status.is_ok_and(|status| status.success()) {
+        return missing("Ruby 3.1 is not there");
+    }
+    values(|folder| Victim::start(command("ruby", folder).arg(source("objects.rb"))), FIVE);
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //! how many slots there are and of the bytes of their indices, the kind (0: entries of hash, key and value; 1 and 2: of key and value, in
 //! tables of kind 2 without values), a version, entries that are free, entries that are used. Up to 3.10 40 bytes: count of
 //! references, slots, a function, free, used; entries have hashes. Values are strings of ASCII, or bytes (`PyBytesObject`: count, type,
-//! length, hash, the bytes and a NUL), or a tuple of the name and such a one (`PyTupleObject` up to 3.13: count, type, length, items).
+//! length, hash, the bytes and a NUL), arrays of bytes (`PyByteArrayObject`: count, type, length, room, and two pointers to the bytes), or a tuple of the name and such a one (`PyTupleObject` up to 3.13: count, type, length, items).
 
 use super::reader::{Reader, Run, is_address, is_pointer, word};
 use super::{Followed, Runtime, Target, attributes, locals, tuples};
@@ -96,15 +96,18 @@ impl Strings {
     }
 
     /// The value in a tuple of two at an address, the first of which is the name again, in great letters or small ones: so dicts are kept whose
-    /// keys have no case, such as the headers of requests.
+    /// keys have no case, such as the headers of requests. Of credentials the first is whose they are.
     fn of_pair(&self, address: u64, target: &Target, reader: &Reader<'_>) -> Option<(SecretBytes, u64)> {
         let tuple = reader.read(address, 40)?;
         let [class, len, first, second] = [8, 16, 24, 32].map(|at| word(&tuple, at).unwrap_or(0));
         if len != 2 || ![class, first, second].into_iter().all(is_pointer) {
             return None;
         }
-        let (name, _) = self.text(first, reader)?;
-        self.text(second, reader).filter(|_| name.expose().eq_ignore_ascii_case(&target.name))
+        let is_string = || reader.word(first + 8) == Some(self.class);
+        let is_name =
+            || self.text(first, reader).is_some_and(|(name, _)| name.expose().eq_ignore_ascii_case(&target.name));
+        let fits = is_name() || target.name.ends_with(b"redentials") && is_string();
+        fits.then(|| self.text(second, reader)).flatten()
     }
 
     /// The letters of the string or the bytes at an address, and where they stand.
@@ -118,8 +121,16 @@ impl Strings {
             return None;
         }
         let at = address + if is_string { self.kind.header() as u64 } else { 32 };
-        Some((reader.letters(at, len)?, at))
+        let octets = || reader.letters(at, len).map(|letters| (letters, at));
+        octets().or_else(|| if is_string { None } else { array(address, len, reader) })
     }
+}
+
+/// The letters of an array of bytes: behind its length stand how many there is room for, where they are, and where those that count begin.
+fn array(address: u64, len: usize, reader: &Reader<'_>) -> Option<(SecretBytes, u64)> {
+    let [room, all, first] = [24, 32, 40].map(|at| reader.word(address + at).unwrap_or(0));
+    let is_array = room > len as u64 && is_address(all) && (all..=all.saturating_add(room)).contains(&first);
+    is_array.then(|| reader.letters(first, len)).flatten().map(|letters| (letters, first))
 }
 
 /// The table in which a key at this address is part of such an entry.

@@ -1,6 +1,7 @@
 mod java_fields;
 mod locals;
 mod node;
+mod ruby;
 mod tuples;
 
 use super::*;
@@ -306,6 +307,30 @@ fn instances_without_a_count_or_with_other_values_are_none() {
     assert_eq!(heap.hunt(4096), []);
     heap.add(&[0, 0, BASE, BASE, 1, class, head([30, 1, 1, 1]), value], &[]);
     assert_eq!(heap.hunt(4096).len(), 1);
+}
+
+#[test]
+fn arrays_of_bytes_and_the_second_of_credentials_are_values() {
+    for is_late in [true, false] {
+        let mut heap = Heap::new(is_late);
+        let (name, user, value) = (heap.name("credentials"), heap.string("svc"), heap.string("hunter2-correct"));
+        let other = heap.name("password");
+        let letters = heap.add(&[], b"hunter2-staple");
+        let pair = |first: u64, count: u64| [1, BASE, count, first, value];
+        let (pair, three, of_others) =
+            (heap.add(&pair(user, 2), &[]), heap.add(&pair(user, 3), &[]), heap.add(&pair(BASE, 2), &[]));
+        let (array, cut) = (
+            heap.add(&[1, BASE, 14, 20, letters, letters, 0], &[]),
+            heap.add(&[1, BASE, 14, 14, letters, letters, 0], &[]),
+        );
+        heap.table(0, 3, &[(name, three), (name, of_others), (other, cut), (other, pair)]);
+        assert_eq!(heap.hunt(4096), []);
+        heap.table(0, 3, &[(name, pair), (other, array)]);
+        let told = |(name, value, _): Told| (name, value);
+        let found: Vec<_> = heap.hunt(4096).into_iter().map(told).collect();
+        let want = [("credentials", "hunter2-correct"), ("password", "hunter2-staple")];
+        assert_eq!(found, want.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
 }
 
 /// A string of PHP.
