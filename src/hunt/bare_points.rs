@@ -24,7 +24,7 @@ use crate::window::Window;
 /// Words of a run that may be coordinates one behind the other.
 const LONGEST_ROW: usize = 24;
 /// Bytes of a private key of Ed25519 with the public key behind the seed.
-const SEED_AND_KEY: usize = 64;
+pub const SEED_AND_KEY: usize = 64;
 /// Bytes of a seed, of a scalar, and of a public key.
 const KEY: usize = 32;
 /// Bytes of the hash of a seed: the scalar and what signatures begin with.
@@ -61,12 +61,12 @@ pub fn points(window: &Window<'_>, grids: &[Grid]) -> Vec<Clue> {
 }
 
 /// Private keys of Ed25519 that begin in the owned part of the window and have their public keys beside them: the place of each
-/// seed or expanded seed, which is as good as found, and its clue.
+/// seed or expanded seed, which is as good as found, and its clue. `objects` are places of 64 bytes that may be a seed and its public key.
 #[must_use]
-pub fn seeds_with_keys(window: &Window<'_>, grids: &[Grid]) -> Vec<(Place, Clue)> {
+pub fn seeds_with_keys(window: &Window<'_>, grids: &[Grid], objects: &[usize]) -> Vec<(Place, Clue)> {
     let look = Look { window, owned: window.owned() };
     let runs = || grids.iter().flat_map(|grid| &grid.runs).filter(|run| run.is_random && !run.is_long());
-    let beside = runs().flat_map(|run| look.seeds(run)).map(|at| (at, at + KEY));
+    let beside = runs().flat_map(|run| look.seeds(run)).chain(objects.iter().copied()).map(|at| (at, at + KEY));
     let apart = runs().flat_map(|run| look.seeds_by_points(run));
     let ed25519 = |form| move |secrets: &[[u8; KEY]]| base_points::ed25519(form, secrets);
     let mut found = look.proven(Group::Ed25519, ed25519(EdwardsForm::Seed), KEY, beside.chain(apart));
@@ -119,8 +119,7 @@ impl Look<'_> {
         }
     }
 
-    /// Where 64 bytes of a private key of Ed25519 may stand in a run: at its ends, and one behind the other from its start. Go's
-    /// allocator puts nothing between objects of one size.
+    /// Where 64 bytes of a private key of Ed25519 may stand in a run: at its ends, and one behind the other from its start.
     fn seeds(&self, run: &Run) -> impl Iterator<Item = usize> + use<> {
         let (start, last) = (run.range.start, run.range.end.saturating_sub(SEED_AND_KEY));
         let (step, end) = (SEED_AND_KEY, if (8..=LONGEST_ROW).contains(&run.words()) { last + 1 } else { start });
@@ -399,7 +398,7 @@ mod tests {
             let mut found = Vec::new();
             for from in (0..bytes.len()).step_by(window) {
                 let window = Window::new(&bytes, from..(from + window).min(bytes.len()), &pieces, &[]);
-                found.extend(seeds_with_keys(&window, &ec_places::grids(&window, &memory)));
+                found.extend(seeds_with_keys(&window, &ec_places::grids(&window, &memory), &[]));
             }
             found.into_iter().map(|(place, clue)| (place.spans, clue)).collect::<Vec<_>>()
         };

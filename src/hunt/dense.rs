@@ -1,7 +1,7 @@
 //! Where memory looks random: the few places in which a number of a key can stand.
 //!
 //! Nearly all of memory is zeros, pointers, small numbers, text and code. A word of eight bytes is *full* if its upper bits
-//! are neither all zeros nor all ones, which no pointer and no small number is; it is *dense* if besides at most one of its
+//! are neither all zeros nor all ones, which no pointer and no small number is, and it is no padding of HMAC; it is *dense* if besides at most one of its
 //! bytes is all zeros or all ones, which rules out UTF-16 and half of the words of code. Of a random number all words are
 //! dense but one in 600, wherever the grid of words lies; so a stretch of dense words with a hole here and there is where
 //! numbers are looked for, on every grid and in every order of bytes. The first look is at one grid and becomes vector code.
@@ -32,12 +32,15 @@ const HOLE: usize = 4;
 /// Words that a number may lose at its ends: one to the grid, a hole and two words outside of it on each side.
 const ENDS: usize = 7;
 
-/// Whether the word is none that memory is full of: no pointer, no small number of either sign.
+/// Whether the word is none that memory is full of: no pointer, no small number of either sign, and none of what HMAC fills up its blocks with,
+/// which stand beside keys.
 #[inline]
 #[must_use]
 pub fn is_full(word: u64) -> bool {
+    const PADS: [u64; 2] = [0x3636_3636_3636_3636, 0x5c5c_5c5c_5c5c_5c5c];
     let top = word >> 47;
-    top != 0 && top != 0x1_ffff
+    // Without short cuts, so that it becomes vector code.
+    (top != 0) & (top != 0x1_ffff) & (word != PADS[0]) & (word != PADS[1])
 }
 
 /// Whether the word is full and at most one of its bytes is all zeros or all ones.

@@ -32,6 +32,8 @@ const SHORTEST: usize = 4;
 const DIGIT: usize = 30;
 /// Places of each size that one window tells at most: what comes behind them in one window comes behind many of others too.
 const MOST: usize = 4096;
+/// The same where all of them are likely: in the heap of Go nearly every number is an allocation of its own.
+const MOST_LIKELY: usize = 4 * MOST;
 /// One of so many places inside of long runs is told.
 const SAMPLED: usize = 64;
 
@@ -92,6 +94,12 @@ impl Places {
         let ([told, ..], [all, ..]) = (&mut self.told, &mut self.all);
         told.push(place);
         *all += 1;
+    }
+
+    /// Counts places of 32 bytes that are worth a look and get none.
+    pub fn leave_out(&mut self, count: u64) {
+        let [all, ..] = &mut self.all;
+        *all += count;
     }
 }
 
@@ -226,19 +234,20 @@ impl Room {
 
 /// The places of the window that keys may stand at, for which there may be room.
 pub fn places(window: &Window<'_>, grids: &[Grid], room: &Room) -> Places {
-    let (mut places, mut sizes) = (Places::default(), SIZES.map(|_| Vec::new()));
+    let (mut places, mut sizes) = (Places::default(), SIZES.map(|_| (Vec::new(), MOST)));
     for grid in grids {
         for run in grid.runs.iter().filter(|run| run.is_random) {
             let sampled = sampled(window, grid, run);
-            for ((seen, all), &words) in sizes.iter_mut().zip(&mut places.all).zip(&SIZES) {
+            for (((seen, kept), all), &words) in sizes.iter_mut().zip(&mut places.all).zip(&SIZES) {
                 *all += in_run(window, grid, run, words, &sampled, seen);
-                if seen.len() >= 2 * MOST {
+                if seen.len() >= 2 * *kept {
                     keep_the_likeliest(window, seen);
+                    *kept = seen.len().max(MOST);
                 }
             }
         }
     }
-    for ((size, mut seen), told) in sizes.into_iter().enumerate().zip(&mut places.told) {
+    for ((size, (mut seen, _)), told) in sizes.into_iter().enumerate().zip(&mut places.told) {
         if seen.len() > MOST {
             keep_the_likeliest(window, &mut seen);
         }
@@ -247,11 +256,13 @@ pub fn places(window: &Window<'_>, grids: &[Grid], room: &Room) -> Places {
     places
 }
 
-/// Keeps [`MOST`], in the order in which they would be tried, so that a window full of noise takes no more memory than others.
+/// Keeps [`MOST`], or more if they are likely, in the order in which they would be tried, so that a window full of noise takes no more memory
+/// than others.
 fn keep_the_likeliest(window: &Window<'_>, seen: &mut Vec<Seen>) {
     seen.sort_by_cached_key(|seen| (seen.rank, seen.hash, window.offset(seen.range.start)));
     seen.dedup_by(|a, b| (a.rank, a.hash) == (b.rank, b.hash) && a.bytes(window) == b.bytes(window));
-    seen.truncate(MOST);
+    let likely = seen.partition_point(|seen| seen.rank <= Rank::Chunk);
+    seen.truncate(likely.clamp(MOST, MOST_LIKELY));
 }
 
 /// Adds the places in a run that the window owns; how many there are.

@@ -17,6 +17,7 @@ pub mod field_keys;
 mod field_places;
 pub mod field_primes;
 pub mod generators;
+pub mod go_objects;
 pub mod in_structures;
 pub mod islands;
 mod least;

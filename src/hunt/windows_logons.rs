@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use multiversion::multiversion;
 
+use zeroize::Zeroizing;
+
 use super::dense::{self, LANES, WORD};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Far, Hit, Hits};
@@ -200,14 +202,14 @@ impl Structure<'_> {
     }
 
     /// So many letters, if they are printable and a zero stands behind them.
-    fn text(&self, (address, len): (u64, usize), width: usize) -> Option<String> {
+    fn text(&self, (address, len): (u64, usize), width: usize) -> Option<Zeroizing<String>> {
         let bytes = self.read(address, (len + 1) * width)?;
         let (text, zero) = bytes.expose().split_at_checked(len * width)?;
         zero.iter().all(|byte| *byte == 0).then(|| letters(text, width)).flatten()
     }
 
     /// The letters of UTF-16 up to the zero behind them.
-    fn text_to_zero(&self, address: u64) -> Option<String> {
+    fn text_to_zero(&self, address: u64) -> Option<Zeroizing<String>> {
         let mut bytes = vec![0; 2 * LETTERS.end()];
         let got = self.shown.memory.read(self.shown.image, Address(address), &mut bytes).ok()?;
         let units = bytes.get(..got)?.as_chunks().0;
@@ -247,14 +249,14 @@ fn encoding(width: usize) -> Encoding {
 }
 
 /// The text that the bytes are, with so many for each letter, if all of it can be printed.
-fn letters(bytes: &[u8], width: usize) -> Option<String> {
+fn letters(bytes: &[u8], width: usize) -> Option<Zeroizing<String>> {
     let text = if width == 1 {
-        String::from_utf8(bytes.to_vec()).ok()
+        std::str::from_utf8(bytes).ok()?.to_owned()
     } else {
         let units: Vec<u16> = bytes.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
-        String::from_utf16(&units).ok()
+        String::from_utf16(&Zeroizing::new(units)).ok()?
     };
-    text.filter(|text| !text.is_empty() && !text.chars().any(char::is_control))
+    Some(Zeroizing::new(text)).filter(|text| !text.is_empty() && !text.chars().any(char::is_control))
 }
 
 /// Whether a text is long enough, and not what programs write over a password or show instead of it.
@@ -265,11 +267,13 @@ fn is_secret(text: &str) -> bool {
 
 /// What the secret of a credential is: text in either width, or bytes that look random.
 fn blob(bytes: &[u8]) -> Option<(Secret, Encoding)> {
-    let texts = [1, 2].into_iter().filter(|width| bytes.len().is_multiple_of(*width));
-    let text = texts.filter_map(|width| Some((letters(bytes, width)?, width))).next();
+    // Nearly all random bytes are letters of UTF-16 too.
+    let is_random = bytes.len() >= RANDOM && looks_random(bytes);
+    let widths = [1, 2].into_iter().filter(|width| *width == 1 || bytes.len().is_multiple_of(2) && !is_random);
+    let text = widths.filter_map(|width| Some((letters(bytes, width)?, width))).next();
     match text {
         Some((text, width)) => is_secret(&text).then(|| (Secret::text(text.as_bytes()), encoding(width))),
-        None => (bytes.len() >= RANDOM && looks_random(bytes)).then(|| (Secret::bytes(bytes), Encoding::Plain)),
+        None => is_random.then(|| (Secret::bytes(bytes), Encoding::Plain)),
     }
 }
 
@@ -301,7 +305,8 @@ mod tests {
         let hunt = WindowsLogons.prepare(&clues);
         let mut out = Hits::default();
         for from in (0..bytes.len()).step_by(size) {
-            let window = Window::new(bytes, from..(from + size).min(bytes.len()), &[span], &[]);
+            let pieces = [span];
+            let window = Window::new(bytes, from..(from + size).min(bytes.len()), &pieces, &[]);
             hunt.hunt(&Shown::new(&window, &memory, &image), &mut out);
         }
         assert_eq!(hunt.given_up(), None);

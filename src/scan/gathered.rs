@@ -12,7 +12,7 @@ use crate::hunt::islands::Islands;
 use crate::hunt::long_digits::{self, LongDigits, Written};
 use crate::hunt::montgomery::{self, Filter, Join};
 use crate::hunt::record_keys::{self, Handshake, Handshakes};
-use crate::hunt::{Clue, Clues, Hunt, Shown, bare_points, in_structures};
+use crate::hunt::{Clue, Clues, Hunt, Shown, bare_points, go_objects, in_structures};
 
 /// What the second walk sees in one window.
 pub struct Bare {
@@ -38,7 +38,9 @@ impl Bare {
     pub fn of(shown: &Shown<'_>, engine: &Engine, hunts: &[Box<dyn Hunt>], wanted: &Filter, room: &Room) -> Self {
         let (window, grids) = (shown.window, shown.grids());
         let (mut places, mut points) = (ec_places::places(window, grids, room), bare_points::points(window, grids));
-        for (seed, point) in bare_points::seeds_with_keys(window, grids) {
+        let objects = go_objects::objects(shown, grids);
+        places.leave_out(objects.left_out);
+        for (seed, point) in bare_points::seeds_with_keys(window, grids, &objects.at) {
             places.add(seed);
             points.push(point);
         }

@@ -46,7 +46,7 @@ fn hunt(clues: &Clues, bytes: &[u8], window: usize, phase: u64) -> Vec<(Range<us
         let window = Window::new(bytes, from..(from + window).min(bytes.len()), &pieces, &[]);
         let grids = ec_places::grids(&window, &memory);
         let mut places = ec_places::places(&window, &grids, &scalars.room());
-        for (seed, clue) in bare_points::seeds_with_keys(&window, &grids) {
+        for (seed, clue) in bare_points::seeds_with_keys(&window, &grids, &[]) {
             places.add(seed);
             clues.add(clue);
         }
