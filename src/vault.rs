@@ -78,6 +78,7 @@ pub struct Part {
 pub struct Secret {
     identity: Identity,
     parts: Vec<Part>,
+    codes: Vec<SecretBytes>,
 }
 
 /// What makes two secrets the same one. A digest that never leaves the process: fingerprints for people are keyed.
@@ -112,13 +113,13 @@ impl Secret {
     /// A key pair, known by the SHA-256 of its SubjectPublicKeyInfo, with the private parts to search for.
     #[must_use]
     pub fn key_pair(spki_sha256: &[u8; 32], parts: Vec<Part>) -> Self {
-        Self { identity: Identity::of_public_key(spki_sha256), parts }
+        Self { identity: Identity::of_public_key(spki_sha256), parts, codes: Vec::new() }
     }
 
     /// A secret that something else than its bytes makes the same one, with the parts to search for.
     #[must_use]
     pub fn known_by(identity: Identity, parts: Vec<Part>) -> Self {
-        Self { identity, parts }
+        Self { identity, parts, codes: Vec::new() }
     }
 
     /// A secret text: a token, a password.
@@ -137,12 +138,12 @@ impl Secret {
     /// may be anything.
     #[must_use]
     pub fn known(bytes: &[u8]) -> Self {
-        Self { identity: Identity::of_bytes(bytes), parts: Vec::new() }
+        Self { identity: Identity::of_bytes(bytes), parts: Vec::new(), codes: Vec::new() }
     }
 
     fn whole(kind: PartKind, bytes: &[u8]) -> Self {
         let part = Part { piece: crate::finding::Piece::Whole, kind, bytes: SecretBytes::new(bytes) };
-        Self { identity: Identity::of_bytes(bytes), parts: vec![part] }
+        Self { identity: Identity::of_bytes(bytes), parts: vec![part], codes: Vec::new() }
     }
 
     /// What makes it the same secret elsewhere.
@@ -155,6 +156,12 @@ impl Secret {
     #[must_use]
     pub fn parts(&self) -> &[Part] {
         &self.parts
+    }
+
+    /// Compressed bytes that were seen to hold the secret.
+    #[must_use]
+    pub fn codes(&self) -> &[SecretBytes] {
+        &self.codes
     }
 
     fn size(&self) -> usize {
@@ -205,6 +212,13 @@ impl Vault {
             if new && self.bytes.spend(part.bytes.len()) {
                 known.parts.push(part.clone());
             }
+        }
+    }
+
+    /// Adds compressed bytes that were seen to hold the secret.
+    pub fn add_code(&mut self, id: SecretId, code: SecretBytes) {
+        if let Some(known) = self.secrets.get_mut(id.0) {
+            known.codes.push(code);
         }
     }
 

@@ -16,6 +16,7 @@ use crate::finding::{Evidence, Finding, Piece, PublicIdentity, Rule, RuleId, Sev
 use crate::hunt::{Clue, Clues};
 use crate::known::{self, KnownSecret, Thing};
 use crate::limits::Limits;
+use crate::scan::propagate::Codes;
 use crate::scan::sites::{ByFinding, CutSpan, Placed, SiteLog, Sites};
 use crate::span::Span;
 use crate::vault::{Part, Secret, SecretId, Vault};
@@ -279,7 +280,7 @@ impl Collector {
     ///
     /// Also those that a better finding explains where they were seen: a region that lies about its end can make a token
     /// look longer than it is, and that must not hide the token's other copies. Where those stand for themselves, the
-    /// finding does too.
+    /// finding does too. What it gives back is kept with the secrets.
     ///
     /// # Errors
     /// When sites cannot be spilled, and what `search` returns.
@@ -288,14 +289,19 @@ impl Collector {
         search: impl FnOnce(
             &mut dyn Iterator<Item = (usize, &Secret)>,
             &mut dyn FnMut(usize, Site) -> Result<()>,
-        ) -> Result<()>,
+        ) -> Result<Codes>,
     ) -> Result<()> {
         let Self { drafts, vault, adopted, log, .. } = self;
         let own = |i: &usize| u32::try_from(*i).is_ok_and(|i| !adopted.contains_key(&i));
-        let drafts = drafts.iter().enumerate().filter(|(i, _)| own(i));
-        let mut secrets = drafts.filter_map(|(i, draft)| Some((i, vault.get(draft.finding.secret)?)));
+        let own_drafts = drafts.iter().enumerate().filter(|(i, _)| own(i));
+        let mut secrets = own_drafts.filter_map(|(i, draft)| Some((i, vault.get(draft.finding.secret)?)));
         let mut tell = |finding, site| log.push(Placed::new(u32::try_from(finding).unwrap_or(u32::MAX), site));
-        search(&mut secrets, &mut tell)
+        for (i, code) in search(&mut secrets, &mut tell)? {
+            if let Some(draft) = drafts.get(i) {
+                vault.add_code(draft.finding.secret, code);
+            }
+        }
+        Ok(())
     }
 
     /// The findings, worst first, with their sites and the certificates of their keys.

@@ -16,7 +16,7 @@ mod written;
 use zeroize::Zeroizing;
 
 use crate::finding::{Encoding, Form, Layout, Piece};
-use crate::vault::{Part, PartKind, Secret};
+use crate::vault::{Part, PartKind, Secret, SecretBytes};
 
 use surprise::Surprise;
 use written::Written;
@@ -85,6 +85,17 @@ pub fn spellings(finding: usize, secret: &Secret, big_endian: bool, tell: &mut i
             PartKind::Bytes => bytes(part, alone, &mut told),
         }
     }
+    for code in secret.codes() {
+        compressed(finding, code, tell);
+    }
+}
+
+/// Compressed bytes that hold a secret, as they are. They begin and end with the code of its neighbours, of which copies of other
+/// texts may hold a part: nobody misses that.
+pub fn compressed(finding: usize, code: &SecretBytes, tell: &mut impl FnMut(Spelling)) {
+    let Surprise { bits, need } = surprise::of_key(code.expose());
+    let mut told = Told { finding, piece: Piece::Whole, need, tell };
+    told.binary(Encoding::Gzip, Written::plain(code.expose(), &bits), Grain::FromStart);
 }
 
 /// Gives out the spellings of one part.

@@ -4,25 +4,27 @@
 //! gram stands, spelling and image are compared to both sides as far as they agree ([`run`]). All of a spelling is a site, and
 //! so is a part that gives enough away: a copy whose other end was overwritten, a limb of a prime. One pass serves any
 //! number of secrets at nearly the same speed; only where their spellings would fill the memory are there several. Streams of
-//! gzip are decoded and searched in the same way.
+//! gzip are decoded and searched in the same way; and what held a secret in one is searched as it is, because a compressor keeps
+//! the bytes that it made without the head that they need to be decoded.
 
 mod grams;
 mod run;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use crate::detect::gzip_streams::{self, MAGIC};
-use crate::error::Result;
+use crate::error::{Gap, Result};
 use crate::finding::{Encoding, Form, Piece, Site};
 use crate::limits::Budget;
 use crate::scan::forms::{self, Spelling};
 use crate::scan::look::DECODED;
 use crate::scan::prefilter;
 use crate::scan::walk::Walk;
-use crate::vault::Secret;
+use crate::span::Span;
+use crate::vault::{Identity, Secret, SecretBytes};
 use crate::window::Window;
 
 use grams::{GRAM, Grams};
@@ -32,6 +34,9 @@ const SHORT: usize = 4;
 
 /// Bytes of spellings that are searched in one pass: hundreds of RSA keys, thousands of tokens, and 100 MB of tables.
 const BATCH: usize = 24 << 20;
+
+/// Compressed bytes that are searched as they are: thousands of keys, and no more than the spellings of one pass.
+const CODES: usize = BATCH;
 
 /// Runs that a window remembers at least.
 const KNOWN: usize = 1 << 14;
@@ -58,9 +63,15 @@ pub struct Sighted {
     pub finding: usize,
     /// The place.
     pub site: Site,
+    /// The bytes at the place, where they are compressed.
+    pub code: Option<SecretBytes>,
 }
 
-/// Tells every place where a form of one of the secrets stands, or enough of it, with the number that the secret came with.
+/// Compressed bytes that hold a secret, with the number that the secret came with.
+pub type Codes = Vec<(usize, SecretBytes)>;
+
+/// Tells every place where a form of one of the secrets stands, or enough of it, with the number that the secret came with, and
+/// gives back the compressed bytes that hold one, which it has searched too.
 ///
 /// # Errors
 /// What `tell` returns.
@@ -68,22 +79,70 @@ pub fn everywhere<'s>(
     walk: &mut Walk<'_>,
     secrets: impl IntoIterator<Item = (usize, &'s Secret)>,
     mut tell: impl FnMut(usize, Site) -> Result<()>,
-) -> Result<()> {
-    let mut secrets = secrets.into_iter();
+) -> Result<Codes> {
     let big_endian = walk.pieces.memory().may_be_big_endian();
-    while let Some(propagation) = Propagation::next(&mut secrets, big_endian) {
-        let look = |window: &Window<'_>| propagation.search(window);
-        walk.windows("propagate", look, |_, found| found.into_iter().try_for_each(|s| tell(s.finding, s.site)))?;
+    let mut secrets = secrets.into_iter();
+    let mut seen = Seen::new();
+    let spell = |(finding, secret), tell: &mut dyn FnMut(Spelling)| {
+        forms::spellings(finding, secret, big_endian, &mut |spelling| tell(spelling));
+    };
+    while let Some(propagation) = Propagation::next(&mut secrets, spell) {
+        propagation.over(walk, &mut seen, &mut tell)?;
     }
-    Ok(())
+    let codes = seen.codes(walk);
+    let mut searched = codes.iter();
+    let spell = |(finding, code): &(usize, SecretBytes), tell: &mut dyn FnMut(Spelling)| {
+        forms::compressed(*finding, code, &mut |spelling| tell(spelling));
+    };
+    while let Some(propagation) = Propagation::next(&mut searched, spell) {
+        propagation.over(walk, &mut Seen::new(), &mut tell)?;
+    }
+    Ok(codes)
+}
+
+/// The compressed bytes that were seen to hold a secret, each once.
+struct Seen {
+    codes: BTreeMap<(usize, Identity), SecretBytes>,
+    budget: Budget,
+    left_out: usize,
+}
+
+impl Seen {
+    fn new() -> Self {
+        Self { codes: BTreeMap::new(), budget: Budget::new(CODES), left_out: 0 }
+    }
+
+    fn add(&mut self, finding: usize, code: SecretBytes) {
+        let key = (finding, Identity::of_bytes(code.expose()));
+        if self.codes.contains_key(&key) {
+            return;
+        }
+        match self.budget.spend(code.len()) {
+            true => drop(self.codes.insert(key, code)),
+            false => self.left_out += 1,
+        }
+    }
+
+    /// All of them; where there are more than the budget allows, that is a gap.
+    fn codes(self, walk: &mut Walk<'_>) -> Codes {
+        if self.left_out > 0 {
+            let reason = format!(
+                "there are more compressed copies of secrets than the budget of {CODES} bytes holds; copies without their heads \
+                 of {} were not looked for",
+                self.left_out
+            );
+            walk.gaps.insert(Gap { span: Span::new(0, walk.image.len()), reason });
+        }
+        self.codes.into_iter().map(|((finding, _), code)| (finding, code)).collect()
+    }
 }
 
 impl Propagation {
     /// As many of the secrets as one pass can search; `None` when there are no more.
-    fn next<'s>(secrets: &mut impl Iterator<Item = (usize, &'s Secret)>, big_endian: bool) -> Option<Self> {
+    fn next<S>(secrets: &mut impl Iterator<Item = S>, spell: impl Fn(S, &mut dyn FnMut(Spelling))) -> Option<Self> {
         let (mut spellings, mut bytes) = (Vec::new(), 0);
-        for (finding, secret) in secrets {
-            forms::spellings(finding, secret, big_endian, &mut |spelling| {
+        for secret in secrets {
+            spell(secret, &mut |spelling| {
                 bytes += spelling.bytes.len();
                 spellings.push(spelling);
             });
@@ -92,6 +151,22 @@ impl Propagation {
             }
         }
         (!spellings.is_empty()).then(|| Self::new(spellings))
+    }
+
+    /// Tells every place in the image.
+    fn over(
+        &self,
+        walk: &mut Walk<'_>,
+        seen: &mut Seen,
+        tell: &mut impl FnMut(usize, Site) -> Result<()>,
+    ) -> Result<()> {
+        let look = |window: &Window<'_>| self.search(window);
+        walk.windows("propagate", look, |_, found| {
+            found.into_iter().try_for_each(|Sighted { finding, site, code }| {
+                code.into_iter().for_each(|code| seen.add(finding, code));
+                tell(finding, site)
+            })
+        })
     }
 
     /// Works `spellings` into tables.
@@ -113,16 +188,20 @@ impl Propagation {
     /// one of the same finding is left out.
     #[must_use]
     pub fn search(&self, window: &Window<'_>) -> Vec<Sighted> {
-        let mut all = sighted(self.places(window), window);
+        let mut all: Vec<Sighted> =
+            self.places(window).into_iter().filter_map(|found| sighted(found, window)).collect();
         let mut budget = Budget::new(window.bytes().len().saturating_mul(DECODED));
         let heads = window.slice(window.owned().start..window.owned().end + MAGIC.len() - 1);
         // Where there is more than the budget allows, the local pass has told of it.
         for at in self.gzip.find_iter(heads) {
             let Some(text) = gzip_streams::inflate(window, window.owned().start + at, &mut budget) else { continue };
             let inside = self.places(&Window::new(&text.bytes, 0..text.bytes.len(), &[], &[]));
-            let outside =
-                |(finding, range, form)| (finding, text.range(range), Form { encoding: Encoding::Gzip, ..form });
-            all.extend(sighted(inside.into_iter().map(outside), window));
+            all.extend(inside.into_iter().filter_map(|(finding, range, form)| {
+                let range = text.range(range);
+                let code = SecretBytes::new(window.follow(range.start, range.len()));
+                let found = sighted((finding, range, Form { encoding: Encoding::Gzip, ..form }), window)?;
+                Some(Sighted { code: Some(code), ..found })
+            }));
         }
         all
     }
@@ -224,13 +303,10 @@ impl Search<'_> {
 }
 
 /// The sites at these places of the window.
-fn sighted(places: impl IntoIterator<Item = Found>, window: &Window<'_>) -> Vec<Sighted> {
-    let site = |(finding, range, form): Found| {
-        let spans = window.spans(range);
-        let told = !spans.is_empty() && (!window.is_stitched() || spans.len() > 1);
-        told.then_some(Sighted { finding, site: Site { spans, form } })
-    };
-    places.into_iter().filter_map(site).collect()
+fn sighted((finding, range, form): Found, window: &Window<'_>) -> Option<Sighted> {
+    let spans = window.spans(range);
+    let told = !spans.is_empty() && (!window.is_stitched() || spans.len() > 1);
+    told.then_some(Sighted { finding, site: Site { spans, form }, code: None })
 }
 
 /// How many bytes at the beginning are the same.

@@ -117,6 +117,27 @@ fn a_secret_is_found_in_gzip_where_its_code_stands() {
     assert!(sites(&other, 0..other.len(), &[b"correct-horse-battery"]).is_empty());
 }
 
+#[test]
+fn what_held_a_secret_in_gzip_is_found_without_the_head_of_the_stream() {
+    let fill: String = (0..300_u32).map(|i| format!("{{\"n\": {}}}, ", i.wrapping_mul(2_654_435_761))).collect();
+    let text = format!("{fill}\"password\": \"correct-horse-battery\", {fill}");
+    let stream = gzip_streams::stream_of(text.as_bytes(), Default::default(), 6);
+    let bytes = [&[0xab; 50][..], &stream, &[0xab; 50], &stream[10..], &[0xab; 50]].concat();
+    let first = propagation(&[Secret::text(b"correct-horse-battery")]);
+    let pieces = [Span::new(0, bytes.len() as u64)];
+    let window = Window::new(&bytes, 0..bytes.len(), &pieces, &[]);
+    let mut found = first.search(&window);
+    let Some(Sighted { code: Some(code), .. }) = found.pop() else { panic!("no code") };
+    let mut spellings = Vec::new();
+    forms::compressed(3, &code, &mut |spelling| spellings.push(spelling));
+    let second = Propagation::new(spellings);
+    let places = second.search(&window);
+    let expected = bytes.windows(code.len()).enumerate().filter(|(_, w)| *w == code.expose());
+    let expected: Vec<(usize, u64)> = expected.map(|(at, _)| (3, at as u64)).collect();
+    assert_eq!(expected.len(), 2);
+    assert_eq!(places.iter().map(|s| (s.finding, s.site.offset())).collect::<Vec<_>>(), expected);
+}
+
 /// What one spelling alone comes to, by comparing it with every place: the ranges of all longest equal runs that count, and
 /// whether each must be found or may be (a run too short to hold an anchor for certain).
 fn naive(spelling: &Spelling, bytes: &[u8]) -> Vec<(Range<usize>, bool)> {
