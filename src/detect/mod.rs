@@ -20,13 +20,13 @@ pub mod hmac_pads;
 pub mod jwk;
 pub mod kerberos;
 pub mod key_xml;
-pub mod managed_heap;
 pub mod ntlm;
 pub mod object_names;
 pub mod openssh;
 pub mod pem;
 pub mod pfx;
 pub mod pgp;
+pub mod process_names;
 pub mod public_keys;
 pub mod putty;
 pub mod sexp;
@@ -42,7 +42,6 @@ pub mod ticket_keys;
 pub mod tls_secrets;
 pub mod tls_sessions;
 mod trigger;
-pub mod windows_logons;
 #[cfg(feature = "yara")]
 pub mod yara;
 
@@ -131,8 +130,7 @@ fn knowing(texts: Vec<TextRule>) -> Vec<Box<dyn Detector>> {
         Box::new(pgp::Pgp),
         Box::new(kerberos::Kerberos),
         Box::new(sexp::Sexp),
-        Box::new(managed_heap::ManagedHeap),
-        Box::new(windows_logons::WindowsLogons),
+        Box::new(process_names::ProcessNames),
         Box::new(header_fields::HeaderFields),
         Box::new(gzip_streams::GzipStreams),
     ];

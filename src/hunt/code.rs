@@ -8,7 +8,7 @@
 use multiversion::multiversion;
 
 use super::bits::pack;
-use super::dense::{LANES, WORD};
+use super::dense::{LANES, WORD, whole};
 
 /// The values: the prefixes REX.W, .B, .WB, .R, .RB and .WR, the first byte of long operations, and moves, addresses and operations with a byte.
 const VALUES: [u8; 10] = [0x48, 0x41, 0x49, 0x44, 0x45, 0x4c, 0x0f, 0x89, 0x8b, 0x8d];
@@ -25,15 +25,7 @@ const SEEN: usize = WORD * WORDS;
 /// zeros.
 #[must_use]
 pub fn other(bytes: &[u8], at: usize) -> u64 {
-    let seen = bytes.get(at..).unwrap_or_default();
-    match seen.first_chunk() {
-        Some(seen) => few(seen),
-        None => {
-            let mut last = [0; SEEN];
-            last.iter_mut().zip(seen).for_each(|(to, from)| *to = *from);
-            few(&last)
-        }
-    }
+    few(&whole(bytes.get(at..).unwrap_or_default()))
 }
 
 /// The words that stand in a window of seven which is no code, of windows that begin here or in the block before.

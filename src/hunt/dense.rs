@@ -95,11 +95,12 @@ fn has_seed(mask: u64) -> bool {
     mask & mask >> 1 & mask >> 2 != 0
 }
 
-/// The block, with zeros behind its end if it is a short one.
-pub fn whole(block: &[u8]) -> Cow<'_, [u8; WORD * LANES]> {
-    block.first_chunk().map(Cow::Borrowed).unwrap_or_else(|| {
-        let mut whole = [0; WORD * LANES];
-        whole.iter_mut().zip(block).for_each(|(to, from)| *to = *from);
+/// What `bytes` begins with, with zeros behind its end if there are not so many.
+#[inline]
+pub fn whole<const N: usize>(bytes: &[u8]) -> Cow<'_, [u8; N]> {
+    bytes.first_chunk().map(Cow::Borrowed).unwrap_or_else(|| {
+        let mut whole = [0; N];
+        whole.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         Cow::Owned(whole)
     })
 }

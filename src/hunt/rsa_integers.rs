@@ -15,7 +15,7 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::bits::{ones, pack};
-use super::dense::LANES;
+use super::dense::{LANES, whole};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::Hits;
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, Rule};
@@ -113,17 +113,7 @@ fn lengths(sizes: &BTreeMap<u32, Vec<PublicKey>>) -> Vec<bool> {
 
 /// Where tags of INTEGERs stand in front of a length of several bytes, or of one byte that may be it; the last byte is no tag.
 fn tags(bytes: &[u8], short: [u8; 2]) -> impl Iterator<Item = usize> + '_ {
-    let mask = move |at: usize| {
-        let seen = bytes.get(at..).unwrap_or_default();
-        seen.first_chunk().map_or_else(
-            || {
-                let mut last = [0; SEEN];
-                last.iter_mut().zip(seen).for_each(|(to, from)| *to = *from);
-                has_tag(&last, short)
-            },
-            |seen| has_tag(seen, short),
-        )
-    };
+    let mask = move |at: usize| has_tag(&whole(bytes.get(at..).unwrap_or_default()), short);
     let blocks = (0..bytes.len().saturating_sub(1)).step_by(LANES);
     blocks.flat_map(move |at| ones(mask(at)).map(move |bit| at + bit))
 }

@@ -9,7 +9,7 @@
 use multiversion::multiversion;
 
 use super::bits::{Bits, pack};
-use super::dense::{LANES, WORD};
+use super::dense::{LANES, WORD, whole};
 
 /// Bytes behind each byte that it is compared with.
 const REACH: usize = 16;
@@ -27,20 +27,7 @@ pub const SEEN: usize = WORD * WORDS + REACH;
 /// stand zeros.
 #[must_use]
 pub fn varied(bytes: &[u8], at: usize) -> u64 {
-    on_block(bytes, at, few_equal)
-}
-
-/// What is said of the bytes from `at` on, with zeros behind the last.
-fn on_block<T>(bytes: &[u8], at: usize, say: impl Fn(&[u8; SEEN]) -> T) -> T {
-    let seen = bytes.get(at..).unwrap_or_default();
-    match seen.first_chunk() {
-        Some(seen) => say(seen),
-        None => {
-            let mut last = [0; SEEN];
-            last.iter_mut().zip(seen).for_each(|(to, from)| *to = *from);
-            say(&last)
-        }
-    }
+    few_equal(&whole(bytes.get(at..).unwrap_or_default()))
 }
 
 /// The words that stand in a window which varies, of windows that begin here or in the block before.
@@ -104,7 +91,7 @@ impl Repeated {
         before.push(0);
         let mut sum = 0;
         for block in 0..count.div_ceil(LANES) {
-            let words = on_block(bytes, WORD * LANES * block, repeated_in);
+            let words = repeated_in(&whole(bytes.get(WORD * LANES * block..).unwrap_or_default()));
             for word in words.into_iter().take(LANES.min(count - LANES * block)) {
                 sum += u32::from(word);
                 before.push(sum);
