@@ -41,6 +41,8 @@ use targets::Targets;
 
 /// Letters of a value.
 const VALUES: std::ops::RangeInclusive<usize> = 4..=4096;
+/// Octets of a value that is a key: of AES, of a MAC, of what counts up one-time passwords, of a seed or a pair of keys.
+const KEYS: [usize; 6] = [16, 20, 24, 32, 48, 64];
 /// Bytes of a window for each block that may be read for it.
 const READS: usize = 16;
 /// How much there may be that leads on.

@@ -7,21 +7,26 @@ use crate::processes::text;
 use crate::real::{Scanned, Victim, command, first_missing, missing};
 use dumpscrub::finding::Severity;
 
-use crate::NOT_ALLOWED;
+use crate::{NOT_ALLOWED, secret};
 
-/// Starts a program that takes its values from files, and looks for each of them.
+/// Starts a program that takes its values, which are texts, from files, and looks for each of them.
 fn values<const N: usize>(start: impl Fn(&Path) -> Victim, names: [&str; N]) {
+    values_of(|folder, name| text(folder, name).into_bytes(), start, names);
+}
+
+/// The same with values of any kind.
+fn values_of<const N: usize>(make: impl Fn(&Path, &str) -> Vec<u8>, start: impl Fn(&Path) -> Victim, names: [&str; N]) {
     if let Some(tool) = first_missing(&[&["gdb", "--version"]]) {
         return missing(&format!("{tool} is not there"));
     }
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let values = names.map(|name| text(folder, name));
+    let values = names.map(|name| make(folder, name));
     let victim = start(folder);
     let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
     let scanned = Scanned::of(&core);
     for (value, name) in values.iter().zip(names) {
-        assert!(scanned.copies(value.as_bytes()) > 0, "{name}");
+        assert!(scanned.copies(value) > 0, "{name}");
     }
     let counts = scanned.outcome.findings.iter().filter(|finding| finding.severity > Severity::Info);
     assert_eq!(counts.count(), values.len());
@@ -76,15 +81,36 @@ fn perl_keeps_values_of_hashes_far_from_their_names() {
     values(|folder| Victim::start(command("perl", folder).arg(source("hashes.pl"))), names);
 }
 
+/// Ruby, of a version before strings and instances were laid out otherwise.
+fn ruby() -> Option<&'static str> {
+    let program = ["-e", "exit RUBY_VERSION.start_with?('3.1.')"];
+    let status = command("ruby", Path::new("/")).args(program).status();
+    status.is_ok_and(|status| status.success()).then_some("ruby")
+}
+
 #[test]
 fn ruby_keeps_values_of_hashes_and_variables_far_from_their_names() {
-    // From 3.2 on strings and instances are laid out otherwise.
-    let is_known = ["ruby", "-e", "exit RUBY_VERSION.start_with?('3.1.')"];
-    let status = command(is_known[0], Path::new("/")).args(&is_known[1..]).status();
-    if !status.is_ok_and(|status| status.success()) {
-        return missing("Ruby 3.1 is not there");
+    let Some(ruby) = ruby() else { return missing("Ruby 3.1 is not there") };
+    values(|folder| Victim::start(command(ruby, folder).arg(source("objects.rb"))), FIVE);
+}
+
+#[test]
+fn keys_that_are_no_text_are_values_too() {
+    let python = ["/usr/bin/python3", "python3"].into_iter().find(|python| first_missing(&[&[python, "-V"]]).is_none());
+    let make = |folder: &Path, name: &str| {
+        let len = FIVE.iter().zip([32, 24, 64]).find(|(n, _)| **n == name).map_or(20, |(_, len)| len);
+        secret(folder, name, len)
+    };
+    let programs =
+        [("octets.py", python), ("octets.php", Some("php")), ("octets.pl", Some("perl")), ("octets.rb", ruby())];
+    for (program, tool) in programs {
+        let Some(tool) = tool.filter(|tool| first_missing(&[&[tool, "-v"]]).is_none()) else {
+            missing(&format!("nothing is there that runs {program}"));
+            continue;
+        };
+        let [first, second, third, ..] = FIVE;
+        values_of(make, |folder| Victim::start(command(tool, folder).arg(source(program))), [first, second, third]);
     }
-    values(|folder| Victim::start(command("ruby", folder).arg(source("objects.rb"))), FIVE);
 }
 
 #[test]

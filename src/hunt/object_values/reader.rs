@@ -6,10 +6,10 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::VALUES;
 use super::python::Head;
-use crate::hunt::Shown;
+use super::{KEYS, VALUES};
 use crate::hunt::dense::WORD;
+use crate::hunt::{Shown, randomness};
 use crate::image::Image;
 use crate::memory::AddressSpace;
 use crate::span::Address;
@@ -183,10 +183,16 @@ impl<'a> Reader<'a> {
         block.1.get(from..from.checked_add(usize::try_from(len).ok()?)?).map(take)
     }
 
-    /// So many letters of a value at an address, behind which a NUL stands.
+    /// So many letters of a value at an address, or octets of a key, behind which a NUL stands.
     pub fn letters(&self, at: u64, len: usize) -> Option<SecretBytes> {
         let has_end = self.read(at.checked_add(len as u64)?, 1)? == [0];
-        self.text(at, len).filter(|_| has_end)
+        self.text(at, len).or_else(|| self.key(at, len)).filter(|_| has_end)
+    }
+
+    /// So many octets of a value at an address that look like a key.
+    pub fn key(&self, at: u64, len: usize) -> Option<SecretBytes> {
+        let octets = SecretBytes::new(if KEYS.contains(&len) { self.read(at, len as u64)? } else { return None });
+        randomness::all_look_random(octets.expose()).then_some(octets)
     }
 
     /// So many letters of a value at an address.

@@ -161,5 +161,5 @@ fn text(string: u64, reader: &Reader<'_>) -> Option<(SecretBytes, u64)> {
     }
     let len = usize::try_from(reader.word(string + 16)?).ok()?;
     let at = reader.word(string + 24).filter(|at| is_address(*at))?;
-    Some((reader.text(at, len)?, at))
+    Some((reader.text(at, len).or_else(|| reader.key(at, len))?, at))
 }
