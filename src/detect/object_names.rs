@@ -41,6 +41,11 @@ const ENDS: &[&str] = &[
     "pi-Key",
     "retKey",
     "essKey",
+    // Of signatures, encryption, masters and what is shared.
+    "ingKey",
+    "ionKey",
+    "terKey",
+    "redKey",
     "redential",
     "REDENTIAL",
     "redentials",

@@ -38,6 +38,7 @@ fn source(name: &str) -> String {
 }
 
 const FIVE: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
+const THREE: [&str; 3] = ["first", "second", "third"];
 const EIGHT: [&str; 8] = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"];
 
 #[test]
@@ -97,19 +98,21 @@ fn ruby_keeps_values_of_hashes_and_variables_far_from_their_names() {
 #[test]
 fn keys_that_are_no_text_are_values_too() {
     let python = ["/usr/bin/python3", "python3"].into_iter().find(|python| first_missing(&[&[python, "-V"]]).is_none());
-    let make = |folder: &Path, name: &str| {
-        let len = FIVE.iter().zip([32, 24, 64]).find(|(n, _)| **n == name).map_or(20, |(_, len)| len);
-        secret(folder, name, len)
-    };
-    let programs =
-        [("octets.py", python), ("octets.php", Some("php")), ("octets.pl", Some("perl")), ("octets.rb", ruby())];
+    let programs = [
+        ("octets.py", python),
+        ("octets.php", Some("php")),
+        ("octets.pl", Some("perl")),
+        ("octets.rb", ruby()),
+        ("octets.js", Some("node")),
+    ];
     for (program, tool) in programs {
         let Some(tool) = tool.filter(|tool| first_missing(&[&[tool, "-v"]]).is_none()) else {
             missing(&format!("nothing is there that runs {program}"));
             continue;
         };
-        let [first, second, third, ..] = FIVE;
-        values_of(make, |folder| Victim::start(command(tool, folder).arg(source(program))), [first, second, third]);
+        let start =
+            |folder: &Path| Victim::start(command(tool, folder).env("MALLOC_ARENA_MAX", "1").arg(source(program)));
+        values_of(octets, start, THREE);
     }
 }
 
@@ -129,9 +132,6 @@ fn openjdk_keeps_values_of_maps_and_fields_far_from_their_names() {
     if let Some(tool) = first_missing(&[&["java", "-version"], &["javac", "-version"]]) {
         return missing(&format!("{tool} is not there"));
     }
-    // What is set aside and not used is in the dump too, so little is.
-    let small = ["-Xmx32m", "-Xss512k", "-XX:ReservedCodeCacheSize=16m", "-XX:TieredStopAtLevel=1", "-Xshare:off"];
-    let small = [&small[..], &["-XX:CompressedClassSpaceSize=16m"]].concat();
     let ways: [&[&str]; 6] = [
         &["-XX:+UseSerialGC", "Maps"],
         &["-XX:+UseSerialGC", "Fields"],
@@ -143,12 +143,29 @@ fn openjdk_keeps_values_of_maps_and_fields_far_from_their_names() {
         &["-XX:+UseSerialGC", "-XX:-UseCompressedOops", "Maps"],
     ];
     for way in ways {
-        let start = |folder: &Path| {
-            let sources = [source("Maps.java"), source("Fields.java")];
-            assert!(command("javac", folder).args(["-d", "."]).args(sources).status().unwrap().success());
-            let mut java = command("java", folder);
-            Victim::start(java.env("MALLOC_ARENA_MAX", "1").args(&small).args(way))
-        };
-        values(start, FIVE);
+        values(|folder| java(folder, way), FIVE);
     }
+}
+
+/// A process of OpenJDK, with these arguments. What is set aside and not used is in the dump too, so little is.
+fn java(folder: &Path, way: &[&str]) -> Victim {
+    let small = ["-Xmx32m", "-Xss512k", "-XX:ReservedCodeCacheSize=16m", "-XX:TieredStopAtLevel=1", "-Xshare:off"];
+    let sources = ["Maps.java", "Fields.java", "Octets.java"].map(source);
+    assert!(command("javac", folder).args(["-d", "."]).args(sources).status().unwrap().success());
+    let mut java = command("java", folder);
+    Victim::start(java.env("MALLOC_ARENA_MAX", "1").args(small).arg("-XX:CompressedClassSpaceSize=16m").args(way))
+}
+
+/// A fresh key of a length of its own.
+fn octets(folder: &Path, name: &str) -> Vec<u8> {
+    let len = THREE.iter().zip([32, 24, 64]).find(|(other, _)| **other == name).map_or(20, |(_, len)| len);
+    secret(folder, name, len)
+}
+
+#[test]
+fn openjdk_keeps_keys_in_fields() {
+    if let Some(tool) = first_missing(&[&["java", "-version"], &["javac", "-version"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    values_of(octets, |folder| java(folder, &["-XX:+UseSerialGC", "Octets"]), THREE);
 }

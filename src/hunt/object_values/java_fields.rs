@@ -304,7 +304,8 @@ pub fn value(
                 let places = vec![(at, 2 * len as u64)];
                 Followed::Value(Value { text: reader.wide_text(at, len)?, places, encoding: Encoding::Utf16Le })
             }
-            _ => Followed::text(reader.text(at, len)?, at),
+            Holds::Octets => Followed::text(reader.text(at, len).or_else(|| reader.key(at, len))?, at),
+            Holds::Text => Followed::text(reader.text(at, len)?, at),
         };
         reader.tell(object, at);
         Some(found)

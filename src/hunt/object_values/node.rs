@@ -9,6 +9,8 @@
 //! A string may be a part of another one, several in a row, or in a place of its own. Not followed are those of more than [`PIECES`] pieces, and
 //! scopes of more than 75 variables, whose names stand in a table.
 //!
+//! A value is a string, or a `Buffer` or another array of octets (`js-array-buffer.tq`).
+//!
 //! Source: src/objects/ of V8 10.2, 11.3 and 12.4, of a process of 64 bits without compressed pointers: `map.tq`, `descriptor-array.tq`,
 //! `property-details.h`, `property-array.tq`, `dictionary.h`, `ordered-hash-table.h`, `property-cell.tq`, `scope-info.tq`, `contexts.h`, `string.tq`,
 //! `instance-type.h`.
@@ -214,13 +216,31 @@ fn value(word: u64, target: &Target, reader: &Reader<'_>) -> Option<Followed> {
     if word == target.address || reader.is_told(target.address, word) {
         return None;
     }
-    let len = reader.word(pointed(word)? + 8)? >> 32;
-    let mut pieces = Pieces::default();
-    usize::try_from(len).ok().filter(|len| VALUES.contains(len))?;
-    pieces.add(word, 0..len, reader)?;
-    let value = pieces.value(reader)?;
+    let object = pointed(word)?;
+    let found = match kind(reader.word(object)?, reader)? {
+        ..SYMBOL => {
+            let len = reader.word(object + 8)? >> 32;
+            let mut pieces = Pieces::default();
+            usize::try_from(len).ok().filter(|len| VALUES.contains(len))?;
+            pieces.add(word, 0..len, reader)?;
+            Followed::Value(pieces.value(reader)?)
+        }
+        _ => octets(object, reader)?,
+    };
     reader.tell(target.address, word);
-    Some(Followed::Value(value))
+    Some(found)
+}
+
+/// The octets of a `Buffer` or an array of such: behind what every object has, and the buffer that it is a part of, there are where it begins in
+/// that one and how many bytes it has, from V8 11 on something else, how many elements, and two numbers that make an address.
+fn octets(object: u64, reader: &Reader<'_>) -> Option<Followed> {
+    let len = reader.word(object + 40)?;
+    let is_view = reader.word(object + 24).and_then(pointed).is_some_and(|buffer| has_map(buffer, reader));
+    let count = [48, 56].into_iter().find(|at| is_view && reader.word(object + at) == Some(len))?;
+    let at = reader.word(object + count + 8)?.checked_add(reader.word(object + count + 16)?)?;
+    let len = usize::try_from(len).ok().filter(|_| is_address(at))?;
+    let octets = reader.text(at, len).or_else(|| reader.key(at, len))?;
+    Some(Followed::text(octets, at))
 }
 
 /// Where the letters of a string stand.
