@@ -9,6 +9,7 @@ pub mod aws_ids;
 pub mod base64_run;
 pub mod capi;
 pub mod cipher_state;
+pub mod client_texts;
 pub mod cng;
 pub mod curve_points;
 mod decoded;
@@ -131,6 +132,7 @@ fn knowing(texts: Vec<TextRule>) -> Vec<Box<dyn Detector>> {
         Box::new(kerberos::Kerberos),
         Box::new(sexp::Sexp),
         Box::new(process_names::ProcessNames),
+        Box::new(client_texts::ClientTexts),
         Box::new(header_fields::HeaderFields),
         Box::new(gzip_streams::GzipStreams),
     ];

@@ -11,8 +11,9 @@ use crate::window::Window;
 /// A runtime with a heap of objects, OpenJDK or .NET, holds the name of the class that all others derive from, or of the library that it is
 /// in (`hunt::managed_octets`). A process of Windows that may log on with passwords holds the name of the function that takes them or of
 /// the library that has it, as the system and as programs write it: among its imports, in its list of modules, or in the dump's
-/// (`hunt::windows_logons`).
-const NAMES: [(&str, Clue); 10] = [
+/// (`hunt::windows_logons`). A server of Redis, from 3.2 on, or of what came from it has the names of all commands
+/// (`hunt::redis_passwords`).
+const NAMES: [(&str, Clue); 11] = [
     ("java/lang/Object", Clue::ManagedHeap),
     ("System.Private.CoreLib", Clue::ManagedHeap),
     ("AcquireCredentialsHandle", Clue::WindowsLogons),
@@ -23,6 +24,7 @@ const NAMES: [(&str, Clue); 10] = [
     ("SspiCli.dll", Clue::WindowsLogons),
     ("secur32.dll", Clue::WindowsLogons),
     ("SECUR32.dll", Clue::WindowsLogons),
+    ("georadiusbymember_ro", Clue::Redis),
 ];
 
 /// Tells what such names say.

@@ -8,6 +8,7 @@ pub mod aws_secrets;
 pub mod bare_points;
 mod bits;
 pub mod chacha_contexts;
+pub mod client_logins;
 mod code;
 pub mod coordinates;
 pub mod dense;
@@ -30,6 +31,7 @@ pub mod object_values;
 mod pointed;
 pub mod randomness;
 pub mod record_keys;
+pub mod redis_passwords;
 pub mod rsa_integers;
 pub mod rsa_windows;
 pub mod shielded;
@@ -67,6 +69,8 @@ pub enum Clue {
     ManagedHeap,
     /// That a process of Windows may log on with passwords.
     WindowsLogons,
+    /// That a server of Redis is in memory.
+    Redis,
     /// That an id of a key of AWS is in memory.
     AwsKeyId,
     /// An RSA public key: modulus and exponent, most significant byte first, without leading zeros.
@@ -122,6 +126,13 @@ pub enum Clue {
         sha256: [u8; 32],
         /// Bytes of the key.
         len: usize,
+    },
+    /// A text to which the structure of a database client points that also points to its password.
+    ClientText {
+        /// Where the text begins in the file.
+        place: u64,
+        /// Whose structure it is.
+        client: client_logins::Client,
     },
     /// A string of a language's runtime that is a name of what may be a secret.
     ObjectName {
@@ -335,6 +346,8 @@ pub const HUNTERS: &[&dyn Hunter] = &[
     &aws_secrets::AwsSecrets,
     &object_values::ObjectValues,
     &windows_logons::WindowsLogons,
+    &redis_passwords::RedisPasswords,
+    &client_logins::ClientLogins,
 ];
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ mod php;
 mod python;
 mod reader;
 mod ruby;
-mod targets;
+pub mod targets;
 mod tuples;
 
 use std::collections::BTreeSet;

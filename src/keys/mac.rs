@@ -124,6 +124,12 @@ impl Hash {
     }
 }
 
+/// The SHA-256 of `message`.
+#[must_use]
+pub fn sha256(message: &[u8]) -> [u8; 32] {
+    Sha256::digest(message).into()
+}
+
 /// Messages that are signed with one hash, and how their codes begin: worked out as far as it goes without the key, since
 /// hundreds of thousands of keys are tried.
 ///

@@ -6,6 +6,8 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use dumpscrub::finding::Evidence;
 use dumpscrub::limits::Limits;
@@ -76,6 +78,17 @@ impl Victim {
         let mut said = String::new();
         BufReader::new(victim.0.stdout.take().unwrap()).read_line(&mut said).unwrap();
         assert_eq!(said.trim(), "READY", "the program ended before it was ready");
+        victim
+    }
+
+    /// One that says nothing, and is ready when this file is there.
+    pub fn with_file(command: &mut Command, file: &Path) -> Self {
+        let victim = Self(command.spawn().unwrap());
+        let begun = Instant::now();
+        while !file.exists() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the program was not ready in time");
+            thread::sleep(Duration::from_millis(20));
+        }
         victim
     }
 

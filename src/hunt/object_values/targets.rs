@@ -17,7 +17,7 @@ pub struct Targets {
 }
 
 /// Ranges of addresses in which names stand: those of static strings, and some of the heap.
-const RANGES: usize = 3;
+pub const RANGES: usize = 3;
 
 /// Words of the filter.
 const FILTER: usize = 1024;
@@ -85,9 +85,9 @@ fn ranges(addresses: &[u64]) -> [(u64, u64); RANGES] {
     ranges
 }
 
-/// One bit for each word that is an address in one of the ranges.
+/// One bit for each word that is an address in one of the ranges: where it begins, and how far it is to its last address.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "x86_64+sse4.2"))]
-fn within(block: &[u8; WORD * LANES], ranges: &[(u64, u64); RANGES]) -> u64 {
+pub fn within(block: &[u8; WORD * LANES], ranges: &[(u64, u64); RANGES]) -> u64 {
     let [a, b, c] = *ranges;
     let mut mask = 0;
     for (i, word) in block.as_chunks::<WORD>().0.iter().enumerate() {

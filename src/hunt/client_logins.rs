@@ -1,0 +1,323 @@
+//! Passwords in the structures of database clients, which keep them to connect anew. Nothing stands beside such a password that says
+//! what it is; only the structure that points to it does. A text to which the structure points too is the clue (`detect::client_texts`).
+//!
+//! MySQL and MariaDB (`MYSQL` in mysql.h of both): pointers to host, user, password, socket, version of the server, and to how the client
+//! is connected in words (`127.0.0.1 via TCP/IP`).
+//!
+//! PostgreSQL (`fe_scram_state` in fe-auth-scram.c): pointers to the password and to the name of the mechanism, from 16 on a word with the
+//! hash and the size of its result, the salted password in 32 bytes, which is as good as the password for whoever logs in, and pointers
+//! to the nonce and to the first message of the client, which ends with the nonce. It is kept as long as the connection is.
+//!
+//! The only proof is that everything fits: all that is pointed to is a text that belongs there. Only processes of 64 bits in
+//! little-endian order are known here.
+//!
+//! Cost: nothing where no such text is in the dump, and else a comparison for each word.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use zeroize::Zeroizing;
+
+use super::dense::{self, LANES, WORD};
+use super::object_values::targets::{RANGES, within};
+use super::{Clue, Clues, Hunt, Hunter, Shown};
+use crate::detect::{Far, Hit, Hits};
+use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
+use crate::keys::fragment::looks_random;
+use crate::span::{Address, FileOffset};
+use crate::vault::{Secret, SecretBytes};
+
+/// The rule of these passwords.
+const RULE: &str = "database-client-password";
+/// Letters of what is pointed to, at most.
+const LETTERS: usize = 256;
+/// The fewest letters of a secret: copies of fewer would be found everywhere.
+const FEWEST: usize = 4;
+/// Bytes of a salted password: what SHA-256 makes.
+const SALTED: usize = 32;
+/// What names of mechanisms begin with.
+const MECHANISM: &str = "SCRAM-SHA-256";
+/// Bytes of owned memory for each structure that may be followed, and how many may be in any window.
+const FOR_EACH: usize = 64;
+const LEAST: usize = 1024;
+
+/// A client of databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Client {
+    /// Those of MySQL and MariaDB that are written in C, and what is built upon these.
+    MySql,
+    /// libpq, and what is built upon it.
+    PostgreSql,
+}
+
+/// Hunts for passwords of database clients.
+pub struct ClientLogins;
+
+impl Hunter for ClientLogins {
+    fn rules(&self) -> Vec<Rule> {
+        vec![Rule::new(
+            RULE,
+            "Password of a database client",
+            Severity::High,
+            "The password with which a client is logged in at a server of MySQL, MariaDB or PostgreSQL, where the client keeps it, or what \
+             SCRAM makes of it, with which anybody can log in, too.",
+            "Change the password of the account, and look for its use since the crash.",
+        )]
+    }
+
+    fn needs(&self, clues: &Clues) -> bool {
+        texts(clues).next().is_some()
+    }
+
+    fn prepare(&self, clues: &Clues) -> Box<dyn Hunt> {
+        let is_spent = AtomicBool::new(false);
+        Box::new(Structures { texts: texts(clues).collect(), targets: OnceLock::new(), is_spent })
+    }
+}
+
+/// Where the texts stand in the file, and whose they are.
+fn texts(clues: &Clues) -> impl Iterator<Item = (u64, Client)> + '_ {
+    clues.iter().filter_map(|clue| match *clue {
+        Clue::ClientText { place, client } => Some((place, client)),
+        _ => None,
+    })
+}
+
+struct Structures {
+    texts: Vec<(u64, Client)>,
+    /// Their addresses, in order.
+    targets: OnceLock<Vec<(u64, Client)>>,
+    is_spent: AtomicBool,
+}
+
+impl Structures {
+    fn targets(&self, shown: &Shown<'_>) -> Vec<(u64, Client)> {
+        let places = shown.memory.places();
+        let target = |&(place, client): &(u64, Client)| Some((places.address_of(FileOffset(place))?.0, client));
+        let mut targets: Vec<(u64, Client)> = self.texts.iter().filter_map(target).collect();
+        targets.sort_unstable();
+        targets
+    }
+}
+
+impl Hunt for Structures {
+    fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
+        let (window, owned) = (shown.window, shown.window.owned());
+        let targets = self.targets.get_or_init(|| self.targets(shown));
+        let (Some((first, _)), Some((last, _))) = (targets.first(), targets.last()) else { return };
+        if window.is_stitched() {
+            return;
+        }
+        let mut left = LEAST.max(owned.len() / FOR_EACH);
+        let grids = dense::grids(window, shown.memory.layout());
+        for grid in grids.iter().enumerate().filter(|(_, on)| **on).map(|(grid, _)| grid) {
+            let from = owned.start + (grid + WORD - owned.start % WORD) % WORD;
+            for (block, at) in window.slice(from..owned.end).chunks(WORD * LANES).zip((from..).step_by(WORD * LANES)) {
+                let mut found = within(&dense::whole(block), &[(*first, last - first); RANGES]);
+                while found != 0 {
+                    let structure = Structure { shown, at: at + WORD * found.trailing_zeros() as usize };
+                    found &= found - 1;
+                    let Some(client) = structure.client(targets) else { continue };
+                    let Some(rest) = left.checked_sub(1) else {
+                        self.is_spent.store(true, Ordering::Relaxed);
+                        return;
+                    };
+                    left = rest;
+                    structure.follow(client, out);
+                }
+            }
+        }
+    }
+
+    fn given_up(&self) -> Option<String> {
+        let reason = "so many structures may be those of database clients that not all could be followed; a password may be missed: the \
+                      dump is made to mislead";
+        self.is_spent.load(Ordering::Relaxed).then(|| reason.to_owned())
+    }
+}
+
+/// What may be a structure, with the pointer that tells of it.
+struct Structure<'a> {
+    shown: &'a Shown<'a>,
+    at: usize,
+}
+
+impl Structure<'_> {
+    /// Whose it may be.
+    fn client(&self, targets: &[(u64, Client)]) -> Option<Client> {
+        let pointer = self.word(0)?;
+        let at = targets.binary_search_by_key(&pointer, |(address, _)| *address).ok()?;
+        targets.get(at).map(|(_, client)| *client)
+    }
+
+    /// The word so many words before the one that tells of the structure.
+    fn word(&self, before: usize) -> Option<u64> {
+        let at = self.at.checked_sub(WORD * before)?;
+        self.shown.window.slice(at..at + WORD).first_chunk().map(|word| u64::from_le_bytes(*word))
+    }
+
+    fn follow(&self, client: Client, out: &mut Hits) {
+        match client {
+            Client::MySql => out.far.extend(self.mysql()),
+            Client::PostgreSql => {
+                out.far.extend([7, 8].into_iter().find_map(|before| self.scram(before)).into_iter().flatten())
+            }
+        }
+    }
+
+    fn mysql(&self) -> Option<Far> {
+        let or_none =
+            |before| self.word(before).filter(|word| *word > 0).map_or(Some(None), |at| self.text(at).map(Some));
+        let (_host, user, _socket) = (or_none(5)?, or_none(4)?, or_none(2)?);
+        let version = self.text(self.word(1)?)?;
+        let is_version = version.expose().first().is_some_and(u8::is_ascii_digit) && version.expose().contains(&b'.');
+        let context = format!("MySQL, user {}", user.as_ref().map_or("", |user| shown(user)));
+        self.password(self.word(3)?, context).filter(|_| is_version)
+    }
+
+    /// The password and what is made of it, if it stands so many words before.
+    fn scram(&self, before: usize) -> Option<Vec<Far>> {
+        let mechanism = self.text(self.word(before - 1)?)?;
+        let (message, nonce) = (self.text(self.word(0)?)?, self.text(self.word(1)?)?);
+        let is_it = mechanism.expose().starts_with(MECHANISM.as_bytes())
+            && message.expose().strip_prefix(b"n=,r=") == Some(nonce.expose());
+        let password = self.password(self.word(before)?, "PostgreSQL".to_owned()).filter(|_| is_it)?;
+        let salted = self.at - WORD - SALTED..self.at - WORD;
+        let bytes = self.shown.window.slice(salted.clone());
+        let spans = self.shown.window.spans(salted);
+        let context = "what SCRAM makes of a password of PostgreSQL".to_owned();
+        let hit = self.hit(Secret::bytes(bytes), context);
+        Some([password].into_iter().chain(looks_random(bytes).then_some(Far { hit, spans })).collect())
+    }
+
+    fn password(&self, at: u64, context: String) -> Option<Far> {
+        let text = self.text(at).filter(|text| text.len() >= FEWEST)?;
+        let spans = self.shown.memory.spans_from(Address(at), text.len() as u64);
+        Some(Far { hit: self.hit(Secret::text(text.expose()), context), spans })
+    }
+
+    /// The letters up to the zero behind them.
+    fn text(&self, at: u64) -> Option<SecretBytes> {
+        let mut bytes = Zeroizing::new(vec![0; LETTERS]);
+        let got = self.shown.memory.read(self.shown.image, Address(at), &mut bytes).ok()?;
+        let text =
+            SecretBytes::new(bytes.iter().take(got).position(|byte| *byte == 0).and_then(|len| bytes.get(..len))?);
+        let is_text = std::str::from_utf8(text.expose()).is_ok_and(|text| !text.chars().any(char::is_control));
+        is_text.then_some(text)
+    }
+
+    fn hit(&self, secret: Secret, context: String) -> Hit {
+        Hit {
+            rule: RULE.to_owned(),
+            severity: None,
+            evidence: Evidence::Parsed,
+            public: PublicIdentity { context: vec![context], ..PublicIdentity::default() },
+            secret,
+            range: self.at..self.at + WORD,
+            form: Form { layout: Layout::Text, encoding: Encoding::Plain, piece: Piece::Whole },
+        }
+    }
+}
+
+fn shown(text: &SecretBytes) -> &str {
+    std::str::from_utf8(text.expose()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::{Label, Region};
+    use crate::image::Image;
+    use crate::keys::testing::noise;
+    use crate::memory::AddressSpace;
+    use crate::span::Span;
+    use crate::window::Window;
+
+    const BASE: u64 = 0x2_0000;
+    const PASSWORD: &[u8] = b"vq7-Kzp!4m";
+
+    /// Memory with words at 0x100, and texts each of which ends with a zero.
+    fn memory(words: &[u64], texts: &[(usize, &[u8])]) -> Vec<u8> {
+        let mut bytes = vec![0; 0x1000];
+        let words: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        for (at, text) in [(0x100, &words[..])].iter().chain(texts) {
+            bytes[*at..at + text.len()].copy_from_slice(text);
+        }
+        bytes
+    }
+
+    /// What is found, window after window of so many bytes, where this text stands at 0x800.
+    fn found(bytes: &[u8], client: Client, size: usize) -> Vec<Far> {
+        let span = Span::new(0, bytes.len() as u64);
+        let region = Region { span, address: Some(Address(BASE)), label: Label::Memory, protection: None };
+        let (image, memory) = (Image::from_bytes("t", bytes.to_vec()), AddressSpace::new(&[region]));
+        let mut clues = Clues::new(10);
+        assert!(!ClientLogins.needs(&clues));
+        clues.add(Clue::ClientText { place: 0x800, client });
+        assert!(ClientLogins.needs(&clues));
+        let hunt = ClientLogins.prepare(&clues);
+        let mut out = Hits::default();
+        for from in (0..bytes.len()).step_by(size) {
+            let pieces = [span];
+            let window = Window::new(bytes, from..(from + size).min(bytes.len()), &pieces, &[]);
+            hunt.hunt(&Shown::new(&window, &memory, &image), &mut out);
+        }
+        assert_eq!(hunt.given_up(), None);
+        out.far
+    }
+
+    fn mysql(user: u64, version: &[u8]) -> Vec<u8> {
+        let words = [BASE + 0x300, user, BASE + 0x400, 0, BASE + 0x500, BASE + 0x800];
+        let texts: [(usize, &[u8]); 5] =
+            [(0x300, b"db"), (0x340, b"app"), (0x400, PASSWORD), (0x500, version), (0x800, b"db via TCP/IP")];
+        memory(&words, &texts)
+    }
+
+    #[test]
+    fn a_client_of_mysql_gives_its_password_away() {
+        for (bytes, context) in
+            [(mysql(BASE + 0x340, b"10.11.6-MariaDB"), "MySQL, user app"), (mysql(0, b"8.4.3"), "MySQL, user ")]
+        {
+            for size in [0x1000, 0x108, 0x40] {
+                let far = found(&bytes, Client::MySql, size);
+                assert_eq!((far.len(), &far[0].spans[..]), (1, &[Span::new(0x400, PASSWORD.len() as u64)][..]));
+                assert_eq!(far[0].hit.secret.identity(), Secret::text(PASSWORD).identity());
+                assert_eq!(far[0].hit.public.context, [context]);
+            }
+        }
+        assert!(found(&mysql(BASE + 0x340, b"utf8mb4"), Client::MySql, 0x1000).is_empty());
+        assert!(found(&mysql(0x99, b"8.4.3"), Client::MySql, 0x1000).is_empty());
+    }
+
+    /// The state of SCRAM as libpq has it, with these words before the salted password.
+    fn scram(between: &[u64], salted: &[u8], nonce: &[u8]) -> Vec<u8> {
+        let salted = salted.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
+        let words: Vec<u64> = [3, BASE + 0x200, BASE + 0x400, BASE + 0x500]
+            .into_iter()
+            .chain(between.iter().copied())
+            .chain(salted)
+            .chain([BASE + 0x600, BASE + 0x800])
+            .collect();
+        let texts: [(usize, &[u8]); 4] =
+            [(0x400, PASSWORD), (0x500, b"SCRAM-SHA-256"), (0x600, nonce), (0x800, b"n=,r=Fg56PVyS7CVng+yt")];
+        memory(&words, &texts)
+    }
+
+    #[test]
+    fn a_client_of_postgresql_gives_away_its_password_and_what_is_made_of_it() {
+        let salted = noise(SALTED, 5);
+        for between in [&[][..], &[0x20_0000_0002][..]] {
+            for size in [0x1000, 0x148, 0x40] {
+                let far = found(&scram(between, &salted, b"Fg56PVyS7CVng+yt"), Client::PostgreSql, size);
+                let at = 0x120 + 8 * between.len() as u64;
+                let spans: Vec<Span> = far.iter().flat_map(|far| far.spans.clone()).collect();
+                assert_eq!(spans, [Span::new(0x400, PASSWORD.len() as u64), Span::new(at, SALTED as u64)]);
+                let identities = [Secret::text(PASSWORD).identity(), Secret::bytes(&salted).identity()];
+                assert!(far.iter().map(|far| far.hit.secret.identity()).eq(identities));
+            }
+        }
+        let unsalted = found(&scram(&[], &[0; SALTED], b"Fg56PVyS7CVng+yt"), Client::PostgreSql, 0x1000);
+        assert_eq!(unsalted.len(), 1, "before the server answered only the password is there");
+        assert!(found(&scram(&[], &salted, b"Fg56PVyS7CVng+yy"), Client::PostgreSql, 0x1000).is_empty());
+    }
+}
