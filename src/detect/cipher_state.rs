@@ -5,8 +5,12 @@
 //! the first half of the key, four behind it, four before the second half, four behind it (Salsa20 specification, section 8).
 //! Libraries hold the constant in their code too, followed by tables and text, or by whatever other constants the compiler
 //! put there. So what stands where the key would stand must look random, and what stands where ChaCha20's counter would
-//! stand must be small: of 2600 programs and libraries of a Debian system none has such a place. What keeps no constant
+//! stand must be small: of 2600 programs and libraries of a Debian system none has such a place. But linkers put all constants of 16
+//! bytes together, and in programs in Rust with ring those of SHA-256 follow (`round_constants`), which are no key. What keeps no constant
 //! beside the key (OpenSSL's) is found by the second walk (`hunt::chacha_contexts`).
+//!
+//! mbedTLS keeps the last block behind the state, which counted since (`mbedtls_chacha20_context`: `uint32_t state[16]; uint8_t
+//! keystream8[64]; size_t keystream_bytes_used`): that block proves the key.
 //!
 //! SQLite's random generator is a ChaCha20 whose key protects nothing: `sqlite3PrngType` in src/random.c (`u32 s[16]; u8 out[64];
 //! u8 n`, since 3.43). It counts before it makes a block, so `out` is the block of the state that stands before it, where ciphers count
@@ -17,10 +21,14 @@
 //! them.
 //!
 //! And that of mimalloc, which CPython has since 3.13 (`mi_random_ctx_t` in include/mimalloc/types.h: `uint32_t input[16], output[16];
-//! int output_available; bool weak`): it counts behind each block, and words of the block that were given out are zeros.
+//! int output_available; bool weak`): it counts behind each block, and words of the block that were given out are zeros. One word
+//! always was where any are left, since it makes a block when it is asked for a word; that tells it from mbedTLS's.
 
 use std::ops::Range;
 
+use zeroize::Zeroizing;
+
+use super::round_constants;
 use super::{Candidate, Detector, Hit, Hits, Literal, Reach, Trigger};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity, state_of_generator};
 use crate::keys::chacha;
@@ -82,15 +90,19 @@ fn chacha(window: &Window<'_>, start: usize, short: bool) -> Option<Hit> {
     let state: &[u8; STATE] = window.slice(start..start + STATE).first_chunk()?;
     let (key, rest) = state.split_at(48);
     let key = key.get(16..)?;
-    let secret = key_of(key, short)?;
+    let secret = key_of(key, short).filter(|key| !round_constants::are_in(key))?;
     // Of 32 or of 64 bits, it stands first, its low byte first: below 2^24 it has counted less than a gigabyte.
     let mut hit = matches!(rest, [_, _, _, 0, ..])
         .then(|| hit("ChaCha20", Evidence::Matched, &secret, start + 16..start + 48))?;
-    if is_generator(state, window.slice(start + STATE..start + GENERATOR)) {
+    let behind = window.slice(start + STATE..start + GENERATOR);
+    if block_before(state).is_some_and(|block| behind.starts_with(&*block)) {
+        hit.evidence = Evidence::Proven;
+    }
+    if is_generator(state, behind) {
         hit.severity = Some(Severity::Info);
         hit.public.add_context(vec![state_of_generator("SQLite")]);
     }
-    if is_of_mimalloc(state, window.slice(start + STATE..start + GENERATOR)) {
+    if is_of_mimalloc(state, behind) {
         hit.severity = Some(Severity::Info);
         hit.public.add_context(vec![state_of_generator("mimalloc")]);
     }
@@ -127,19 +139,24 @@ fn is_generator(state: &[u8; STATE], behind: &[u8]) -> bool {
 /// the address of a heap.
 fn is_of_mimalloc(state: &[u8; STATE], behind: &[u8]) -> bool {
     let Some((out, left)) = behind.split_at_checked(STATE) else { return false };
-    let [left @ 0..=16, 0, 0, 0] = *left else { return false };
+    let [left @ 0..=15, 0, 0, 0] = *left else { return false };
     if left == 0 {
         let nonce = state.last_chunk().map(|nonce| u64::from_le_bytes(*nonce));
         return out.iter().all(|byte| *byte == 0)
             && nonce.is_some_and(|nonce| ADDRESSES.contains(&nonce) && nonce % 8 == 0);
     }
-    let mut before = *state;
-    let Some(counter) = before.get_mut(48..56) else { return false };
-    let counted = counter.first_chunk().map_or(0, |counter| u64::from_le_bytes(*counter));
-    counter.copy_from_slice(&counted.wrapping_sub(1).to_le_bytes());
     let given_out = STATE - 4 * usize::from(left);
     let zeros = out.iter().take(given_out).all(|byte| *byte == 0);
-    zeros && chacha::block(&before).is_some_and(|block| block.iter().skip(given_out).eq(out.iter().skip(given_out)))
+    zeros && block_before(state).is_some_and(|block| block.iter().skip(given_out).eq(out.iter().skip(given_out)))
+}
+
+/// The block that the state made before it counted.
+fn block_before(state: &[u8; STATE]) -> Option<Zeroizing<[u8; STATE]>> {
+    let mut before = Zeroizing::new(*state);
+    let counter = before.get_mut(48..56)?;
+    let counted = counter.first_chunk().map_or(0, |counter| u64::from_le_bytes(*counter));
+    counter.copy_from_slice(&counted.wrapping_sub(1).to_le_bytes());
+    chacha::block(&before)
 }
 
 fn salsa(window: &Window<'_>, start: usize, short: bool) -> Option<Hit> {
@@ -240,9 +257,14 @@ mod tests {
                 let out = [&vec![0; 4 * given_out][..], &block[4 * given_out..], &[left, 0, 0, 0]].concat();
                 hit(&CipherState, &around(&[state(counter), out].concat())).severity
             };
-            for given_out in [0, 6, 15] {
+            for given_out in [1, 6, 15] {
                 assert_eq!(severity(given_out, 16 - given_out as u8), Some(Severity::Info));
                 assert_eq!(severity(given_out, 17 - given_out as u8), None);
+            }
+            // mbedTLS, which counts bytes that were used.
+            for used in [1, 16, 64] {
+                let found = hit(&CipherState, &around(&[&state(counter)[..], &*block, &[used, 0, 0, 0]].concat()));
+                assert_eq!((found.severity, found.evidence), (None, Evidence::Proven));
             }
             assert_eq!(severity(16, 0), None, "nothing is left to tell by");
         }
@@ -253,6 +275,24 @@ mod tests {
         let heap = 0x7f0e_3b2e_28b0;
         assert_eq!([used_up(0, heap, 0), used_up(77, heap, 0)], [Some(Severity::Info); 2]);
         assert_eq!([used_up(0, heap, 1), used_up(0, heap + 1, 0), used_up(0, 4096, 0), used_up(0, !0, 0)], [None; 4]);
+    }
+
+    #[test]
+    fn constants_of_other_algorithms_are_no_key() {
+        // As they follow each other in a program in Rust with ring.
+        let key = [
+            0x428a_2f98_u32,
+            0x7137_4491,
+            0xb5c0_fbcf,
+            0xe9b5_dba5,
+            0xd192_e819,
+            0xd699_0624,
+            0xf40e_3585,
+            0x106a_a070,
+        ];
+        let state = |key: &[u8]| around(&[CONSTANTS[0], key, &[1, 0, 0, 0], &noise(12, 4)].concat());
+        assert!(hits(&CipherState, &state(&key.map(u32::to_le_bytes).concat())).is_empty());
+        assert_eq!(hits(&CipherState, &state(&noise(32, 3))).len(), 1);
     }
 
     #[test]

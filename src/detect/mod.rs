@@ -30,6 +30,7 @@ pub mod pgp;
 pub mod process_names;
 pub mod public_keys;
 pub mod putty;
+mod round_constants;
 pub mod sexp;
 pub mod shielded;
 pub mod signed_sessions;
