@@ -295,6 +295,49 @@ fn libtomcrypt_keeps_rsa_in_digits_of_60_bits() {
 }
 
 #[test]
+fn mbedtls_keeps_limbs_round_keys_and_a_state_with_its_block() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    if first_missing(&[&["openssl", "version"]]).is_some() {
+        return missing("openssl is not there");
+    }
+    let mut numbers = make_key(folder, "rsa", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], &RSA);
+    numbers.extend(make_key(folder, "p256", &P256, &["priv:"]));
+    let [aes, chacha] = ["aes256", "chacha"].map(|name| secret(folder, name, 32));
+    let Some(victim) = built(folder, "mbedtls", &["-lmbedcrypto"], "libmbedtls-dev") else { return };
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    // The other key of AES is that of the random generator.
+    let found = ["RSA-2048", "P-256", "AES-256", "ChaCha20"].map(|kind| scanned.proven(kind));
+    assert_eq!(found, [1, 1, 2, 1]);
+    for number in &numbers {
+        assert!(scanned.copies_of_number(number) > 0);
+    }
+    assert!(scanned.copies(&aes) > 0 && scanned.copies(&chacha) > 0);
+}
+
+#[test]
+fn wolfssl_keeps_limbs_and_a_secret_behind_the_length_of_its_public_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    if first_missing(&[&["openssl", "version"]]).is_some() {
+        return missing("openssl is not there");
+    }
+    let mut numbers = make_key(folder, "rsa", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], &RSA);
+    numbers.extend(make_key(folder, "p256", &P256, &["priv:"]));
+    let key = make_key(folder, "x25519", &["-algorithm", "x25519"], &["priv:"]).remove(0);
+    fs::write(folder.join("x25519"), &key).unwrap();
+    let Some(victim) = built(folder, "wolfssl", &["-lwolfssl"], "libwolfssl-dev") else { return };
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    assert_eq!(["RSA-2048", "P-256", "X25519"].map(|kind| scanned.proven(kind)), [1, 1, 1]);
+    for number in &numbers {
+        assert!(scanned.copies_of_number(number) > 0);
+    }
+    assert!(scanned.copies(&key) > 0);
+}
+
+#[test]
 fn libgcrypt_keeps_keys_as_s_expressions() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

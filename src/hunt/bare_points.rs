@@ -16,7 +16,7 @@ use super::dense::{self, WORD};
 use super::ec_places::{Grid, Place, Rank, Run, Shape};
 use super::randomness::looks_random;
 use crate::keys::base_points::{self, EdwardsForm, Group};
-use crate::keys::curve_points::{self, Kept};
+use crate::keys::curve_points;
 use crate::keys::ec::Curve;
 use crate::keys::limbs::Likeness;
 use crate::window::Window;
@@ -50,7 +50,6 @@ pub fn points(window: &Window<'_>, grids: &[Grid]) -> Vec<Clue> {
             let look = Look { window, owned: window.owned() };
             found.extend(look.ecx_key(run));
             if run.is_random {
-                look.row(grid, run, &mut found);
                 look.octets(grid, run, &mut found);
                 look.apart(run, grid.runs.get(i + 1..).unwrap_or_default(), &mut found);
             }
@@ -73,7 +72,8 @@ pub fn seeds_with_keys(window: &Window<'_>, grids: &[Grid], objects: &[usize]) -
     let expanded = runs().flat_map(|run| look.expanded(run)).map(|at| (at, at + EXPANDED));
     found.extend(look.proven(Group::Ed25519, ed25519(EdwardsForm::Scalar), EXPANDED, expanded));
     let either = runs().flat_map(|run| look.seeds(run)).flat_map(|at| [(at, at + KEY), (at + KEY, at)]);
-    let clamped = either.filter(|(secret, key)| look.is_clamped(*secret, *key));
+    let behind_len = runs().flat_map(|run| look.behind_length(run.range.start));
+    let clamped = either.chain(behind_len).filter(|(secret, key)| look.is_clamped(*secret, *key));
     found.extend(look.proven(Group::X25519, base_points::x25519, KEY, clamped));
     found
 }
@@ -94,31 +94,6 @@ impl Look<'_> {
         (bytes.len() == curve.size() && looks_random(bytes)).then_some(bytes)
     }
 
-    /// Coordinates one behind the other, perhaps behind a private key.
-    fn row(&self, grid: &Grid, run: &Run, found: &mut Vec<Clue>) {
-        if run.words() > LONGEST_ROW || !self.owned.contains(&run.range.start) {
-            return;
-        }
-        for curve in [Curve::P256, Curve::K256, Curve::P384] {
-            let len = curve.size();
-            let like = Likeness::new(2 * len / WORD);
-            for at in run.range.clone().step_by(len).filter(|at| at + 2 * len <= run.range.end) {
-                let is_random = |at: usize| at + len <= run.range.end && grid.is_random(self.window, run, at);
-                let bytes = |at: usize| self.window.slice(at..at + len);
-                if !is_random(at)
-                    || !is_random(at + len)
-                    || !like.has(&dense::words(self.window.slice(at..at + 2 * len)))
-                {
-                    continue;
-                }
-                let (x, y) = (bytes(at), bytes(at + len));
-                let z = Some(at + 2 * len).filter(|at| is_random(*at)).map(bytes);
-                let big = || curve_points::decode(curve, &[&[4], x, y].concat());
-                tell(curve, little(curve, x, y, z).or_else(big), found);
-            }
-        }
-    }
-
     /// Where 64 bytes of a private key of Ed25519 may stand in a run: at its ends, and one behind the other from its start.
     fn seeds(&self, run: &Run) -> impl Iterator<Item = usize> + use<> {
         let (start, last) = (run.range.start, run.range.end.saturating_sub(SEED_AND_KEY));
@@ -133,6 +108,13 @@ impl Look<'_> {
     fn is_clamped(&self, secret: usize, key: usize) -> bool {
         let byte = |at: usize| self.window.byte(at).unwrap_or_default();
         byte(secret) & 7 == 0 && byte(secret + KEY - 1) >> 6 == 1 && byte(key + KEY - 1) < 0x80
+    }
+
+    /// Where wolfSSL keeps a secret of X25519: behind the public key and a byte of its length, if that was ever set
+    /// (`curve25519_key` in wolfssl/wolfcrypt/curve25519.h: `ECPoint p` is `byte point[32]; byte pointSz`, and `byte k[32]` follows).
+    fn behind_length(&self, at: usize) -> Option<(usize, usize)> {
+        let is_length = self.window.byte(at + KEY).is_some_and(|len| len == 0 || usize::from(len) == KEY);
+        (is_length && self.owned.contains(&at)).then_some((at + KEY + 1, at))
     }
 
     /// Where ed25519-dalek's `SigningKey` may hold a seed, at an end of a run: its `VerifyingKey` beside it is 32 bytes and the
@@ -285,13 +267,6 @@ fn ecx_keys_of_32_bits(window: &Window<'_>) -> Vec<Clue> {
     memchr::memmem::find_iter(bytes, &[32, 0, 0, 0]).filter_map(key).collect()
 }
 
-/// The point of coordinates that are least significant byte first; the third one may belong to something else.
-fn little(curve: Curve, x: &[u8], y: &[u8], z: Option<&[u8]>) -> Option<Vec<u8>> {
-    let forms = Kept::ALL.into_iter();
-    let mut points = forms.flat_map(|kept| [Some((kept, None)), z.map(|z| (kept, Some(z)))]).flatten();
-    points.find_map(|(kept, z)| curve_points::point(curve, kept, x, y, z))
-}
-
 fn tell(curve: Curve, point: Option<Vec<u8>>, found: &mut Vec<Clue>) {
     found.extend(point.map(|public| Clue::CurvePoint { group: Group::Sec1(curve), public }));
 }
@@ -299,7 +274,7 @@ fn tell(curve: Curve, point: Option<Vec<u8>>, found: &mut Vec<Clue>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hunt::ec_places;
+    use crate::hunt::{ec_places, point_rows};
     use crate::keys::testing::noise;
     use crate::memory::AddressSpace;
     use crate::span::Span;
@@ -309,7 +284,9 @@ mod tests {
         let mut found = Vec::new();
         for from in (0..bytes.len()).step_by(window) {
             let window = Window::new(bytes, from..(from + window).min(bytes.len()), &pieces, &[]);
-            found.extend(points(&window, &ec_places::grids(&window, &memory)));
+            let grids = ec_places::grids(&window, &memory);
+            found.extend(points(&window, &grids));
+            found.extend(point_rows::seen(&window, &grids).points);
         }
         found.sort();
         found.dedup();
@@ -408,6 +385,11 @@ mod tests {
             assert_eq!(told(&secret, &public, window), [found(64)]);
             assert_eq!(told(&public, &secret, window), [found(96)]);
             assert!(told(&secret, &noise(32, 7), window).is_empty());
+        }
+        // As wolfSSL has them.
+        for (len, is_told) in [(0, true), (32, true), (31, false)] {
+            let found = told(&public, &[&[len], &secret[..], &[0; 3]].concat(), 4096);
+            assert_eq!(found == [(vec![Span::new(97, 32)], clue.clone())], is_told);
         }
         secret[0] |= 1;
         assert!(told(&secret, &public, 4096).is_empty());

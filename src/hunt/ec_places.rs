@@ -96,6 +96,16 @@ impl Places {
         *all += 1;
     }
 
+    /// Adds a place for a key of so many bytes that is likelier than others.
+    pub fn add_of(&mut self, len: usize, place: Place) {
+        let sizes = SIZES.iter().zip(&mut self.told).zip(&mut self.all);
+        for ((_, told), all) in sizes.filter(|((words, _), _)| **words == len.div_ceil(WORD)) {
+            told.push(place);
+            *all += 1;
+            return;
+        }
+    }
+
     /// Counts places of 32 bytes that are worth a look and get none.
     pub fn leave_out(&mut self, count: u64) {
         let [all, ..] = &mut self.all;

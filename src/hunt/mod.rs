@@ -28,6 +28,7 @@ pub mod montgomery;
 pub mod noise;
 mod number_words;
 pub mod object_values;
+pub mod point_rows;
 mod pointed;
 pub mod randomness;
 pub mod record_keys;

@@ -12,7 +12,7 @@ use crate::hunt::islands::Islands;
 use crate::hunt::long_digits::{self, LongDigits, Written};
 use crate::hunt::montgomery::{self, Filter, Join};
 use crate::hunt::record_keys::{self, Handshake, Handshakes};
-use crate::hunt::{Clue, Clues, Hunt, Shown, bare_points, go_objects, in_structures};
+use crate::hunt::{Clue, Clues, Hunt, Shown, bare_points, go_objects, in_structures, point_rows};
 
 /// What the second walk sees in one window.
 pub struct Bare {
@@ -44,6 +44,9 @@ impl Bare {
             places.add(seed);
             points.push(point);
         }
+        let rows = point_rows::seen(window, grids);
+        points.extend(rows.points);
+        rows.beside.into_iter().for_each(|(len, place)| places.add_of(len, place));
         let mut hits = hunted::hits(engine, hunts, shown);
         hits.hits.extend(in_structures::seen(window, grids).hits);
         Self {

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha512};
 
 use super::*;
 use crate::dump::{Label, Region};
-use crate::hunt::{bare_points, dense};
+use crate::hunt::{bare_points, dense, point_rows};
 use crate::keys::curve_points::montgomery;
 use crate::keys::testing::noise;
 use crate::memory::AddressSpace;
@@ -50,6 +50,9 @@ fn hunt(clues: &Clues, bytes: &[u8], window: usize, phase: u64) -> Vec<(Range<us
             places.add(seed);
             clues.add(clue);
         }
+        let rows = point_rows::seen(&window, &grids);
+        rows.points.into_iter().for_each(|clue| clues.add(clue));
+        rows.beside.into_iter().for_each(|(len, place)| places.add_of(len, place));
         scalars.add(places);
         bare_points::points(&window, &grids).into_iter().for_each(|clue| clues.add(clue));
     }
