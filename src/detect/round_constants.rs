@@ -18,7 +18,7 @@ pub fn are_in(key: &[u8]) -> bool {
 }
 
 fn constants() -> Vec<u32> {
-    let is_prime = |n: &u128| (2..*n).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    let is_prime = |n: &u128| (2..*n).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
     // The cube root of the prime with 32 bits behind the point; those before it are cut off.
     (2..).filter(is_prime).take(COUNT).map(|prime| cube_root(prime << 96) as u32).collect()
 }

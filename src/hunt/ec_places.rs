@@ -98,11 +98,10 @@ impl Places {
 
     /// Adds a place for a key of so many bytes that is likelier than others.
     pub fn add_of(&mut self, len: usize, place: Place) {
-        let sizes = SIZES.iter().zip(&mut self.told).zip(&mut self.all);
-        for ((_, told), all) in sizes.filter(|((words, _), _)| **words == len.div_ceil(WORD)) {
+        let mut sizes = SIZES.iter().zip(&mut self.told).zip(&mut self.all);
+        if let Some(((_, told), all)) = sizes.find(|((words, _), _)| **words == len.div_ceil(WORD)) {
             told.push(place);
             *all += 1;
-            return;
         }
     }
 

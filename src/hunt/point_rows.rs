@@ -5,8 +5,8 @@
 //! key, x, y). Such a private key ends nowhere, so among all the places that may hold one (`ec_places`) it is as unlikely as
 //! thousands of others. Beside a point it is likely, and tried first.
 //!
-//! k256 and libsecp256k1 compute with five limbs of 52 bits, of which the highest has 48: ten words in a row whose highest bits are zeros are
-//! next to nowhere else.
+//! k256 and libsecp256k1 compute with five limbs of 52 bits, of which the highest has 48, and p521 with nine of 58 bits, the highest 57: ten
+//! words in a row whose highest bits are zeros are next to nowhere else.
 
 use std::ops::Range;
 
@@ -22,11 +22,19 @@ use crate::window::Window;
 
 /// Words of a run that may be coordinates one behind the other.
 const LONGEST_ROW: usize = 24;
-/// Limbs of a coordinate of secp256k1, and bits of each.
-const LIMBS: usize = 5;
-const LIMB_BITS: u32 = 52;
-/// Bits of the highest limb.
-const HIGHEST_BITS: u32 = 48;
+/// Coordinates whose limbs leave bits of their words free.
+const LOOSE: [Limbs; 2] = [
+    Limbs { curve: Curve::K256, count: 5, bits: 52, highest: 48 },
+    Limbs { curve: Curve::P521, count: 9, bits: 58, highest: 57 },
+];
+
+/// How a coordinate is laid out: how many limbs, of how many bits each, and how many the highest one has.
+struct Limbs {
+    curve: Curve,
+    count: usize,
+    bits: u32,
+    highest: u32,
+}
 
 /// What a window shows.
 #[derive(Debug, Default)]
@@ -46,7 +54,7 @@ pub fn seen(window: &Window<'_>, grids: &[Grid]) -> Rows {
             if run.is_random && run.words() <= LONGEST_ROW && window.owned().contains(&run.range.start) {
                 look.words(grid, run);
             }
-            look.limbs(run);
+            LOOSE.iter().for_each(|limbs| look.limbs(limbs, run));
         }
     }
     look.rows
@@ -78,16 +86,17 @@ impl Look<'_> {
         }
     }
 
-    /// Coordinates of secp256k1 in limbs, somewhere in a run or at an end of it: most limbs are full words.
-    fn limbs(&mut self, run: &Run) {
-        let start = run.range.start - WORD * LIMBS.min(run.range.start / WORD);
-        let words = dense::words(self.window.slice(start..run.range.end + WORD * 2 * LIMBS));
-        for (i, limbs) in words.windows(2 * LIMBS).enumerate().filter(|(_, limbs)| are_limbs(limbs)) {
+    /// Coordinates in loose limbs, somewhere in a run or at an end of it: most limbs are full words.
+    fn limbs(&mut self, limbs: &Limbs, run: &Run) {
+        let (len, both) = (WORD * limbs.count, 2 * WORD * limbs.count);
+        let start = run.range.start - len.min(run.range.start / WORD * WORD);
+        let words = dense::words(self.window.slice(start..run.range.end + both));
+        for (i, words) in words.windows(2 * limbs.count).enumerate().filter(|(_, words)| limbs.may_be(words)) {
             let at = start + WORD * i;
-            let (x, y) = limbs.split_at(LIMBS);
+            let (x, y) = words.split_at(limbs.count);
             if self.window.owned().contains(&at) {
-                let point = curve_points::point(Curve::K256, Kept::Plain, &joined(x), &joined(y), None);
-                self.tell(Curve::K256, at..at + WORD * 2 * LIMBS, point);
+                let point = curve_points::point(limbs.curve, Kept::Plain, &limbs.joined(x), &limbs.joined(y), None);
+                self.tell(limbs.curve, at..at + both, point);
             }
         }
     }
@@ -97,7 +106,7 @@ impl Look<'_> {
     fn tell(&mut self, curve: Curve, range: Range<usize>, point: Option<Vec<u8>>) {
         let Some(public) = point else { return };
         self.rows.points.push(Clue::CurvePoint { group: Group::Sec1(curve), public });
-        let len = curve.size();
+        let len = curve.size().next_multiple_of(WORD);
         let before = [len, len + WORD].into_iter().filter_map(|len| range.start.checked_sub(len));
         for at in before.chain([0, WORD, len].map(|gap| range.end + gap)) {
             let bytes = self.window.slice(at..at + len);
@@ -110,29 +119,32 @@ impl Look<'_> {
     }
 }
 
-/// Whether the words may be two coordinates in limbs, none of which is small but by an accident.
-fn are_limbs(words: &[u64]) -> bool {
-    let bits = |i: usize| if i % LIMBS == LIMBS - 1 { HIGHEST_BITS } else { LIMB_BITS };
-    // The first word decides for nearly all.
-    let fits = words.iter().enumerate().all(|(i, word)| word >> bits(i) == 0);
-    fits && words.iter().filter(|word| **word >> 32 == 0).count() <= 1
-}
-
-/// The number of 32 bytes that limbs make, least significant byte first.
-fn joined(limbs: &[u64]) -> Vec<u8> {
-    let (mut bytes, mut low, mut have) = (Vec::new(), 0_u128, 0);
-    for limb in limbs {
-        low |= u128::from(*limb) << have;
-        have += LIMB_BITS;
-        while have >= 8 {
-            bytes.push(low as u8);
-            low >>= 8;
-            have -= 8;
-        }
+impl Limbs {
+    /// Whether the words may be two coordinates, no more than one limb of which is small, by an accident.
+    fn may_be(&self, words: &[u64]) -> bool {
+        let bits = |i: usize| if i % self.count == self.count - 1 { self.highest } else { self.bits };
+        // The first words decide for nearly all.
+        let fits = words.iter().enumerate().all(|(i, word)| word >> bits(i) == 0);
+        fits && words.iter().filter(|word| **word >> 32 == 0).count() <= 1
     }
-    // The highest limb has no more bits than fit.
-    bytes.truncate(Curve::K256.size());
-    bytes
+
+    /// The number that the limbs of a coordinate make, least significant byte first.
+    fn joined(&self, limbs: &[u64]) -> Vec<u8> {
+        let (mut bytes, mut low, mut have) = (Vec::new(), 0_u128, 0);
+        for limb in limbs {
+            low |= u128::from(*limb) << have;
+            have += self.bits;
+            while have >= 8 {
+                bytes.push(low as u8);
+                low >>= 8;
+                have -= 8;
+            }
+        }
+        bytes.push(low as u8);
+        // The highest limb has no more bits than fit.
+        bytes.truncate(self.curve.size());
+        bytes
+    }
 }
 
 /// The point of coordinates that are least significant byte first; the third one may belong to something else.
@@ -166,25 +178,25 @@ mod tests {
         (points, beside)
     }
 
-    fn limbs52(number: &[u8]) -> Vec<u8> {
+    fn loose(limbs: &Limbs, number: &[u8]) -> Vec<u8> {
         let bit = |i: usize| number[number.len() - 1 - i / 8] >> (i % 8) & 1;
+        let (bits, all) = (limbs.bits as usize, 8 * number.len());
         let limb =
-            |n: usize| (52 * n..(52 * n + 52).min(256)).rev().fold(0_u64, |limb, i| limb << 1 | u64::from(bit(i)));
-        (0..LIMBS).flat_map(|n| limb(n).to_le_bytes()).collect()
+            |n: usize| (bits * n..(bits * (n + 1)).min(all)).rev().fold(0_u64, |limb, i| limb << 1 | u64::from(bit(i)));
+        (0..limbs.count).flat_map(|n| limb(n).to_le_bytes()).collect()
     }
 
     #[test]
     fn private_keys_are_told_on_both_sides_of_their_points() {
-        for curve in [Curve::P256, Curve::K256, Curve::P384] {
+        for curve in Curve::ALL {
             let len = curve.size();
-            let (scalar, public) = (noise(len, 5), curve.point(&noise(32, 5)).unwrap());
+            let (scalar, public) = (noise(len.next_multiple_of(8), 5), curve.point(&noise(32, 5)).unwrap());
             let (x, y) = public[1..].split_at(len);
             let words = |c: &[u8]| curve_points::montgomery(curve, c).unwrap();
-            let mut rows_of = vec![[words(x), words(y)].concat()];
-            if curve == Curve::K256 {
-                rows_of.push([limbs52(x), limbs52(y)].concat());
-            }
-            for row in rows_of {
+            let as_words = (curve != Curve::P521).then(|| [words(x), words(y)].concat());
+            let as_limbs = LOOSE.iter().filter(|limbs| limbs.curve == curve);
+            let as_limbs = as_limbs.map(|limbs| [loose(limbs, x), loose(limbs, y)].concat());
+            for row in as_words.into_iter().chain(as_limbs) {
                 for (before, after) in [(&scalar[..], &[][..]), (&[], &scalar), (&[], &[&[0; 8], &scalar[..]].concat())]
                 {
                     let bytes = [&[0; 256][..], &[1, 0, 0, 0, 0, 0, 0, 0], before, &row, after, &[0; 256]].concat();
@@ -202,7 +214,7 @@ mod tests {
     #[test]
     fn limbs_that_are_no_point_are_nothing() {
         let words: Vec<u8> =
-            (0..4000).flat_map(|i| (0x000f_1234_5678_9abc_u64 ^ i * 0x5_4321_0987).to_le_bytes()).collect();
+            (0..4000).flat_map(|i| (0x000f_1234_5678_9abc_u64 ^ (i * 0x5_4321_0987)).to_le_bytes()).collect();
         assert_eq!(rows(&words, 1 << 12), (Vec::new(), Vec::new()));
         assert_eq!(rows(&noise(1 << 16, 4), 1 << 14), (Vec::new(), Vec::new()));
     }
