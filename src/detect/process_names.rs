@@ -12,8 +12,8 @@ use crate::window::Window;
 /// in (`hunt::managed_octets`). A process of Windows that may log on with passwords holds the name of the function that takes them or of
 /// the library that has it, as the system and as programs write it: among its imports, in its list of modules, or in the dump's
 /// (`hunt::windows_logons`). A server of Redis, from 3.2 on, or of what came from it has the names of all commands
-/// (`hunt::redis_passwords`).
-const NAMES: [(&str, Clue); 11] = [
+/// (`hunt::redis_passwords`). wpa_supplicant has its own name (`hunt::wireless_networks`).
+const NAMES: [(&str, Clue); 12] = [
     ("java/lang/Object", Clue::ManagedHeap),
     ("System.Private.CoreLib", Clue::ManagedHeap),
     ("AcquireCredentialsHandle", Clue::WindowsLogons),
@@ -25,6 +25,7 @@ const NAMES: [(&str, Clue); 11] = [
     ("secur32.dll", Clue::WindowsLogons),
     ("SECUR32.dll", Clue::WindowsLogons),
     ("georadiusbymember_ro", Clue::Redis),
+    ("wpa_supplicant\0", Clue::WpaSupplicant),
 ];
 
 /// Tells what such names say.

@@ -42,6 +42,7 @@ mod texts;
 pub mod ticket_keys;
 mod variety;
 pub mod windows_logons;
+pub mod wireless_networks;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +73,8 @@ pub enum Clue {
     WindowsLogons,
     /// That a server of Redis is in memory.
     Redis,
+    /// That the program that joins wireless networks is in memory.
+    WpaSupplicant,
     /// That an id of a key of AWS is in memory.
     AwsKeyId,
     /// An RSA public key: modulus and exponent, most significant byte first, without leading zeros.
@@ -349,6 +352,7 @@ pub const HUNTERS: &[&dyn Hunter] = &[
     &windows_logons::WindowsLogons,
     &redis_passwords::RedisPasswords,
     &client_logins::ClientLogins,
+    &wireless_networks::WirelessNetworks,
 ];
 
 #[cfg(test)]

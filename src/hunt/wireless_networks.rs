@@ -1,0 +1,277 @@
+//! Passphrases and passwords of wireless networks in wpa_supplicant, which stand in its memory without a name.
+//!
+//! `struct wpa_ssid` (wpa_supplicant/config_ssid.h) has, far from each other, `u8 *ssid; size_t ssid_len;` and `u8 psk[32]; int psk_set;
+//! char *passphrase;`. The key follows from the passphrase and the name of the network, which proves all three.
+//!
+//! `struct eap_peer_config` (src/eap_peer/eap_config.h) begins with pairs of a pointer and a length: the identity, one to three others,
+//! of which most are none, and the password. Everything that is pointed to is a text of just that length. Only processes of 64 bits in
+//! little-endian order are known here.
+//!
+//! Cost: nothing where wpa_supplicant is not in the dump, and else one look at each word.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use zeroize::Zeroizing;
+
+use super::dense::{self, WORD};
+use super::{Clue, Clues, Hunt, Hunter, Shown, randomness};
+use crate::detect::{Far, Hit, Hits};
+use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
+use crate::keys::mac;
+use crate::span::Address;
+use crate::vault::{Secret, SecretBytes};
+
+/// The rule of these passwords.
+const RULE: &str = "wireless-network-password";
+/// Bytes of a key, and how far before the pointer to the passphrase it ends: a number of 4 bytes lies between, and what aligns it.
+const KEY: usize = 32;
+const ENDS: [usize; 3] = [8, 9, 10];
+/// Letters of a passphrase, of a password and of the name of a network.
+const PASSPHRASE: std::ops::RangeInclusive<usize> = 8..=63;
+const PASSWORD: std::ops::RangeInclusive<usize> = 4..=256;
+const NETWORK: std::ops::RangeInclusive<u64> = 1..=32;
+/// Words before the passphrase among which the name of the network is.
+const BEFORE: usize = 64;
+/// Words from the identity to the password, and of a pair.
+const IDENTITIES: [usize; 3] = [8, 6, 4];
+const PAIR: usize = 2;
+/// Keys that are worked out for any window: each takes milliseconds, and a process has a few networks.
+const TRIED: usize = 256;
+
+/// Hunts for passwords of wireless networks.
+pub struct WirelessNetworks;
+
+impl Hunter for WirelessNetworks {
+    fn rules(&self) -> Vec<Rule> {
+        vec![Rule::new(
+            RULE,
+            "Password of a wireless network",
+            Severity::High,
+            "The passphrase of a wireless network, proven by the key that is made of it, or the password of a user of one.",
+            "Change it, and look for its use since the crash.",
+        )]
+    }
+
+    fn needs(&self, clues: &Clues) -> bool {
+        clues.iter().any(|clue| *clue == Clue::WpaSupplicant)
+    }
+
+    fn prepare(&self, _clues: &Clues) -> Box<dyn Hunt> {
+        Box::new(Networks { is_spent: AtomicBool::new(false) })
+    }
+}
+
+struct Networks {
+    is_spent: AtomicBool,
+}
+
+impl Hunt for Networks {
+    fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
+        let (window, owned) = (shown.window, shown.window.owned());
+        if window.is_stitched() {
+            return;
+        }
+        let mut left = TRIED;
+        let grids = dense::grids(window, shown.memory.layout());
+        for grid in grids.iter().enumerate().filter(|(_, on)| **on).map(|(grid, _)| grid) {
+            let from = owned.start + (grid + WORD - owned.start % WORD) % WORD;
+            for at in (from..owned.end).step_by(WORD) {
+                let pointer = Pointer { shown, at };
+                if pointer.word(0).is_some_and(is_pointer) {
+                    out.far.extend(pointer.passphrase(&mut left));
+                    out.far.extend(pointer.password());
+                }
+            }
+        }
+        if left == 0 {
+            self.is_spent.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn given_up(&self) -> Option<String> {
+        let reason = "so much looks like wireless networks that not all keys could be worked out; a passphrase may be missed: the dump is made \
+                      to mislead";
+        self.is_spent.load(Ordering::Relaxed).then(|| reason.to_owned())
+    }
+}
+
+fn is_pointer(word: u64) -> bool {
+    (0x1_0000..1 << 47).contains(&word)
+}
+
+/// What may be the pointer to a passphrase or to a password.
+struct Pointer<'a> {
+    shown: &'a Shown<'a>,
+    at: usize,
+}
+
+impl Pointer<'_> {
+    /// The word so many words before.
+    fn word(&self, before: usize) -> Option<u64> {
+        let at = self.at.checked_sub(WORD * before)?;
+        self.shown.window.slice(at..at + WORD).first_chunk().map(|word| u64::from_le_bytes(*word))
+    }
+
+    fn passphrase(&self, left: &mut usize) -> Option<Far> {
+        let is_set = self.word(1)? as u32 == 1;
+        let keys = ENDS.into_iter().filter(|_| is_set).filter_map(|end| {
+            let end = self.at.checked_sub(end)?;
+            Some(self.shown.window.slice(end.checked_sub(KEY)?..end)).filter(|key| randomness::looks_random(key))
+        });
+        let keys: Vec<&[u8]> = keys.collect();
+        let text = if keys.is_empty() { return None } else { self.text(self.word(0)?)? };
+        if !PASSPHRASE.contains(&text.len()) {
+            return None;
+        }
+        let names = (KEY / WORD + 1..BEFORE).filter_map(|before| {
+            let len = self.word(before - 1).filter(|len| NETWORK.contains(len))?;
+            self.read(self.word(before).filter(|word| is_pointer(*word))?, len as usize)
+        });
+        for name in names {
+            *left = left.checked_sub(1)?;
+            let key = mac::wpa_key(text.expose(), name.expose())?;
+            if keys.contains(&key.as_slice()) {
+                return self.far(
+                    &text,
+                    Evidence::Proven,
+                    format!("network {}", String::from_utf8_lossy(name.expose())),
+                );
+            }
+        }
+        None
+    }
+
+    fn password(&self) -> Option<Far> {
+        let len = self.behind()? as usize;
+        if !PASSWORD.contains(&len) {
+            return None;
+        }
+        let identity = IDENTITIES.into_iter().find_map(|before| {
+            let pair = |before| Some((self.word(before)?, self.word(before - 1)?));
+            let is_pair =
+                |before| pair(before).is_some_and(|pair| pair == (0, 0) || is_pointer(pair.0) && pair.1 <= 256);
+            let (pointer, len) =
+                pair(before).filter(|(pointer, len)| is_pointer(*pointer) && (1..=256).contains(len))?;
+            let between = (PAIR..before).step_by(PAIR).all(is_pair);
+            self.text(pointer).filter(|text| between && text.len() as u64 == len)
+        })?;
+        let text = self.text(self.word(0)?).filter(|text| text.len() == len)?;
+        self.far(&text, Evidence::Parsed, format!("user {}", String::from_utf8_lossy(identity.expose())))
+    }
+
+    /// The word behind.
+    fn behind(&self) -> Option<u64> {
+        let bytes = self.shown.window.slice(self.at + WORD..self.at + 2 * WORD);
+        bytes.first_chunk().map(|word| u64::from_le_bytes(*word))
+    }
+
+    /// The letters at an address, up to the zero behind them.
+    fn text(&self, at: u64) -> Option<SecretBytes> {
+        let mut bytes = Zeroizing::new(vec![0; PASSWORD.end() + 1]);
+        let got = self.shown.memory.read(self.shown.image, Address(at), &mut bytes).ok()?;
+        let len = bytes.iter().take(got).position(|byte| *byte == 0)?;
+        let text = SecretBytes::new(bytes.get(..len)?);
+        let is_text = std::str::from_utf8(text.expose()).is_ok_and(|text| !text.chars().any(char::is_control));
+        is_text.then_some(text)
+    }
+
+    fn read(&self, at: u64, len: usize) -> Option<SecretBytes> {
+        let mut bytes = Zeroizing::new(vec![0; len]);
+        let got = self.shown.memory.read(self.shown.image, Address(at), &mut bytes).ok()?;
+        (got == len).then(|| SecretBytes::new(bytes.as_slice()))
+    }
+
+    fn far(&self, text: &SecretBytes, evidence: Evidence, context: String) -> Option<Far> {
+        let spans = self.shown.memory.spans_from(Address(self.word(0)?), text.len() as u64);
+        let hit = Hit {
+            rule: RULE.to_owned(),
+            severity: None,
+            evidence,
+            public: PublicIdentity { kind: "Wi-Fi".to_owned(), context: vec![context], ..PublicIdentity::default() },
+            secret: Secret::text(text.expose()),
+            range: self.at..self.at + WORD,
+            form: Form { layout: Layout::Text, encoding: Encoding::Plain, piece: Piece::Whole },
+        };
+        Some(Far { hit, spans })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::{Label, Region};
+    use crate::image::Image;
+    use crate::memory::AddressSpace;
+    use crate::span::Span;
+    use crate::window::Window;
+
+    const BASE: u64 = 0x2_0000;
+
+    fn found(bytes: &[u8], size: usize) -> Vec<Far> {
+        let span = Span::new(0, bytes.len() as u64);
+        let region = Region { span, address: Some(Address(BASE)), label: Label::Memory, protection: None };
+        let (image, memory) = (Image::from_bytes("t", bytes.to_vec()), AddressSpace::new(&[region]));
+        let mut clues = Clues::new(10);
+        assert!(!WirelessNetworks.needs(&clues));
+        clues.add(Clue::WpaSupplicant);
+        assert!(WirelessNetworks.needs(&clues));
+        let hunt = WirelessNetworks.prepare(&clues);
+        let mut out = Hits::default();
+        for from in (0..bytes.len()).step_by(size) {
+            let pieces = [span];
+            let window = Window::new(bytes, from..(from + size).min(bytes.len()), &pieces, &[]);
+            hunt.hunt(&Shown::new(&window, &memory, &image), &mut out);
+        }
+        assert_eq!(hunt.given_up(), None);
+        out.far
+    }
+
+    fn memory(parts: &[(usize, &[u8])]) -> Vec<u8> {
+        let mut bytes = vec![0; 0x800];
+        parts.iter().for_each(|(at, part)| bytes[*at..at + part.len()].copy_from_slice(part));
+        bytes
+    }
+
+    fn words(words: &[u64]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn a_passphrase_is_proven_by_the_key_that_is_made_of_it() {
+        let key = mac::wpa_key(b"vq7-Kzp!4m", b"corp").unwrap();
+        let network = words(&[BASE + 0x400, 4]);
+        let passphrase = words(&[1, BASE + 0x500]);
+        // Before the pointer at 0x200 stands the number at 0x1f8, and before that the key, with two bytes or none between.
+        for start in [0x1f8 - KEY, 0x1f8 - 2 - KEY] {
+            let parts: [(usize, &[u8]); 5] =
+                [(0x100, &network), (start, &key[..]), (0x1f8, &passphrase), (0x400, b"corp"), (0x500, b"vq7-Kzp!4m")];
+            for size in [0x800, 0x88] {
+                let far = found(&memory(&parts), size);
+                assert_eq!((far.len(), &far[0].spans[..]), (1, &[Span::new(0x500, 10)][..]));
+                assert_eq!(far[0].hit.evidence, Evidence::Proven);
+            }
+            let mut other = parts;
+            other[4].1 = b"vq7-Kzp!4n";
+            assert!(found(&memory(&other), 0x800).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_password_of_a_user_is_told_where_all_lengths_fit() {
+        for before in IDENTITIES {
+            let mut structure = vec![0; before + PAIR];
+            structure[0..2].copy_from_slice(&[BASE + 0x400, 3]);
+            structure[before..].copy_from_slice(&[BASE + 0x500, 10]);
+            let parts =
+                |structure: &[u64]| memory(&[(0x100, &words(structure)), (0x400, b"joe"), (0x500, b"vq7-Kzp!4m")]);
+            let far = found(&parts(&structure), 0x90);
+            assert_eq!((far.len(), &far[0].spans[..]), (1, &[Span::new(0x500, 10)][..]));
+            assert_eq!(far[0].hit.public.context, ["user joe"]);
+            for (at, wrong) in [(1, 4), (before + 1, 9), (2, 7)] {
+                let mut structure = structure.clone();
+                structure[at] = wrong;
+                assert!(found(&parts(&structure), 0x800).is_empty(), "{at}");
+            }
+        }
+    }
+}
