@@ -142,10 +142,15 @@ impl Pointer<'_> {
     }
 
     fn password(&self) -> Option<Far> {
-        let len = self.behind()? as usize;
+        let (secret, secret_len) = (self.word(0)?, self.behind()?);
+        let len = usize::try_from(secret_len).ok()?;
         if !PASSWORD.contains(&len) {
             return None;
         }
+        // The dynamic linker has pairs too, whose texts are parts of each other.
+        let is_apart = |pointer: u64, len: u64| {
+            !(pointer..=pointer + len).contains(&secret) && !(secret..=secret + secret_len).contains(&pointer)
+        };
         let identity = IDENTITIES.into_iter().find_map(|before| {
             let pair = |before| Some((self.word(before)?, self.word(before - 1)?));
             let is_pair =
@@ -153,7 +158,8 @@ impl Pointer<'_> {
             let (pointer, len) =
                 pair(before).filter(|(pointer, len)| is_pointer(*pointer) && (1..=256).contains(len))?;
             let between = (PAIR..before).step_by(PAIR).all(is_pair);
-            self.text(pointer).filter(|text| between && text.len() as u64 == len)
+            let fits = between && is_apart(pointer, len);
+            self.text(pointer).filter(|text| fits && text.len() as u64 == len)
         })?;
         let text = self.text(self.word(0)?).filter(|text| text.len() == len)?;
         self.far(&text, Evidence::Parsed, format!("user {}", String::from_utf8_lossy(identity.expose())))
@@ -273,5 +279,8 @@ mod tests {
                 assert!(found(&parts(&structure), 0x800).is_empty(), "{at}");
             }
         }
+        // As the dynamic linker has them.
+        let pairs = words(&[BASE + 0x400, 11, BASE + 0x400, 11, BASE + 0x404, 7]);
+        assert!(found(&memory(&[(0x100, &pairs), (0x400, b"tls/x86_64/")]), 0x800).is_empty());
     }
 }
