@@ -16,8 +16,6 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use zeroize::Zeroizing;
-
 use super::dense::{self, LANES, WORD};
 use super::object_values::targets::{RANGES, within};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
@@ -196,14 +194,8 @@ impl Structure<'_> {
         Some(Far { hit: self.hit(Secret::text(text.expose()), context), spans })
     }
 
-    /// The letters up to the zero behind them.
     fn text(&self, at: u64) -> Option<SecretBytes> {
-        let mut bytes = Zeroizing::new(vec![0; LETTERS]);
-        let got = self.shown.memory.read(self.shown.image, Address(at), &mut bytes).ok()?;
-        let text =
-            SecretBytes::new(bytes.iter().take(got).position(|byte| *byte == 0).and_then(|len| bytes.get(..len))?);
-        let is_text = std::str::from_utf8(text.expose()).is_ok_and(|text| !text.chars().any(char::is_control));
-        is_text.then_some(text)
+        self.shown.text(Address(at), LETTERS)
     }
 
     fn hit(&self, secret: Secret, context: String) -> Hit {

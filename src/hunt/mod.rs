@@ -49,6 +49,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use std::ops::Range;
 
+use zeroize::Zeroizing;
+
 use dense::WORD;
 use ec_places::Grid;
 use noise::Noise;
@@ -62,6 +64,7 @@ use crate::keys::mac::Hash;
 use crate::keys::{authorities, rsa};
 use crate::memory::AddressSpace;
 use crate::span::Address;
+use crate::vault::SecretBytes;
 use crate::window::Window;
 
 /// Something learned that is no secret.
@@ -316,6 +319,17 @@ impl<'a> Shown<'a> {
     #[must_use]
     pub fn new(window: &'a Window<'a>, memory: &'a AddressSpace, image: &'a Image) -> Self {
         Self { window, memory, image, grids: OnceCell::new(), stretches: OnceCell::new(), noise: OnceCell::new() }
+    }
+
+    /// The text at an address up to the zero behind it: less than `most` bytes of UTF-8 without control characters.
+    #[must_use]
+    pub fn text(&self, at: Address, most: usize) -> Option<SecretBytes> {
+        let mut bytes = Zeroizing::new(vec![0; most]);
+        let got = self.memory.read(self.image, at, &mut bytes).ok()?;
+        let len = bytes.iter().take(got).position(|byte| *byte == 0)?;
+        let text = SecretBytes::new(bytes.get(..len)?);
+        let is_text = std::str::from_utf8(text.expose()).is_ok_and(|text| !text.chars().any(char::is_control));
+        is_text.then_some(text)
     }
 
     /// The runs of full words.

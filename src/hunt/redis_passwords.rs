@@ -16,8 +16,6 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use zeroize::Zeroizing;
-
 use super::dense::{self, LANES, WORD};
 use super::least::Least;
 use super::texts::{self, Text};
@@ -26,7 +24,7 @@ use crate::detect::{Far, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
 use crate::keys::mac;
 use crate::span::Address;
-use crate::vault::{Secret, SecretBytes};
+use crate::vault::Secret;
 use crate::window::Window;
 
 /// The rule of these passwords.
@@ -151,17 +149,13 @@ fn replica(window: &Window<'_>, at: usize) -> Option<u64> {
     word(5).filter(|pointer| fits && is_pointer(*pointer))
 }
 
-/// The text at an address, up to the zero behind it.
+/// The password that a pointer leads to.
 fn password(shown: &Shown<'_>, pointer: u64, at: usize) -> Option<Far> {
-    let mut bytes = Zeroizing::new(vec![0; LETTERS.end]);
-    let got = shown.memory.read(shown.image, Address(pointer), &mut bytes).ok()?;
-    let len = bytes.iter().take(got).position(|byte| *byte == 0).filter(|len| LETTERS.contains(len))?;
-    let text = SecretBytes::new(bytes.get(..len)?);
-    let is_text = std::str::from_utf8(text.expose()).is_ok_and(|text| !text.chars().any(char::is_control));
-    let spans = shown.memory.spans_from(Address(pointer), len as u64);
+    let text = shown.text(Address(pointer), LETTERS.end).filter(|text| LETTERS.contains(&text.len()))?;
+    let spans = shown.memory.spans_from(Address(pointer), text.len() as u64);
     let context = "for the server that this one copies from";
     let hit = hit(Secret::text(text.expose()), Evidence::Parsed, at..at + WORD, context);
-    is_text.then_some(Far { hit, spans })
+    Some(Far { hit, spans })
 }
 
 /// The second walk.

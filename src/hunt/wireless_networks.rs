@@ -171,14 +171,8 @@ impl Pointer<'_> {
         bytes.first_chunk().map(|word| u64::from_le_bytes(*word))
     }
 
-    /// The letters at an address, up to the zero behind them.
     fn text(&self, at: u64) -> Option<SecretBytes> {
-        let mut bytes = Zeroizing::new(vec![0; PASSWORD.end() + 1]);
-        let got = self.shown.memory.read(self.shown.image, Address(at), &mut bytes).ok()?;
-        let len = bytes.iter().take(got).position(|byte| *byte == 0)?;
-        let text = SecretBytes::new(bytes.get(..len)?);
-        let is_text = std::str::from_utf8(text.expose()).is_ok_and(|text| !text.chars().any(char::is_control));
-        is_text.then_some(text)
+        self.shown.text(Address(at), PASSWORD.end() + 1)
     }
 
     fn read(&self, at: u64, len: usize) -> Option<SecretBytes> {
