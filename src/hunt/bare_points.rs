@@ -22,7 +22,7 @@ use crate::keys::limbs::Likeness;
 use crate::window::Window;
 
 /// Words of a run that may be coordinates one behind the other.
-const LONGEST_ROW: usize = 24;
+pub const LONGEST_ROW: usize = 24;
 /// Bytes of a private key of Ed25519 with the public key behind the seed.
 pub const SEED_AND_KEY: usize = 64;
 /// Bytes of a seed, of a scalar, and of a public key.

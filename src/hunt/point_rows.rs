@@ -11,6 +11,7 @@
 use std::ops::Range;
 
 use super::Clue;
+use super::bare_points::LONGEST_ROW;
 use super::dense::{self, WORD};
 use super::ec_places::{Grid, Place, Rank, Run, Shape};
 use super::randomness::looks_random;
@@ -20,8 +21,6 @@ use crate::keys::ec::Curve;
 use crate::keys::limbs::Likeness;
 use crate::window::Window;
 
-/// Words of a run that may be coordinates one behind the other.
-const LONGEST_ROW: usize = 24;
 /// Coordinates whose limbs leave bits of their words free.
 const LOOSE: [Limbs; 2] = [
     Limbs { curve: Curve::K256, count: 5, bits: 52, highest: 48 },

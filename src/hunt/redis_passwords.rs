@@ -191,16 +191,8 @@ impl Strings {
 
 /// What 64 digits say.
 fn digest(letters: &[u8]) -> Option<Digest> {
-    let digit = |letter: u8| match letter {
-        b'0'..=b'9' => Some(letter - b'0'),
-        b'a'..=b'f' => Some(letter - b'a' + 10),
-        _ => None,
-    };
     let mut digest = Digest::default();
-    for (byte, [high, low]) in digest.iter_mut().zip(letters.as_chunks().0) {
-        *byte = digit(*high)? << 4 | digit(*low)?;
-    }
-    (letters.len() == DIGITS).then_some(digest)
+    (letters.len() == DIGITS && base16ct::lower::decode(letters, &mut digest).is_ok()).then_some(digest)
 }
 
 /// Whether so many letters are one of the strings of Redis.

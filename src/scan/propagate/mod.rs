@@ -302,7 +302,7 @@ impl Search<'_> {
     }
 }
 
-/// The sites at these places of the window.
+/// The site at a place of the window; none where another window tells of it.
 fn sighted((finding, range, form): Found, window: &Window<'_>) -> Option<Sighted> {
     let spans = window.spans(range);
     let told = !spans.is_empty() && (!window.is_stitched() || spans.len() > 1);
