@@ -30,10 +30,10 @@ use crate::span::Span;
 /// Places of one size in an allocation of their own that are kept of any image, and one more for so many bytes of it. A
 /// process has some hundred in 100 MB.
 const LIKELY: (usize, u64) = (4096, 64 << 10);
-/// Other places.
-const OTHERS: (usize, u64) = (256, 1 << 20);
-/// How many times as many where the user asks for a key of a curve.
-const ASKED: usize = 16;
+/// Other places: a sample, of which few are tried, since a key stands at one in some ten thousand.
+const OTHERS: (usize, u64) = (64, 1 << 20);
+/// How many times as many of both where the user asks for a key of a curve.
+const ASKED: [usize; 2] = [16, 64];
 /// Places that are tried together: divisions are made once for all of them.
 const BATCH: usize = 256;
 
@@ -87,12 +87,13 @@ impl Scalars {
     /// None, with room for those of an image of `len` bytes; with more of it where the user asks for a key, and waits.
     #[must_use]
     pub fn new(len: u64, is_asked_for: bool) -> Self {
-        let times = if is_asked_for { ASKED } else { 1 };
-        let most = |(least, one): (usize, u64)| {
+        let [likely, others] = if is_asked_for { ASKED } else { [1, 1] };
+        let most = |times: usize, (least, one): (usize, u64)| {
             let most = least.saturating_add(usize::try_from(len / one).unwrap_or(usize::MAX / 2));
             most.saturating_mul(times)
         };
-        let size = |_| Size { likely: Kept::new(most(LIKELY)), others: Kept::new(most(OTHERS)), all: 0 };
+        let size =
+            |_| Size { likely: Kept::new(most(likely, LIKELY)), others: Kept::new(most(others, OTHERS)), all: 0 };
         Self { sizes: std::array::from_fn(size), room: Arc::default() }
     }
 

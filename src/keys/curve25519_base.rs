@@ -3,12 +3,13 @@
 //! X25519 tells u of Montgomery's curve v^2 = u^3 + 486662 u^2 + u. Ed25519 tells points of Edwards' curve, which are those
 //! of the other one in other coordinates (RFC 7748, section 4.1): x = sqrt(-486664) * u / v, y = (u - 1) / (u + 1).
 
+use std::ops::{Add, Mul, Sub};
 use std::sync::LazyLock;
 
 use crypto_bigint::modular::{ConstMontyForm, ConstMontyParams};
-use crypto_bigint::{U256, const_monty_params};
+use crypto_bigint::{Limb, U256, const_monty_params};
 use curve25519_dalek::Scalar;
-use zeroize::Zeroizing;
+use zeroize::{DefaultIsZeroes, Zeroizing};
 
 use super::fixed_base::{self, Field, Multiples, Point, Table};
 
@@ -16,10 +17,50 @@ const_monty_params!(
     Prime,
     U256,
     "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed",
-    "The field of Curve25519."
+    "The field of Curve25519, for what is divided."
 );
 
-type Element = ConstMontyForm<Prime, { Prime::LIMBS }>;
+/// What twice the prime of the field is less than 2^256: modulo that, a product is reduced by two small multiplications, in half of
+/// the time that Montgomery's form takes.
+const SHORT_OF: Limb = Limb(38);
+
+/// A number modulo twice the prime, so that each number of the field has two.
+#[derive(Clone, Copy, Debug, Default)]
+struct Element(U256);
+
+impl DefaultIsZeroes for Element {}
+
+impl Add for Element {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.add_mod_special(&other.0, SHORT_OF))
+    }
+}
+
+impl Sub for Element {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.sub_mod_special(&other.0, SHORT_OF))
+    }
+}
+
+impl Mul for Element {
+    type Output = Self;
+
+    fn mul(self, other: Self) -> Self {
+        Self(self.0.mul_mod_special(&other.0, SHORT_OF))
+    }
+}
+
+impl Element {
+    /// The number below the prime.
+    fn reduced(&self) -> U256 {
+        let prime = Prime::PARAMS.modulus().as_ref();
+        if self.0 < *prime { self.0 } else { self.0.wrapping_sub(prime) }
+    }
+}
 
 const A: Element = number("0000000000000000000000000000000000000000000000000000000000076d06");
 /// u and v of the base point (RFC 7748).
@@ -33,7 +74,7 @@ const BYTES: usize = 32;
 const BITS: usize = 8;
 
 const fn number(hex: &str) -> Element {
-    Element::new(&U256::from_be_hex(hex))
+    Element(U256::from_be_hex(hex))
 }
 
 struct Montgomery;
@@ -41,11 +82,12 @@ struct Montgomery;
 impl Field for Montgomery {
     type Element = Element;
 
-    const ONE: Element = Element::ONE;
+    const ONE: Element = Element(U256::ONE);
     const SECOND: Option<Element> = Some(A);
 
     fn inverse(number: &Element) -> Option<Element> {
-        number.invert_vartime().into_option()
+        let number = ConstMontyForm::<Prime, { Prime::LIMBS }>::new(&number.reduced());
+        number.invert_vartime().into_option().map(|inverse| Element(inverse.retrieve()))
     }
 }
 
@@ -63,10 +105,10 @@ static TABLE: LazyLock<Option<Table<Montgomery>>> = LazyLock::new(|| {
 });
 
 fn double(point: Point<Element>) -> Option<Point<Element>> {
-    let square = point.x.square();
-    let rise = square.double() + square + (A * point.x).double() + Element::ONE;
-    let slope = rise * Montgomery::inverse(&point.y.double())?;
-    let x = slope.square() - A - point.x.double();
+    let square = point.x * point.x;
+    let rise = square + square + square + A * (point.x + point.x) + Montgomery::ONE;
+    let slope = rise * Montgomery::inverse(&(point.y + point.y))?;
+    let x = slope * slope - A - point.x - point.x;
     Some(Point { x, y: slope * (point.x - x) - point.y })
 }
 
@@ -86,14 +128,14 @@ pub(super) fn x25519(scalars: &[Scalar]) -> Option<Vec<Option<[u8; BYTES]>>> {
 pub(super) fn ed25519(scalars: &[Scalar]) -> Option<Vec<Option<[u8; BYTES]>>> {
     let multiples = multiples(scalars)?;
     // Both divisors of a point have one inverse. Neither is zero but for points of order two and four, which are no multiples.
-    let divisors = multiples.iter().flatten().map(|point| (point.x + Element::ONE) * point.y).collect();
+    let divisors = multiples.iter().flatten().map(|point| (point.x + Montgomery::ONE) * point.y).collect();
     let mut inverses: Zeroizing<Vec<Element>> = Zeroizing::new(divisors);
     fixed_base::invert::<Montgomery>(&mut inverses)?;
     let mut inverses = inverses.iter();
     let compressed = |point: &Point<Element>| {
         let inverse = *inverses.next()?;
-        let x = ROOT * point.x * (point.x + Element::ONE) * inverse;
-        let mut written = bytes(&((point.x - Element::ONE) * point.y * inverse));
+        let x = ROOT * point.x * (point.x + Montgomery::ONE) * inverse;
+        let mut written = bytes(&((point.x - Montgomery::ONE) * point.y * inverse));
         let [.., high] = &mut written;
         *high |= u8::from(bytes(&x)[0] & 1 == 1) << 7;
         Some(written)
@@ -103,5 +145,5 @@ pub(super) fn ed25519(scalars: &[Scalar]) -> Option<Vec<Option<[u8; BYTES]>>> {
 }
 
 fn bytes(number: &Element) -> [u8; BYTES] {
-    number.retrieve().to_le_bytes().into()
+    number.reduced().to_le_bytes().into()
 }
