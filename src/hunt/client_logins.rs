@@ -13,16 +13,18 @@
 //!
 //! Cost: nothing where no such text is in the dump, and else a comparison for each word.
 
+use std::ops::ControlFlow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::dense::{self, LANES, WORD};
+use super::dense::WORD;
 use super::object_values::targets::{RANGES, within};
+use super::structures::{self, Place};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Far, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
 use crate::keys::fragment::looks_random;
-use crate::span::{Address, FileOffset};
+use crate::span::FileOffset;
 use crate::vault::{Secret, SecretBytes};
 
 /// The rule of these passwords.
@@ -100,31 +102,25 @@ impl Structures {
 
 impl Hunt for Structures {
     fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
-        let (window, owned) = (shown.window, shown.window.owned());
         let targets = self.targets.get_or_init(|| self.targets(shown));
         let (Some((first, _)), Some((last, _))) = (targets.first(), targets.last()) else { return };
-        if window.is_stitched() {
-            return;
-        }
-        let mut left = LEAST.max(owned.len() / FOR_EACH);
-        let grids = dense::grids(window, shown.memory.layout());
-        for grid in grids.iter().enumerate().filter(|(_, on)| **on).map(|(grid, _)| grid) {
-            let from = owned.start + (grid + WORD - owned.start % WORD) % WORD;
-            for (block, at) in window.slice(from..owned.end).chunks(WORD * LANES).zip((from..).step_by(WORD * LANES)) {
-                let mut found = within(&dense::whole(block), &[(*first, last - first); RANGES]);
-                while found != 0 {
-                    let structure = Structure { shown, at: at + WORD * found.trailing_zeros() as usize };
-                    found &= found - 1;
-                    let Some(client) = structure.client(targets) else { continue };
-                    let Some(rest) = left.checked_sub(1) else {
-                        self.is_spent.store(true, Ordering::Relaxed);
-                        return;
-                    };
-                    left = rest;
-                    structure.follow(client, out);
-                }
-            }
-        }
+        let range = [(*first, last - first); RANGES];
+        let mut left = LEAST.max(shown.window.owned().len() / FOR_EACH);
+        structures::each(
+            shown,
+            |block| within(block, &range),
+            |place| {
+                let structure = Structure(place);
+                let Some(client) = structure.client(targets) else { return ControlFlow::Continue(()) };
+                let Some(rest) = left.checked_sub(1) else {
+                    self.is_spent.store(true, Ordering::Relaxed);
+                    return ControlFlow::Break(());
+                };
+                left = rest;
+                structure.follow(client, out);
+                ControlFlow::Continue(())
+            },
+        );
     }
 
     fn given_up(&self) -> Option<String> {
@@ -134,11 +130,8 @@ impl Hunt for Structures {
     }
 }
 
-/// What may be a structure, with the pointer that tells of it.
-struct Structure<'a> {
-    shown: &'a Shown<'a>,
-    at: usize,
-}
+/// What may be a structure, by the pointer that tells of it.
+struct Structure<'a>(Place<'a>);
 
 impl Structure<'_> {
     /// Whose it may be.
@@ -149,9 +142,8 @@ impl Structure<'_> {
     }
 
     /// The word so many words before the one that tells of the structure.
-    fn word(&self, before: usize) -> Option<u64> {
-        let at = self.at.checked_sub(WORD * before)?;
-        self.shown.window.slice(at..at + WORD).first_chunk().map(|word| u64::from_le_bytes(*word))
+    fn word(&self, before: isize) -> Option<u64> {
+        self.0.word(-before)
     }
 
     fn follow(&self, client: Client, out: &mut Hits) {
@@ -174,15 +166,16 @@ impl Structure<'_> {
     }
 
     /// The password and what is made of it, if it stands so many words before.
-    fn scram(&self, before: usize) -> Option<Vec<Far>> {
+    fn scram(&self, before: isize) -> Option<Vec<Far>> {
         let mechanism = self.text(self.word(before - 1)?)?;
         let (message, nonce) = (self.text(self.word(0)?)?, self.text(self.word(1)?)?);
         let is_it = mechanism.expose().starts_with(MECHANISM.as_bytes())
             && message.expose().strip_prefix(b"n=,r=") == Some(nonce.expose());
         let password = self.password(self.word(before)?, "PostgreSQL".to_owned()).filter(|_| is_it)?;
-        let salted = self.at - WORD - SALTED..self.at - WORD;
-        let bytes = self.shown.window.slice(salted.clone());
-        let spans = self.shown.window.spans(salted);
+        let Place { shown, at } = self.0;
+        let salted = at - WORD - SALTED..at - WORD;
+        let bytes = shown.window.slice(salted.clone());
+        let spans = shown.window.spans(salted);
         let context = "what SCRAM makes of a password of PostgreSQL".to_owned();
         let hit = self.hit(Secret::bytes(bytes), context);
         Some([password].into_iter().chain(looks_random(bytes).then_some(Far { hit, spans })).collect())
@@ -190,12 +183,12 @@ impl Structure<'_> {
 
     fn password(&self, at: u64, context: String) -> Option<Far> {
         let text = self.text(at).filter(|text| text.len() >= FEWEST)?;
-        let spans = self.shown.memory.spans_from(Address(at), text.len() as u64);
+        let spans = self.0.spans(at, text.len());
         Some(Far { hit: self.hit(Secret::text(text.expose()), context), spans })
     }
 
     fn text(&self, at: u64) -> Option<SecretBytes> {
-        self.shown.text(Address(at), LETTERS)
+        self.0.text(at, LETTERS)
     }
 
     fn hit(&self, secret: Secret, context: String) -> Hit {
@@ -205,7 +198,7 @@ impl Structure<'_> {
             evidence: Evidence::Parsed,
             public: PublicIdentity { context: vec![context], ..PublicIdentity::default() },
             secret,
-            range: self.at..self.at + WORD,
+            range: self.0.at..self.0.at + WORD,
             form: Form { layout: Layout::Text, encoding: Encoding::Plain, piece: Piece::Whole },
         }
     }
@@ -222,6 +215,7 @@ mod tests {
     use crate::image::Image;
     use crate::keys::testing::noise;
     use crate::memory::AddressSpace;
+    use crate::span::Address;
     use crate::span::Span;
     use crate::window::Window;
 

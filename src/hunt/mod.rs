@@ -37,6 +37,7 @@ pub mod rsa_integers;
 pub mod rsa_windows;
 pub mod shielded;
 pub mod signing_keys;
+mod structures;
 mod tables;
 mod texts;
 pub mod ticket_keys;

@@ -13,17 +13,18 @@
 //! Cost: nothing where no server of Redis is in the dump; a second walk only where it has digests.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::dense::{self, LANES, WORD};
+use super::dense::WORD;
 use super::least::Least;
+use super::structures::{self, Place, is_pointer};
 use super::texts::{self, Text};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Far, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
 use crate::keys::mac;
-use crate::span::Address;
 use crate::vault::Secret;
 use crate::window::Window;
 
@@ -86,9 +87,7 @@ impl Hunt for Digests {
                 self.found.lock().unwrap_or_else(PoisonError::into_inner).add(digest, digest, |_, _| ());
             }
         });
-        if !window.is_stitched() {
-            self.replicas(shown, out);
-        }
+        self.replicas(shown, out);
     }
 
     fn further(&self, _is_wanted: &dyn Fn(&[u8]) -> bool) -> Option<Box<dyn Hunt>> {
@@ -108,24 +107,21 @@ impl Hunt for Digests {
 impl Digests {
     /// Tells the passwords of replicas to which the words point that the window owns.
     fn replicas(&self, shown: &Shown<'_>, out: &mut Hits) {
-        let (window, owned) = (shown.window, shown.window.owned());
         let mut left = FOLLOWED;
-        let grids = dense::grids(window, shown.memory.layout());
-        for grid in grids.iter().enumerate().filter(|(_, on)| **on).map(|(grid, _)| grid) {
-            let from = owned.start + (grid + WORD - owned.start % WORD) % WORD;
-            for (block, at) in window.slice(from..owned.end).chunks(WORD * LANES).zip((from..).step_by(WORD * LANES)) {
-                let words = block.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
-                for (_, at) in words.zip((at..).step_by(WORD)).filter(|(word, _)| is_state(*word)) {
-                    let Some(pointer) = replica(window, at) else { continue };
-                    left = left.saturating_sub(1);
-                    if left == 0 {
-                        self.is_spent.store(true, Ordering::Relaxed);
-                        return;
-                    }
-                    out.far.extend(password(shown, pointer, at));
+        structures::each(
+            shown,
+            |block| structures::words(block, is_state),
+            |place| {
+                let Some(pointer) = replica(&place) else { return ControlFlow::Continue(()) };
+                left = left.saturating_sub(1);
+                if left == 0 {
+                    self.is_spent.store(true, Ordering::Relaxed);
+                    return ControlFlow::Break(());
                 }
-            }
-        }
+                out.far.extend(password(&place, pointer));
+                ControlFlow::Continue(())
+            },
+        );
     }
 }
 
@@ -135,12 +131,8 @@ fn is_state(word: u64) -> bool {
 }
 
 /// The pointer to the password, if the words before the state are what they should be.
-fn replica(window: &Window<'_>, at: usize) -> Option<u64> {
-    let word = |before: usize| {
-        let at = at.checked_sub(WORD * before)?;
-        window.slice(at..at + WORD).first_chunk().map(|word| u64::from_le_bytes(*word))
-    };
-    let is_pointer = |word: u64| (0x1_0000..1 << 47).contains(&word);
+fn replica(place: &Place<'_>) -> Option<u64> {
+    let word = |before: isize| place.word(-before);
     let or_none = |before| word(before).is_some_and(|word| word == 0 || is_pointer(word));
     let port = word(3)?;
     let fits = [6, 4, 2, 1].into_iter().all(or_none)
@@ -150,11 +142,11 @@ fn replica(window: &Window<'_>, at: usize) -> Option<u64> {
 }
 
 /// The password that a pointer leads to.
-fn password(shown: &Shown<'_>, pointer: u64, at: usize) -> Option<Far> {
-    let text = shown.text(Address(pointer), LETTERS.end).filter(|text| LETTERS.contains(&text.len()))?;
-    let spans = shown.memory.spans_from(Address(pointer), text.len() as u64);
+fn password(place: &Place<'_>, pointer: u64) -> Option<Far> {
+    let text = place.text(pointer, LETTERS.end).filter(|text| LETTERS.contains(&text.len()))?;
+    let spans = place.spans(pointer, text.len());
     let context = "for the server that this one copies from";
-    let hit = hit(Secret::text(text.expose()), Evidence::Parsed, at..at + WORD, context);
+    let hit = hit(Secret::text(text.expose()), Evidence::Parsed, place.at..place.at + WORD, context);
     Some(Far { hit, spans })
 }
 
@@ -228,6 +220,7 @@ mod tests {
     use crate::dump::{Label, Region};
     use crate::image::Image;
     use crate::memory::AddressSpace;
+    use crate::span::Address;
     use crate::span::Span;
 
     const BASE: u64 = 0x2_0000;

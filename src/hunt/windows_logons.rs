@@ -13,24 +13,24 @@
 //!
 //! Cost: nothing where the names of the functions and libraries are not in the dump, and else one look at each word.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use multiversion::multiversion;
 
 use zeroize::Zeroizing;
 
-use super::dense::{self, LANES, WORD};
+use super::dense::{LANES, WORD};
+use super::structures::{self, Place, is_pointer};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Far, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
 use crate::keys::fragment::looks_random;
 use crate::span::{Address, Span};
-use crate::vault::{Secret, SecretBytes};
+use crate::vault::Secret;
 
 /// The rule of these passwords.
 const RULE: &str = "windows-logon-password";
-/// One past the highest address of a process.
-const HIGHEST: u64 = 1 << 47;
 /// Letters of names and passwords.
 const LETTERS: std::ops::RangeInclusive<usize> = 1..=256;
 /// The fewest letters of a secret: copies of fewer would be found everywhere.
@@ -80,32 +80,18 @@ struct Structures {
 
 impl Hunt for Structures {
     fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
-        let window = shown.window;
-        if window.is_stitched() {
-            return;
-        }
-        let owned = window.owned();
-        let mut left = LEAST.max(owned.len() / FOR_EACH);
-        let grids = dense::grids(window, shown.memory.layout());
-        for grid in grids.iter().enumerate().filter(|(_, on)| **on).map(|(grid, _)| grid) {
-            let first = owned.start + (grid + WORD - owned.start % WORD) % WORD;
-            let words = window.slice(first..owned.end);
-            for (block, at) in words.chunks(WORD * LANES).zip((first..).step_by(WORD * LANES)) {
-                let mut found = heads(&dense::whole(block));
-                while found != 0 {
-                    let at = at + WORD * found.trailing_zeros() as usize;
-                    found &= found - 1;
-                    let structure = Structure { shown, at };
-                    let Some(pointers) = structure.pointers() else { continue };
-                    let Some(rest) = left.checked_sub(1) else {
-                        self.is_spent.store(true, Ordering::Relaxed);
-                        return;
-                    };
-                    left = rest;
-                    out.far.extend(structure.follow(&pointers));
-                }
-            }
-        }
+        let mut left = LEAST.max(shown.window.owned().len() / FOR_EACH);
+        structures::each(shown, heads, |place| {
+            let structure = Structure(place);
+            let Some(pointers) = structure.pointers() else { return ControlFlow::Continue(()) };
+            let Some(rest) = left.checked_sub(1) else {
+                self.is_spent.store(true, Ordering::Relaxed);
+                return ControlFlow::Break(());
+            };
+            left = rest;
+            out.far.extend(structure.follow(&pointers));
+            ControlFlow::Continue(())
+        });
     }
 
     fn given_up(&self) -> Option<String> {
@@ -128,10 +114,7 @@ fn heads(block: &[u8; WORD * LANES]) -> u64 {
 }
 
 /// What may be a structure, with the word that tells of it.
-struct Structure<'a> {
-    shown: &'a Shown<'a>,
-    at: usize,
-}
+struct Structure<'a>(Place<'a>);
 
 /// What a structure points to, nothing of which was read.
 enum Pointers {
@@ -142,31 +125,26 @@ enum Pointers {
 }
 
 impl Structure<'_> {
-    fn word(&self, from: usize) -> Option<u64> {
-        let bytes = self.shown.window.bytes();
-        bytes.get(from..from.checked_add(WORD)?)?.first_chunk().map(|word| u64::from_le_bytes(*word))
-    }
-
     /// What it points to, if its numbers and pointers are those of a structure.
     fn pointers(&self) -> Option<Pointers> {
         self.identity().or_else(|| self.credential())
     }
 
     fn identity(&self) -> Option<Pointers> {
-        let word = |words: usize| self.at.checked_sub(WORD * words).and_then(|from| self.word(from));
-        let pair = |words: usize| Some((word(words)?, (word(words - 1)? & 0xffff_ffff) as usize));
+        let word = |before: isize| self.0.word(-before);
+        let pair = |words: isize| Some((word(words)?, (word(words - 1)? & 0xffff_ffff) as usize));
         let width = (word(0)? >> 32) as usize;
         let texts @ [user, domain, password] = [pair(5)?, pair(3)?, pair(1)?];
-        let is_text = |(address, len): (u64, usize)| is_address(address) && LETTERS.contains(&len);
-        let has_domain = is_text(domain) || domain.1 == 0 && (domain.0 == 0 || is_address(domain.0));
+        let is_text = |(address, len): (u64, usize)| is_pointer(address) && LETTERS.contains(&len);
+        let has_domain = is_text(domain) || domain.1 == 0 && (domain.0 == 0 || is_pointer(domain.0));
         let fits = matches!(width, 1 | 2) && is_text(user) && has_domain && is_text(password);
         fits.then_some(Pointers::Identity(texts, width))
     }
 
     fn credential(&self) -> Option<Pointers> {
-        let word = |bytes: usize| self.word(self.at + bytes);
+        let word = |bytes: usize| self.0.word((bytes / WORD) as isize);
         let (head, kept, attributes) = (word(0)?, word(KEPT_AT)?, word(ATTRIBUTES_AT)?);
-        let or_none = |address: u64| address == 0 || is_address(address);
+        let or_none = |address: u64| address == 0 || is_pointer(address);
         let (target, comment, alias, user) = (word(8)?, word(16)?, word(64)?, word(72)?);
         let secret = (word(40)?, (word(32)? & 0xffff_ffff) as usize);
         let fits = head & 0xffff_ffff < 0x10
@@ -175,7 +153,7 @@ impl Structure<'_> {
             && kept >> 32 < ATTRIBUTES
             && (attributes == 0) == (kept >> 32 == 0)
             && [comment, alias, user, attributes].into_iter().all(or_none)
-            && [target, secret.0].into_iter().all(is_address)
+            && [target, secret.0].into_iter().all(is_pointer)
             && (FEWEST..=LARGEST).contains(&secret.1);
         fits.then_some(Pointers::Credential(target, user, secret))
     }
@@ -195,7 +173,7 @@ impl Structure<'_> {
             Pointers::Credential(target, user, (address, len)) => {
                 let target = self.text_to_zero(target)?;
                 let user = if user == 0 { target } else { self.text_to_zero(user)? };
-                let (secret, encoding) = blob(self.read(address, len)?.expose())?;
+                let (secret, encoding) = blob(self.0.read(address, len)?.expose())?;
                 self.far(secret, &user, (address, len), encoding)
             }
         }
@@ -203,7 +181,7 @@ impl Structure<'_> {
 
     /// So many letters, if they are printable and a zero stands behind them.
     fn text(&self, (address, len): (u64, usize), width: usize) -> Option<Zeroizing<String>> {
-        let bytes = self.read(address, (len + 1) * width)?;
+        let bytes = self.0.read(address, (len + 1) * width)?;
         let (text, zero) = bytes.expose().split_at_checked(len * width)?;
         zero.iter().all(|byte| *byte == 0).then(|| letters(text, width)).flatten()
     }
@@ -211,21 +189,15 @@ impl Structure<'_> {
     /// The letters of UTF-16 up to the zero behind them.
     fn text_to_zero(&self, address: u64) -> Option<Zeroizing<String>> {
         let mut bytes = vec![0; 2 * LETTERS.end()];
-        let got = self.shown.memory.read(self.shown.image, Address(address), &mut bytes).ok()?;
+        let Place { shown, .. } = self.0;
+        let got = shown.memory.read(shown.image, Address(address), &mut bytes).ok()?;
         let units = bytes.get(..got)?.as_chunks().0;
         let len = units.iter().position(|unit: &[u8; 2]| *unit == [0; 2]).filter(|len| *len > 0)?;
         letters(bytes.get(..2 * len)?, 2)
     }
 
-    /// The bytes at an address, if memory has all of them.
-    fn read(&self, address: u64, len: usize) -> Option<SecretBytes> {
-        let mut bytes = vec![0; len];
-        let got = self.shown.memory.read(self.shown.image, Address(address), &mut bytes).ok()?;
-        Some(SecretBytes::new(bytes)).filter(|_| got == len)
-    }
-
     fn far(&self, secret: Secret, user: &str, (address, len): (u64, usize), encoding: Encoding) -> Option<Far> {
-        let spans: Vec<Span> = self.shown.memory.spans_from(Address(address), len as u64);
+        let spans: Vec<Span> = self.0.spans(address, len);
         let is_whole = spans.iter().map(|span| span.len).sum::<u64>() == len as u64;
         let hit = Hit {
             rule: RULE.to_owned(),
@@ -233,15 +205,11 @@ impl Structure<'_> {
             evidence: Evidence::Parsed,
             public: PublicIdentity { context: vec![user.to_owned()], ..PublicIdentity::default() },
             secret,
-            range: self.at..self.at + WORD,
+            range: self.0.at..self.0.at + WORD,
             form: Form { layout: Layout::Text, encoding, piece: Piece::Whole },
         };
         is_whole.then_some(Far { hit, spans })
     }
-}
-
-fn is_address(word: u64) -> bool {
-    (0x1_0000..HIGHEST).contains(&word)
 }
 
 fn encoding(width: usize) -> Encoding {

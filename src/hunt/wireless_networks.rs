@@ -9,16 +9,15 @@
 //!
 //! Cost: nothing where wpa_supplicant is not in the dump, and else one look at each word.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use zeroize::Zeroizing;
-
-use super::dense::{self, WORD};
+use super::dense::WORD;
+use super::structures::{self, Place, is_pointer};
 use super::{Clue, Clues, Hunt, Hunter, Shown, randomness};
 use crate::detect::{Far, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
 use crate::keys::mac;
-use crate::span::Address;
 use crate::vault::{Secret, SecretBytes};
 
 /// The rule of these passwords.
@@ -31,10 +30,10 @@ const PASSPHRASE: std::ops::RangeInclusive<usize> = 8..=63;
 const PASSWORD: std::ops::RangeInclusive<usize> = 4..=256;
 const NETWORK: std::ops::RangeInclusive<u64> = 1..=32;
 /// Words before the passphrase among which the name of the network is.
-const BEFORE: usize = 64;
+const BEFORE: isize = 64;
 /// Words from the identity to the password, and of a pair.
-const IDENTITIES: [usize; 3] = [8, 6, 4];
-const PAIR: usize = 2;
+const IDENTITIES: [isize; 3] = [8, 6, 4];
+const PAIR: isize = 2;
 /// Keys that are worked out for any window: each takes milliseconds, and a process has a few networks.
 const TRIED: usize = 256;
 
@@ -67,22 +66,13 @@ struct Networks {
 
 impl Hunt for Networks {
     fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
-        let (window, owned) = (shown.window, shown.window.owned());
-        if window.is_stitched() {
-            return;
-        }
         let mut left = TRIED;
-        let grids = dense::grids(window, shown.memory.layout());
-        for grid in grids.iter().enumerate().filter(|(_, on)| **on).map(|(grid, _)| grid) {
-            let from = owned.start + (grid + WORD - owned.start % WORD) % WORD;
-            for at in (from..owned.end).step_by(WORD) {
-                let pointer = Pointer { shown, at };
-                if pointer.word(0).is_some_and(is_pointer) {
-                    out.far.extend(pointer.passphrase(&mut left));
-                    out.far.extend(pointer.password());
-                }
-            }
-        }
+        structures::each(shown, structures::pointers, |place| {
+            let pointer = Pointer(place);
+            out.far.extend(pointer.passphrase(&mut left));
+            out.far.extend(pointer.password());
+            ControlFlow::Continue(())
+        });
         if left == 0 {
             self.is_spent.store(true, Ordering::Relaxed);
         }
@@ -95,37 +85,29 @@ impl Hunt for Networks {
     }
 }
 
-fn is_pointer(word: u64) -> bool {
-    (0x1_0000..1 << 47).contains(&word)
-}
-
 /// What may be the pointer to a passphrase or to a password.
-struct Pointer<'a> {
-    shown: &'a Shown<'a>,
-    at: usize,
-}
+struct Pointer<'a>(Place<'a>);
 
 impl Pointer<'_> {
     /// The word so many words before.
-    fn word(&self, before: usize) -> Option<u64> {
-        let at = self.at.checked_sub(WORD * before)?;
-        self.shown.window.slice(at..at + WORD).first_chunk().map(|word| u64::from_le_bytes(*word))
+    fn word(&self, before: isize) -> Option<u64> {
+        self.0.word(-before)
     }
 
     fn passphrase(&self, left: &mut usize) -> Option<Far> {
         let is_set = self.word(1)? as u32 == 1;
         let keys = ENDS.into_iter().filter(|_| is_set).filter_map(|end| {
-            let end = self.at.checked_sub(end)?;
-            Some(self.shown.window.slice(end.checked_sub(KEY)?..end)).filter(|key| randomness::looks_random(key))
+            let end = self.0.at.checked_sub(end)?;
+            Some(self.0.shown.window.slice(end.checked_sub(KEY)?..end)).filter(|key| randomness::looks_random(key))
         });
         let keys: Vec<&[u8]> = keys.collect();
         let text = if keys.is_empty() { return None } else { self.text(self.word(0)?)? };
         if !PASSPHRASE.contains(&text.len()) {
             return None;
         }
-        let names = (KEY / WORD + 1..BEFORE).filter_map(|before| {
+        let names = ((KEY / WORD) as isize + 1..BEFORE).filter_map(|before| {
             let len = self.word(before - 1).filter(|len| NETWORK.contains(len))?;
-            self.read(self.word(before).filter(|word| is_pointer(*word))?, len as usize)
+            self.0.read(self.word(before).filter(|word| is_pointer(*word))?, len as usize)
         });
         for name in names {
             *left = left.checked_sub(1)?;
@@ -142,7 +124,7 @@ impl Pointer<'_> {
     }
 
     fn password(&self) -> Option<Far> {
-        let (secret, secret_len) = (self.word(0)?, self.behind()?);
+        let (secret, secret_len) = (self.word(0)?, self.0.word(1)?);
         let len = usize::try_from(secret_len).ok()?;
         if !PASSWORD.contains(&len) {
             return None;
@@ -157,7 +139,7 @@ impl Pointer<'_> {
                 |before| pair(before).is_some_and(|pair| pair == (0, 0) || is_pointer(pair.0) && pair.1 <= 256);
             let (pointer, len) =
                 pair(before).filter(|(pointer, len)| is_pointer(*pointer) && (1..=256).contains(len))?;
-            let between = (PAIR..before).step_by(PAIR).all(is_pair);
+            let between = (PAIR..before).step_by(PAIR as usize).all(is_pair);
             let fits = between && is_apart(pointer, len);
             self.text(pointer).filter(|text| fits && text.len() as u64 == len)
         })?;
@@ -165,31 +147,19 @@ impl Pointer<'_> {
         self.far(&text, Evidence::Parsed, format!("user {}", String::from_utf8_lossy(identity.expose())))
     }
 
-    /// The word behind.
-    fn behind(&self) -> Option<u64> {
-        let bytes = self.shown.window.slice(self.at + WORD..self.at + 2 * WORD);
-        bytes.first_chunk().map(|word| u64::from_le_bytes(*word))
-    }
-
     fn text(&self, at: u64) -> Option<SecretBytes> {
-        self.shown.text(Address(at), PASSWORD.end() + 1)
-    }
-
-    fn read(&self, at: u64, len: usize) -> Option<SecretBytes> {
-        let mut bytes = Zeroizing::new(vec![0; len]);
-        let got = self.shown.memory.read(self.shown.image, Address(at), &mut bytes).ok()?;
-        (got == len).then(|| SecretBytes::new(bytes.as_slice()))
+        self.0.text(at, PASSWORD.end() + 1)
     }
 
     fn far(&self, text: &SecretBytes, evidence: Evidence, context: String) -> Option<Far> {
-        let spans = self.shown.memory.spans_from(Address(self.word(0)?), text.len() as u64);
+        let spans = self.0.spans(self.word(0)?, text.len());
         let hit = Hit {
             rule: RULE.to_owned(),
             severity: None,
             evidence,
             public: PublicIdentity { kind: "Wi-Fi".to_owned(), context: vec![context], ..PublicIdentity::default() },
             secret: Secret::text(text.expose()),
-            range: self.at..self.at + WORD,
+            range: self.0.at..self.0.at + WORD,
             form: Form { layout: Layout::Text, encoding: Encoding::Plain, piece: Piece::Whole },
         };
         Some(Far { hit, spans })
@@ -202,6 +172,7 @@ mod tests {
     use crate::dump::{Label, Region};
     use crate::image::Image;
     use crate::memory::AddressSpace;
+    use crate::span::Address;
     use crate::span::Span;
     use crate::window::Window;
 
@@ -258,8 +229,8 @@ mod tests {
 
     #[test]
     fn a_password_of_a_user_is_told_where_all_lengths_fit() {
-        for before in IDENTITIES {
-            let mut structure = vec![0; before + PAIR];
+        for before in IDENTITIES.map(|before| before as usize) {
+            let mut structure = vec![0; before + PAIR as usize];
             structure[0..2].copy_from_slice(&[BASE + 0x400, 3]);
             structure[before..].copy_from_slice(&[BASE + 0x500, 10]);
             let parts =
