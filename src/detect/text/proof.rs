@@ -80,7 +80,8 @@ fn gather(hir: &Hir, secrets: &mut Vec<Hir>) {
 impl Check {
     /// Whether it looks at a structure, and computes no checksum.
     fn is_structure(self) -> bool {
-        matches!(self, Self::Jwt | Self::BasicCredentials | Self::X25519 | Self::AzureIdentifiable)
+        let credentials = matches!(self, Self::BasicCredentials | Self::PlainCredentials | Self::Base64Text);
+        credentials || matches!(self, Self::Jwt | Self::X25519 | Self::AzureIdentifiable)
     }
 }
 

@@ -40,6 +40,10 @@ pub enum Check {
     Macaroon,
     /// `user:password` in base64. The secret is the password.
     BasicCredentials,
+    /// What SASL's mechanism PLAIN sends, in base64. The secret is the password.
+    PlainCredentials,
+    /// Text in base64. The secret is the text.
+    Base64Text,
     /// 32 bytes in base64, with the bits set and cleared that X25519 (RFC 7748) asks for.
     X25519,
     /// BIP-173's checksum.
@@ -75,6 +79,8 @@ impl Check {
     pub fn look(self, value: &[u8]) -> Option<Checked> {
         let holds = match self {
             Self::BasicCredentials => return structure::basic_credentials(value),
+            Self::PlainCredentials => return structure::plain_credentials(value),
+            Self::Base64Text => return structure::base64_text(value),
             Self::Bip39 => return coin::bip39_phrase(value).map(|part| Checked { part: Some(part), inner: None }),
             Self::Github | Self::Npm => crc::base62_behind_prefix(value),
             Self::GitlabRoutable => crc::base36(value),

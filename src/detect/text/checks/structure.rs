@@ -28,12 +28,40 @@ fn object(part: &[u8]) -> Option<Map<String, Value>> {
 
 /// `user:password` in base64 (RFC 7617): printable, and the password not empty.
 pub(super) fn basic_credentials(value: &[u8]) -> Option<Checked> {
+    let text = base64(value)?;
+    let (_, password) = std::str::from_utf8(&text).ok()?.split_once(':')?;
+    let told = !password.is_empty() && is_printable(&text);
+    told.then(|| inner(password.as_bytes()))
+}
+
+/// Whom to act for, the user and the password with zeros between, in base64 (RFC 4616): printable, and only the first may be empty.
+pub(super) fn plain_credentials(value: &[u8]) -> Option<Checked> {
+    let text = base64(value)?;
+    let mut parts = text.split(|byte| *byte == 0);
+    let (Some(act_for), Some(user), Some(password), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    let told = !user.is_empty() && !password.is_empty() && [act_for, user, password].into_iter().all(is_printable);
+    told.then(|| inner(password))
+}
+
+/// Text in base64: printable, and not empty.
+pub(super) fn base64_text(value: &[u8]) -> Option<Checked> {
+    base64(value).filter(|text| !text.is_empty() && is_printable(text)).map(|text| inner(&text))
+}
+
+fn base64(value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let text = std::str::from_utf8(value).ok()?.trim_end_matches('=');
-    let decoded = Zeroizing::new(base64ct::Base64Unpadded::decode_vec(text).ok()?);
-    let text = std::str::from_utf8(&decoded).ok()?;
-    let (_, password) = text.split_once(':')?;
-    let told = !password.is_empty() && !text.chars().any(char::is_control);
-    told.then(|| Checked { inner: Some((Zeroizing::new(password.as_bytes().to_vec()), Encoding::Base64)), part: None })
+    Some(Zeroizing::new(base64ct::Base64Unpadded::decode_vec(text).ok()?))
+}
+
+fn is_printable(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| !text.chars().any(char::is_control))
+}
+
+fn inner(secret: &[u8]) -> Checked {
+    Checked { inner: Some((Zeroizing::new(secret.to_vec()), Encoding::Base64)), part: None }
 }
 
 /// 32 bytes in base64 whose lowest three bits are clear and whose highest are `01`, as RFC 7748 makes a private key of X25519.
@@ -92,6 +120,20 @@ mod tests {
         for bad in [&b"realm"[..], b"QWxhZGRpbg==", b"QWxhZGRpbjo=", b"%%%%"] {
             assert!(basic_credentials(bad).is_none(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_login_of_sasl_holds_the_password() {
+        let encode = |text: &[u8]| Base64::encode_string(text);
+        for login in [&b"\0tim\0tanstaaftanstaaf"[..], b"Ursel\0Kurt\0tanstaaftanstaaf"] {
+            let checked = plain_credentials(encode(login).as_bytes()).unwrap();
+            assert_eq!(checked.inner.unwrap().0.as_slice(), b"tanstaaftanstaaf");
+        }
+        for bad in [&b"\0\0xipj3plmq"[..], b"\0tim\0", b"tim\0xipj3plmq", b"\0tim\0xipj\0plmq", b"\0tim\0xipj\nplmq"] {
+            assert!(plain_credentials(encode(bad).as_bytes()).is_none(), "{bad:?}");
+        }
+        assert_eq!(base64_text(encode(b"xipj3plmq").as_bytes()).unwrap().inner.unwrap().0.as_slice(), b"xipj3plmq");
+        assert!(base64_text(b"").is_none() && base64_text(b"AAAA").is_none());
     }
 
     #[test]
