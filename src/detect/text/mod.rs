@@ -84,6 +84,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("frameworks.toml", include_str!("../rules/frameworks.toml")),
     ("tool-files.toml", include_str!("../rules/tool-files.toml")),
     ("servers.toml", include_str!("../rules/servers.toml")),
+    ("daemons.toml", include_str!("../rules/daemons.toml")),
     ("server-files.toml", include_str!("../rules/server-files.toml")),
     ("command-lines.toml", include_str!("../rules/command-lines.toml")),
     ("tokens.toml", include_str!("../rules/tokens.toml")),
