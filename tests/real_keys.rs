@@ -7,6 +7,8 @@ mod objects;
 #[path = "real/processes.rs"]
 mod processes;
 mod real;
+#[path = "real/databases.rs"]
+mod databases;
 #[path = "real/servers.rs"]
 mod servers;
 

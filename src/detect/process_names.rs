@@ -12,8 +12,9 @@ use crate::window::Window;
 /// in (`hunt::managed_octets`). A process of Windows that may log on with passwords holds the name of the function that takes them or of
 /// the library that has it, as the system and as programs write it: among its imports, in its list of modules, or in the dump's
 /// (`hunt::windows_logons`). A server of Redis, from 3.2 on, or of what came from it has the names of all commands
-/// (`hunt::redis_passwords`). wpa_supplicant has its own name (`hunt::wireless_networks`).
-const NAMES: [(&str, Clue); 12] = [
+/// (`hunt::redis_passwords`). wpa_supplicant has its own name (`hunt::wireless_networks`), and so has OpenVPN, which tells scripts by a variable how
+/// it was started (`hunt::openvpn_passwords`). A server of OpenLDAP has the names of its own settings (`hunt::directory_passwords`).
+const NAMES: [(&str, Clue); 16] = [
     ("java/lang/Object", Clue::ManagedHeap),
     ("System.Private.CoreLib", Clue::ManagedHeap),
     ("AcquireCredentialsHandle", Clue::WindowsLogons),
@@ -26,6 +27,10 @@ const NAMES: [(&str, Clue); 12] = [
     ("SECUR32.dll", Clue::WindowsLogons),
     ("georadiusbymember_ro", Clue::Redis),
     ("wpa_supplicant\0", Clue::WpaSupplicant),
+    ("openvpn\0", Clue::OpenVpn),
+    ("openvpn.exe\0", Clue::OpenVpn),
+    ("daemon_log_redirect=", Clue::OpenVpn),
+    ("olcRootPW", Clue::OpenLdap),
 ];
 
 /// Tells what such names say.

@@ -12,6 +12,7 @@ pub mod client_logins;
 mod code;
 pub mod coordinates;
 pub mod dense;
+pub mod directory_passwords;
 pub mod ec_places;
 pub mod ec_scalars;
 pub mod field_keys;
@@ -28,6 +29,7 @@ pub mod montgomery;
 pub mod noise;
 mod number_words;
 pub mod object_values;
+pub mod openvpn_passwords;
 pub mod point_rows;
 mod pointed;
 pub mod randomness;
@@ -79,6 +81,10 @@ pub enum Clue {
     Redis,
     /// That the program that joins wireless networks is in memory.
     WpaSupplicant,
+    /// That OpenVPN is in memory.
+    OpenVpn,
+    /// That a server of OpenLDAP is in memory.
+    OpenLdap,
     /// That an id of a key of AWS is in memory.
     AwsKeyId,
     /// An RSA public key: modulus and exponent, most significant byte first, without leading zeros.
@@ -368,6 +374,8 @@ pub const HUNTERS: &[&dyn Hunter] = &[
     &redis_passwords::RedisPasswords,
     &client_logins::ClientLogins,
     &wireless_networks::WirelessNetworks,
+    &openvpn_passwords::OpenVpnPasswords,
+    &directory_passwords::DirectoryPasswords,
 ];
 
 #[cfg(test)]

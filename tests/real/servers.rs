@@ -1,15 +1,16 @@
 //! Servers that really run, with passwords made for the test: every copy that a plain search of bytes knows of is a site.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use crate::NOT_ALLOWED;
 use crate::real::{Scanned, Victim, command, first_missing, missing};
-use dumpscrub::finding::{Evidence, RuleId};
+use dumpscrub::finding::Evidence;
 
 /// A password of so many letters.
-fn password(len: usize) -> String {
+pub fn password(len: usize) -> String {
     let letters = b"abcdefghkmnpqrstuvwxyzABCDEFGHKLMNPQRSTUVWXYZ23456789";
     (0..len).map(|_| char::from(letters[rand::random_range(0..letters.len())])).collect()
 }
@@ -39,61 +40,58 @@ fn redis_keeps_passwords_without_a_name() {
     assert_eq!(of_redis.filter(|finding| finding.evidence == Evidence::Proven).count(), 3);
 }
 
-/// A server of databases that lets one client in (`databases.py`). It is ended, also where the test fails.
-struct Database(Child);
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+#[test]
+fn openvpn_keeps_what_it_was_told_in_structures() {
+    if let Some(tool) = first_missing(&[&["openssl", "version"], &["gdb", "--version"]]) {
+        return missing(&format!("{tool} is not there"));
     }
-}
-
-impl Database {
-    /// The server, and its port. It makes the file `in` when the client is in.
-    fn start(kind: &str, password: &str, folder: &std::path::Path) -> (Self, String) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/databases.py");
-        let mut server = command("python3", folder);
-        let mut server = Self(server.args([script, kind, password, "in"]).stdout(Stdio::piped()).spawn().unwrap());
-        let mut port = String::new();
-        BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        (server, port.trim().to_owned())
+    // It ends with 1 where it says its version.
+    if Command::new("openvpn").arg("--version").output().is_err() {
+        return missing("openvpn is not there");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let [user, passphrase, management] = [14, 12, 16].map(password);
+    fs::write(folder.join("user"), format!("ann\n{user}\n")).unwrap();
+    fs::write(folder.join("passphrase"), format!("{passphrase}\n")).unwrap();
+    fs::write(folder.join("management"), format!("{management}\n")).unwrap();
+    let pass = format!("pass:{passphrase}");
+    let how = ["req", "-x509", "-newkey", "rsa:2048", "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=a"];
+    assert!(command("openssl", folder).args(how).args(["-passout", &pass]).status().unwrap().success());
+    // Nobody answers, so it goes on asking.
+    let lines = [
+        "client\ndev null\nremote 127.0.0.1 9 udp\nca cert.pem\ncert cert.pem\nkey key.pem\n",
+        "askpass passphrase\nauth-user-pass user\nnobind\nwritepid ready\n",
+        "management socket unix management\n",
+    ];
+    fs::write(folder.join("conf"), lines.concat()).unwrap();
+    let victim = Victim::with_file(command("openvpn", folder).arg("conf"), &folder.join("ready"));
+    thread::sleep(Duration::from_secs(1));
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    for text in [&user, &passphrase, &management] {
+        assert!(scanned.copies(text.as_bytes()) >= 1, "{} letters", text.len());
     }
 }
 
 #[test]
-fn clients_of_databases_keep_the_password_that_they_logged_in_with() {
-    let tools: [&[&str]; 4] =
-        [&["psql", "--version"], &["mariadb", "--version"], &["python3", "--version"], &["gdb", "--version"]];
-    if let Some(tool) = first_missing(&tools) {
+fn slapd_keeps_the_password_of_its_administrator_without_a_name() {
+    if let Some(tool) = first_missing(&[&["slapd", "-VV"], &["gdb", "--version"]]) {
         return missing(&format!("{tool} is not there"));
     }
-    for kind in ["postgresql", "mysql"] {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path();
-        let password = password(19);
-        let (_server, port) = Database::start(kind, &password, folder);
-        let secrets = folder.join("secrets");
-        // Files of passwords that nobody else may read, as both clients want them.
-        let mut client = if kind == "mysql" {
-            fs::write(&secrets, format!("[client]\npassword={password}\n")).unwrap();
-            let mut client = command("mariadb", folder);
-            client.args(["--defaults-file=secrets", "--skip-ssl", "-h127.0.0.1", "-uann", "-P", &port]);
-            client
-        } else {
-            fs::write(&secrets, format!("*:*:*:*:{password}\n")).unwrap();
-            let mut client = command("psql", folder);
-            client.env("PGPASSFILE", &secrets).args(["-X", "-h", "127.0.0.1", "-U", "ann", "-d", "shop", "-p", &port]);
-            client.env("PGSSLMODE", "disable").env("PGGSSENCMODE", "disable");
-            client
-        };
-        let only_mine = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-        fs::set_permissions(&secrets, only_mine).unwrap();
-        let victim = Victim::with_file(client.stdin(Stdio::piped()), &folder.join("in"));
-        let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
-        let scanned = Scanned::of(&core);
-        assert!(scanned.copies(password.as_bytes()) >= 1, "{kind}");
-        let is_of_client = |rule: RuleId| scanned.outcome.rules[rule.0].id == "database-client-password";
-        assert!(scanned.outcome.findings.iter().any(|finding| is_of_client(finding.rule)), "{kind}");
-    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let administrator = password(14);
+    let lines = [
+        "include /etc/ldap/schema/core.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\npidfile ready\n"
+            .to_owned(),
+        "database mdb\nmaxsize 1048576\nsuffix dc=x\nrootdn cn=admin,dc=x\ndirectory .\n".to_owned(),
+        format!("rootpw {administrator}\n"),
+    ];
+    fs::write(folder.join("conf"), lines.concat()).unwrap();
+    let address = format!("ldapi://{}", folder.join("socket").display().to_string().replace('/', "%2F"));
+    let mut slapd = command("slapd", folder);
+    let victim = Victim::with_file(slapd.args(["-f", "conf", "-d", "0", "-h", &address]), &folder.join("ready"));
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    assert!(Scanned::of(&core).copies(administrator.as_bytes()) >= 1);
 }

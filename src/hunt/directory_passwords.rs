@@ -1,0 +1,170 @@
+//! The password of the administrator of a directory in OpenLDAP's slapd, which stands in its memory without a name.
+//!
+//! `struct BackendDB` (servers/slapd/slap.h) has `struct berval be_rootdn; struct berval be_rootndn; struct berval be_rootpw;`: who the
+//! administrator is, as written and normalized, and the password, each a length and a pointer to a text of just that length. A password that is
+//! hashed begins with the name of the hash in braces, which the rules of text know.
+//!
+//! Only processes of 64 bits in little-endian order are known here. Cost: nothing where slapd is not in the dump, and else one look at each word.
+
+use super::dense::{self, WORD};
+use super::{Clue, Clues, Hunt, Hunter, Shown};
+use crate::detect::{Far, Hit, Hits};
+use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
+use crate::span::Address;
+use crate::vault::{Secret, SecretBytes};
+
+/// The rule of this password.
+const RULE: &str = "directory-administrator-password";
+/// Letters of a password and of a name.
+const PASSWORD: std::ops::RangeInclusive<u64> = 4..=255;
+const NAME: std::ops::RangeInclusive<u64> = 3..=511;
+
+/// Hunts for passwords of administrators of directories.
+pub struct DirectoryPasswords;
+
+impl Hunter for DirectoryPasswords {
+    fn rules(&self) -> Vec<Rule> {
+        vec![Rule::new(
+            RULE,
+            "Password of the administrator of a directory",
+            Severity::Critical,
+            "The password of the administrator of a database of OpenLDAP (rootpw), who may read and change everything in it.",
+            "Change it, better to a hash of it (slappasswd), and look for its use since the crash.",
+        )]
+    }
+
+    fn needs(&self, clues: &Clues) -> bool {
+        clues.iter().any(|clue| *clue == Clue::OpenLdap)
+    }
+
+    fn prepare(&self, _clues: &Clues) -> Box<dyn Hunt> {
+        Box::new(Databases)
+    }
+}
+
+struct Databases;
+
+impl Hunt for Databases {
+    fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
+        let (window, owned) = (shown.window, shown.window.owned());
+        if window.is_stitched() {
+            return;
+        }
+        let grids = dense::grids(window, shown.memory.layout());
+        for grid in grids.iter().enumerate().filter(|(_, on)| **on).map(|(grid, _)| grid) {
+            let from = owned.start + (grid + WORD - owned.start % WORD) % WORD;
+            for at in (from..owned.end).step_by(WORD) {
+                out.far.extend(Pointer { shown, at }.password());
+            }
+        }
+    }
+}
+
+/// What may be the pointer to the password.
+struct Pointer<'a> {
+    shown: &'a Shown<'a>,
+    at: usize,
+}
+
+impl Pointer<'_> {
+    fn password(&self) -> Option<Far> {
+        let len = self.word(1).filter(|len| PASSWORD.contains(len))?;
+        let (normalized, written) = (self.pair(2)?, self.pair(4)?);
+        let is_name = |text: &SecretBytes| text.expose().contains(&b'=');
+        let name = self.text(written).filter(is_name)?;
+        self.text(normalized).filter(|normalized| is_name(normalized) && normalized.len() <= name.len())?;
+        let pointer = self.word(0).filter(|word| is_pointer(*word))?;
+        let password = self.text((pointer, len)).filter(|text| !is_hashed(text.expose()))?;
+        let hit = Hit {
+            rule: RULE.to_owned(),
+            severity: None,
+            evidence: Evidence::Parsed,
+            public: PublicIdentity {
+                kind: "OpenLDAP".to_owned(),
+                context: vec![String::from_utf8_lossy(name.expose()).into_owned()],
+                ..PublicIdentity::default()
+            },
+            secret: Secret::text(password.expose()),
+            range: self.at..self.at + WORD,
+            form: Form { layout: Layout::Text, encoding: Encoding::Plain, piece: Piece::Whole },
+        };
+        Some(Far { hit, spans: self.shown.memory.spans_from(Address(pointer), len) })
+    }
+
+    /// The word so many words before.
+    fn word(&self, before: usize) -> Option<u64> {
+        let at = self.at.checked_sub(WORD * before)?;
+        self.shown.window.slice(at..at + WORD).first_chunk().map(|word| u64::from_le_bytes(*word))
+    }
+
+    /// The pointer so many words before, to a name, and the length before that.
+    fn pair(&self, before: usize) -> Option<(u64, u64)> {
+        let len = self.word(before + 1).filter(|len| NAME.contains(len))?;
+        self.word(before).filter(|word| is_pointer(*word)).map(|pointer| (pointer, len))
+    }
+
+    /// The text at a pointer, if it is of this length.
+    fn text(&self, (pointer, len): (u64, u64)) -> Option<SecretBytes> {
+        let most = usize::try_from(len).ok()?.checked_add(1)?;
+        self.shown.text(Address(pointer), most).filter(|text| text.len() as u64 == len)
+    }
+}
+
+fn is_pointer(word: u64) -> bool {
+    (0x1_0000..1 << 47).contains(&word)
+}
+
+fn is_hashed(password: &[u8]) -> bool {
+    password.first() == Some(&b'{') && password.contains(&b'}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::{Label, Region};
+    use crate::image::Image;
+    use crate::memory::AddressSpace;
+    use crate::span::Span;
+    use crate::window::Window;
+
+    const BASE: u64 = 0x2_0000;
+
+    fn found(words: &[u64], password: &[u8], size: usize) -> Vec<Far> {
+        let mut bytes = vec![0; 0x800];
+        let words: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let parts = [(0x100, &words[..]), (0x400, b"cn=Admin, dc=x"), (0x500, b"cn=admin,dc=x"), (0x600, password)];
+        parts.iter().for_each(|(at, part)| bytes[*at..at + part.len()].copy_from_slice(part));
+        let span = Span::new(0, bytes.len() as u64);
+        let region = Region { span, address: Some(Address(BASE)), label: Label::Memory, protection: None };
+        let (image, memory) = (Image::from_bytes("t", bytes.clone()), AddressSpace::new(&[region]));
+        let mut clues = Clues::new(10);
+        assert!(!DirectoryPasswords.needs(&clues));
+        clues.add(Clue::OpenLdap);
+        assert!(DirectoryPasswords.needs(&clues));
+        let hunt = DirectoryPasswords.prepare(&clues);
+        let mut out = Hits::default();
+        for from in (0..bytes.len()).step_by(size) {
+            let pieces = [span];
+            let window = Window::new(&bytes, from..(from + size).min(bytes.len()), &pieces, &[]);
+            hunt.hunt(&Shown::new(&window, &memory, &image), &mut out);
+        }
+        out.far
+    }
+
+    #[test]
+    fn the_password_behind_the_names_of_the_administrator_is_told() {
+        let words = [14, BASE + 0x400, 13, BASE + 0x500, 10, BASE + 0x600];
+        for size in [0x800, 0x88, 0x18] {
+            let far = found(&words, b"vq7-Kzp!4m", size);
+            assert_eq!((far.len(), &far[0].spans[..]), (1, &[Span::new(0x600, 10)][..]));
+            assert_eq!(far[0].hit.secret.identity(), Secret::text(b"vq7-Kzp!4m").identity());
+            assert_eq!(far[0].hit.public.context, ["cn=Admin, dc=x"]);
+        }
+        for (at, wrong) in [(0, 13), (2, 14), (4, 9), (3, BASE + 0x600), (5, 0)] {
+            let mut words = words;
+            words[at] = wrong;
+            assert!(found(&words, b"vq7-Kzp!4m", 0x800).is_empty(), "{at}");
+        }
+        assert!(found(&words, b"{SHA}Kzp4m", 0x800).is_empty());
+    }
+}
