@@ -2,13 +2,13 @@
 //! every copy of its numbers and of its round keys that a plain search of bytes knows of is a site.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may fail loudly")]
 
+#[path = "real/databases.rs"]
+mod databases;
 #[path = "real/objects.rs"]
 mod objects;
 #[path = "real/processes.rs"]
 mod processes;
 mod real;
-#[path = "real/databases.rs"]
-mod databases;
 #[path = "real/servers.rs"]
 mod servers;
 

@@ -6,11 +6,13 @@
 //!
 //! Only processes of 64 bits in little-endian order are known here. Cost: nothing where slapd is not in the dump, and else one look at each word.
 
-use super::dense::{self, WORD};
+use std::ops::ControlFlow;
+
+use super::dense::WORD;
+use super::structures::{self, Place, is_pointer};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Far, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
-use crate::span::Address;
 use crate::vault::{Secret, SecretBytes};
 
 /// The rule of this password.
@@ -46,25 +48,15 @@ struct Databases;
 
 impl Hunt for Databases {
     fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
-        let (window, owned) = (shown.window, shown.window.owned());
-        if window.is_stitched() {
-            return;
-        }
-        let grids = dense::grids(window, shown.memory.layout());
-        for grid in grids.iter().enumerate().filter(|(_, on)| **on).map(|(grid, _)| grid) {
-            let from = owned.start + (grid + WORD - owned.start % WORD) % WORD;
-            for at in (from..owned.end).step_by(WORD) {
-                out.far.extend(Pointer { shown, at }.password());
-            }
-        }
+        structures::each(shown, structures::pointers, |place| {
+            out.far.extend(Pointer(place).password());
+            ControlFlow::Continue(())
+        });
     }
 }
 
 /// What may be the pointer to the password.
-struct Pointer<'a> {
-    shown: &'a Shown<'a>,
-    at: usize,
-}
+struct Pointer<'a>(Place<'a>);
 
 impl Pointer<'_> {
     fn password(&self) -> Option<Far> {
@@ -73,7 +65,7 @@ impl Pointer<'_> {
         let is_name = |text: &SecretBytes| text.expose().contains(&b'=');
         let name = self.text(written).filter(is_name)?;
         self.text(normalized).filter(|normalized| is_name(normalized) && normalized.len() <= name.len())?;
-        let pointer = self.word(0).filter(|word| is_pointer(*word))?;
+        let pointer = self.word(0)?;
         let password = self.text((pointer, len)).filter(|text| !is_hashed(text.expose()))?;
         let hit = Hit {
             rule: RULE.to_owned(),
@@ -85,20 +77,19 @@ impl Pointer<'_> {
                 ..PublicIdentity::default()
             },
             secret: Secret::text(password.expose()),
-            range: self.at..self.at + WORD,
+            range: self.0.at..self.0.at + WORD,
             form: Form { layout: Layout::Text, encoding: Encoding::Plain, piece: Piece::Whole },
         };
-        Some(Far { hit, spans: self.shown.memory.spans_from(Address(pointer), len) })
+        Some(Far { hit, spans: self.0.spans(pointer, password.len()) })
     }
 
     /// The word so many words before.
-    fn word(&self, before: usize) -> Option<u64> {
-        let at = self.at.checked_sub(WORD * before)?;
-        self.shown.window.slice(at..at + WORD).first_chunk().map(|word| u64::from_le_bytes(*word))
+    fn word(&self, before: isize) -> Option<u64> {
+        self.0.word(-before)
     }
 
     /// The pointer so many words before, to a name, and the length before that.
-    fn pair(&self, before: usize) -> Option<(u64, u64)> {
+    fn pair(&self, before: isize) -> Option<(u64, u64)> {
         let len = self.word(before + 1).filter(|len| NAME.contains(len))?;
         self.word(before).filter(|word| is_pointer(*word)).map(|pointer| (pointer, len))
     }
@@ -106,12 +97,8 @@ impl Pointer<'_> {
     /// The text at a pointer, if it is of this length.
     fn text(&self, (pointer, len): (u64, u64)) -> Option<SecretBytes> {
         let most = usize::try_from(len).ok()?.checked_add(1)?;
-        self.shown.text(Address(pointer), most).filter(|text| text.len() as u64 == len)
+        self.0.text(pointer, most).filter(|text| text.len() as u64 == len)
     }
-}
-
-fn is_pointer(word: u64) -> bool {
-    (0x1_0000..1 << 47).contains(&word)
 }
 
 fn is_hashed(password: &[u8]) -> bool {
@@ -124,6 +111,7 @@ mod tests {
     use crate::dump::{Label, Region};
     use crate::image::Image;
     use crate::memory::AddressSpace;
+    use crate::span::Address;
     use crate::span::Span;
     use crate::window::Window;
 
