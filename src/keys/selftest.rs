@@ -141,6 +141,9 @@ const SYMMETRIC: &[(&str, &str)] = &[
         "bae0503ebd961bdb13b9cb25ab18333238a32b247b159b4c411b18d9e60afec4",
         "public knowledge: example of GCM's specification",
     ),
+    ("bc57be8077dfc7b56e3be8162235108a1cc11813ec5a46bc1956d8661d566e02", "public knowledge: self-test of libgcrypt"),
+    ("5ef9469e10a265513af369d9a5d90db2d8a0a76098323087b269e2056ec7a367", "public knowledge: self-test of libgcrypt"),
+    ("1fe84c83a42dbf7a215d7d2199c3645c8e94e565dd769404a2de2d533611a1db", "public knowledge: self-test of libgcrypt"),
     ("e44458eabe5848c6ee310a7ed5a391d703dba0bac2d75ab6386178a9d756d548", "public knowledge: self-test of BoringSSL"),
     (
         "a331eaa2f3635a13c5b7db412ba8d49b735e0b98b0d96d7eb3fe927594a26b82",

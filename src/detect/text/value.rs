@@ -68,6 +68,7 @@ fn is_template(value: &[u8]) -> bool {
             | [b'{', .., b'}']
             | [b'[', .., b']']
     ) || is_name_in_brackets(value)
+        || is_variable(value)
         || [&b"your-"[..], b"your_", b"your ", b"my-secret", b"my_secret", b"insert-", b"insert_"]
             .iter()
             .any(|word| starts(word))
@@ -76,6 +77,15 @@ fn is_template(value: &[u8]) -> bool {
 /// `password]`, as in `[user=user][,password=password]`: a word in small letters and the bracket that was opened before its name.
 fn is_name_in_brackets(value: &[u8]) -> bool {
     matches!(value, [word @ .., b']'] if word.iter().all(|letter| letter.is_ascii_lowercase() || *letter == b'-'))
+}
+
+/// `$DB_PASSWORD`, as shells write variables of the environment: one digit behind the letters at most, since `$UMMER2024` is a password.
+fn is_variable(value: &[u8]) -> bool {
+    let letters = match value {
+        [b'$', letters @ .., b'0'..=b'9'] | [b'$', letters @ ..] => letters,
+        _ => return false,
+    };
+    letters.len() > 1 && letters.iter().all(|letter| letter.is_ascii_uppercase() || *letter == b'_')
 }
 
 /// `DB_PASSWORD`: what says where a secret is to be found, as `"secret": "DB_PASSWORD"` does. Taken for a secret it would be
@@ -114,8 +124,18 @@ mod tests {
 
     #[test]
     fn what_programs_and_manuals_fill_in_is_no_secret() {
-        let filled_in =
-            ["%s", "${TOKEN}", "%{User-Password}", "<your token>", "{token}", "<secret-id>]", "password]", "(.*?)("];
+        let filled_in = [
+            "%s",
+            "${TOKEN}",
+            "%{User-Password}",
+            "<your token>",
+            "{token}",
+            "<secret-id>]",
+            "password]",
+            "(.*?)(",
+            "$ROOT",
+            "$PG_PASS2",
+        ];
         for value in filled_in.iter().chain(&["xxxxxxxx", "xxxx-xxxx", "****", "YOUR_KEY", "your secret"]) {
             assert!(is_template(value.as_bytes()) || is_filler(value.as_bytes()), "{value}");
         }
@@ -125,7 +145,7 @@ mod tests {
             assert!(is_name(value.as_bytes()), "{value}");
         }
         assert!(!is_name(b"DB_PASSWORD7") && !is_name(b"MONKEY") && !is_name(b"db_password"));
-        for value in ["abba", "x%s", "my", "yourself9", "a{b}", "Tr0ub]", "(k7Qv)", "<k7>Qv]"] {
+        for value in ["abba", "x%s", "my", "yourself9", "a{b}", "Tr0ub]", "(k7Qv)", "<k7>Qv]", "$UMMER2024", "$ecret"] {
             assert!(!is_template(value.as_bytes()) && !is_filler(value.as_bytes()), "{value}");
         }
     }
