@@ -69,7 +69,7 @@ const ENDS: &[&str] = &[
 ];
 /// Whole names that are short, with the zero behind them, or with their length before them as in symbols: as ends of others they would be
 /// everywhere. What has less than four letters would cost every scan a second packed searcher.
-const SHORT: &[&str] = &["pass\0", "\x04\0pass"];
+const SHORT: &[&str] = &["pass\0", "\x04\0pass", "auth\0"];
 /// The one that has three letters.
 const SHORTEST: &[u8] = b"pwd\0";
 /// Letters of the longest name.
@@ -94,11 +94,28 @@ pub enum Kind {
     Node,
     /// A symbol of OpenJDK.
     JavaSymbol,
+    /// Of Lua.
+    Lua,
+    /// Of .NET, whose letters have two bytes each.
+    DotNet,
+    /// Of Mono, whose letters have two bytes each.
+    Mono,
 }
 
 /// All kinds.
-const KINDS: [Kind; 8] =
-    [Kind::Python312, Kind::Python311, Kind::Php, Kind::Perl, Kind::Ruby, Kind::Java, Kind::Node, Kind::JavaSymbol];
+const KINDS: [Kind; 9] = [
+    Kind::Python312,
+    Kind::Python311,
+    Kind::Php,
+    Kind::Perl,
+    Kind::Ruby,
+    Kind::Java,
+    Kind::Node,
+    Kind::JavaSymbol,
+    Kind::Lua,
+];
+/// Those whose letters have two bytes each.
+const WIDE: [Kind; 2] = [Kind::DotNet, Kind::Mono];
 /// Bytes of the longest header.
 const HEADER: usize = 48;
 
@@ -109,11 +126,19 @@ impl Kind {
         match self {
             Self::Python312 => 40,
             Self::Python311 => 48,
-            Self::Php => 24,
+            Self::Php | Self::Lua => 24,
             Self::Perl => 8,
             Self::Java | Self::Node | Self::Ruby => 16,
             Self::JavaSymbol => 6,
+            Self::DotNet => 12,
+            Self::Mono => 20,
         }
+    }
+
+    /// Bytes of a letter.
+    #[must_use]
+    pub fn letter(self) -> usize {
+        1 + usize::from(WIDE.contains(&self))
     }
 
     /// How many letters a string has, if this may be its header.
@@ -127,6 +152,9 @@ impl Kind {
             Self::Java => java(header),
             Self::Node => node(header),
             Self::JavaSymbol => symbol(header),
+            Self::Lua => lua(header),
+            Self::DotNet => managed(header, 8),
+            Self::Mono => managed(header, 16).filter(|_| word(header, 8) == Some(0)),
         }
     }
 }
@@ -174,6 +202,24 @@ fn symbol(header: &[u8]) -> Option<usize> {
     (low | high != 0).then(|| usize::from(u16::from_le_bytes(len)))
 }
 
+/// The length of a short string of Lua 5.4, which is kept once for all of the same letters: pointers to the next object and, behind its kind, the color that
+/// the collector gave it, that it is no word of the language, its length and four bytes of a hash, to the next string.
+fn lua(header: &[u8]) -> Option<usize> {
+    const SHORT: u8 = 4;
+    let [kind, _, word_of_language, len, ..] = *header.get(8..)?.first_chunk::<8>()?;
+    let may_be_pointer =
+        |at| word(header, at).is_some_and(|word| word == 0 || word & 7 == 0 && (0x1000..1 << 47).contains(&word));
+    let is_short = kind == SHORT && word_of_language == 0;
+    (is_short && may_be_pointer(0) && may_be_pointer(16)).then_some(usize::from(len))
+}
+
+/// The length of a string of .NET or Mono, which is four bytes: a pointer to its class, and in Mono a word for whoever locks it.
+fn managed(header: &[u8], at: usize) -> Option<usize> {
+    let has_class = word(header, 0).is_some_and(|class| class & 7 == 0 && (0x1000..1 << 47).contains(&class));
+    let len = header.get(at..)?.first_chunk().map(|len| u32::from_le_bytes(*len))?;
+    usize::try_from(len).ok().filter(|_| has_class)
+}
+
 /// Whether a string of so many letters may end before this byte.
 fn is_end(kind: Kind, len: usize, next: Option<u8>) -> bool {
     // What fills whole words is followed by the next object: its state, or a pointer to its map.
@@ -198,17 +244,22 @@ impl Detector for ObjectNames {
     }
 
     fn trigger(&self) -> Trigger {
-        let all = ENDS.iter().chain(SHORT);
-        Trigger::Literals(all.map(|end| Literal::binary(end.as_bytes())).collect())
+        let short = SHORT.iter().map(|end| Literal::binary(end.as_bytes()));
+        Trigger::Literals(ENDS.iter().map(|end| Literal::text(end)).chain(short).collect())
     }
 
     fn reach(&self) -> Reach {
-        Reach { before: LONGEST + HEADER, after: 16 }
+        Reach { before: 2 * LONGEST + HEADER, after: 40 }
     }
 
     fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
         let short = candidate.literal.checked_sub(ENDS.len()).and_then(|short| SHORT.get(short));
         let end = short.or_else(|| ENDS.get(candidate.literal)).map_or(0, |end| end.trim_end_matches('\0').len());
+        let place = |(object, kind)| Some(Clue::ObjectName { place: window.offset(object)?.0, kind });
+        if candidate.wide {
+            out.clues.extend(wide_objects(window, candidate.at + 2 * end).filter_map(place));
+            return;
+        }
         let end = candidate.at + end;
         let end = end + number(window.slice(end..end + 4));
         let next = window.byte(end);
@@ -218,7 +269,6 @@ impl Detector for ObjectNames {
         let lengths = short.map_or(1..=LONGEST, |short| letters_of(short)..=letters_of(short));
         let starts = lengths.map_while(|len| end.checked_sub(len).filter(|at| is_letter(window.byte(*at))));
         let objects = starts.flat_map(|start| objects(window, start..end, kinds));
-        let place = |(object, kind)| Some(Clue::ObjectName { place: window.offset(object)?.0, kind });
         // What may be of two kinds is taken for both.
         out.clues.extend(objects.filter_map(place));
     }
@@ -240,6 +290,22 @@ fn objects<'a>(
         let object = letters.start.checked_sub(kind.header())?;
         let is_header = || kind.length(window.slice(object..letters.start)) == Some(letters.len());
         (is_end(*kind, letters.len(), next) && is_header()).then_some((object, *kind))
+    })
+}
+
+/// Where the strings begin whose letters have two bytes each and may end here, or behind a number here, with a zero behind them.
+fn wide_objects<'a>(window: &'a Window<'_>, end: usize) -> impl Iterator<Item = (usize, Kind)> + 'a {
+    let behind: Vec<u8> = window.slice(end..end + 8).iter().step_by(2).copied().collect();
+    let end = end + 2 * number(&behind);
+    let may_end = window.slice(end..end + 2) == [0, 0];
+    let has_letter = move |at: usize| is_letter(window.byte(at)) && window.byte(at + 1) == Some(0);
+    let starts = (1..=LONGEST).map_while(move |len| end.checked_sub(2 * len).filter(|at| may_end && has_letter(*at)));
+    starts.flat_map(move |start| {
+        WIDE.into_iter().filter_map(move |kind| {
+            let object = start.checked_sub(kind.header())?;
+            let len = kind.length(window.slice(object..start));
+            (len == Some((end - start) / 2)).then_some((object, kind))
+        })
     })
 }
 
@@ -355,6 +421,15 @@ mod tests {
         for flags in [0x2092_0864, 0x2092_2865, 0x2092_4865] {
             assert_eq!(found(&ruby(flags), "password", 0), [], "{flags:x}");
         }
+        let lua = |len: u8| [[0x40, 1, 0x60, 0x55, 0x7f, 0, 0, 0], [4, 8, 0, len, 7, 7, 7, 7], [0; 8]].concat();
+        assert_eq!(found(&lua(7), "api_key", 0), [(1200, Kind::Lua)]);
+        for other in [
+            lua(8),
+            [[0x40; 8], [4, 8, 0, 7, 7, 7, 7, 7], [0; 8]].concat(),
+            [[0; 8], [4, 8, 1, 7, 7, 7, 7, 7], [0; 8]].concat(),
+        ] {
+            assert_eq!(found(&other, "api_key", 0), []);
+        }
         // Nothing has to end a symbol of OpenJDK.
         let symbol = |len: u8| [1, 0, 7, 7, len, 0];
         for behind in [0, b'x', 0xff] {
@@ -364,6 +439,33 @@ mod tests {
         assert_eq!(found(&[0, 0, 7, 7, 8, 0], "password", 0), []);
         assert_eq!(found(&symbol(4), "pass", b'x'), [(1200, Kind::JavaSymbol)]);
         assert_eq!(found(&symbol(6), "bypass", 0), []);
+    }
+
+    #[test]
+    fn strings_of_wide_letters_are_names() {
+        let class = 0x7f30_b98b_0f90_u64.to_le_bytes();
+        let net = |len: u8| [&class[..], &[len, 0, 0, 0]].concat();
+        let mono = |len: u8| [&class[..], &[0; 8], &[len, 0, 0, 0]].concat();
+        for (name, at, literal) in [("Smtp:Password", 12, "assword"), ("api_key_2", 6, "_key")] {
+            let letters: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let found = |head: &[u8], behind: u8| {
+                let bytes = [&[0x61; 200][..], head, &letters, &[behind], &[0; 20]].concat();
+                let pieces = [crate::span::Span::new(1000, 1 << 20)];
+                let window = Window::new(&bytes, 0..bytes.len(), &pieces, &[]);
+                let literal = ENDS.iter().position(|end| *end == literal).unwrap();
+                let mut out = Hits::default();
+                let at = 200 + head.len() + at;
+                ObjectNames.confirm(Candidate { at, literal, wide: true }, &window, &mut out);
+                out.clues
+            };
+            let clue = |kind| vec![Clue::ObjectName { place: 1200, kind }];
+            let len = name.len() as u8;
+            assert_eq!(found(&net(len), 0), clue(Kind::DotNet));
+            assert_eq!(found(&mono(len), 0), clue(Kind::Mono));
+            assert_eq!(found(&net(len), 7), []);
+            assert_eq!(found(&net(len + 1), 0), []);
+            assert_eq!(found(&[&[9; 8][..], &[len, 0, 0, 0]].concat(), 0), []);
+        }
     }
 
     #[test]

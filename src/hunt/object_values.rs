@@ -2,7 +2,7 @@
 //! name of which it is the value.
 //!
 //! The clue is a string that is such a name (see `detect::object_names`). The walk looks for pointers to it, and asks the runtime whose
-//! string it is what such a pointer is part of: one file for each ([`python`], [`attributes`], [`tuples`], [`php`], [`perl`], [`ruby`], [`node`], [`locals`], [`java_fields`]; in [`java`] the hash of the
+//! string it is what such a pointer is part of: one file for each ([`python`], [`attributes`], [`tuples`], [`php`], [`perl`], [`ruby`], [`node`], [`locals`], [`java_fields`], [`lua`], [`dotnet`]; in [`java`] the hash of the
 //! name leads to the entry). That is a value, or nothing, or something else to which pointers are looked for in one more walk, such as the
 //! class whose instances have an attribute of this name.
 //!
@@ -11,9 +11,11 @@
 //! something was found that leads on, under a name of which a rule would take a value.
 
 mod attributes;
+mod dotnet;
 mod java;
 mod java_fields;
 mod locals;
+mod lua;
 mod node;
 mod perl;
 mod php;
@@ -111,6 +113,10 @@ enum What {
     Locals(locals::Holder),
     /// What leads from the name of a field of OpenJDK to objects.
     Fields(java_fields::Holder),
+    /// A string of Lua.
+    Lua(lua::Key),
+    /// A string of .NET or Mono.
+    DotNet(dotnet::Key),
 }
 
 impl What {
@@ -125,6 +131,8 @@ impl What {
             Self::Ruby(holder) => holder,
             Self::Fields(holder) => holder,
             Self::Locals(holder) => holder,
+            Self::Lua(key) => key,
+            Self::DotNet(key) => key,
         }
     }
 }
@@ -242,12 +250,19 @@ impl Name {
         let read = |address, len| reader::read(shown.memory, shown.image, address, len);
         let head = read(address, kind.header() as u64)?;
         let len = kind.length(&head)?.min(object_names::LONGEST);
-        let letters = read(address + head.len() as u64, len as u64)?;
+        let size = kind.letter();
+        let letters = read(address + head.len() as u64, (size * len) as u64)?.into_iter().step_by(size).collect();
         is_pointer(address).then_some(Self { address, kind, head, letters })
     }
 
     /// What pointers are looked for to.
     fn target(&self) -> Option<Target> {
+        let is_python = matches!(self.kind, Kind::Python311 | Kind::Python312);
+        let name = match self.letters.as_slice() {
+            python::PAIR if is_python => python::OF_PAIR,
+            python::PAIR => return None,
+            letters => letters.strip_prefix(b"#").or(letters.strip_prefix(b"@")).unwrap_or(letters),
+        };
         let what = match self.kind {
             Kind::Python311 | Kind::Python312 => What::Python(python::Strings::new(self.kind, &self.head)?),
             Kind::Php => What::Php(php::Holder::Name),
@@ -255,12 +270,12 @@ impl Name {
             Kind::Ruby => What::Ruby(ruby::Holder::Name(reader::word(&self.head, 8)?)),
             Kind::JavaSymbol => What::Fields(java_fields::Holder::Name),
             Kind::Node => What::Node(node::Holder::Name),
+            Kind::Lua => What::Lua(lua::Key),
+            Kind::DotNet | Kind::Mono => What::DotNet(dotnet::Key::new(self.kind, &self.head)?),
             Kind::Java => return None,
         };
         let address = self.address + u64::from(self.kind == Kind::Node);
-        let name =
-            self.letters.strip_prefix(b"#").or(self.letters.strip_prefix(b"@")).unwrap_or(&self.letters).to_vec();
-        Some(Target { address, what, name })
+        Some(Target { address, what, name: name.to_vec() })
     }
 }
 

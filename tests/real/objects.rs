@@ -1,4 +1,4 @@
-//! Values of objects of language runtimes, far from their names: attributes of instances and named tuples of CPython, arrays and properties of PHP, hashes of Perl, hashes and variables of Ruby,
+//! Values of objects of language runtimes, far from their names: attributes of instances and named tuples of CPython, arrays and properties of PHP, hashes of Perl, hashes and variables of Ruby, tables of Lua,
 //! maps and fields of OpenJDK. Each value is fresh, every copy of it that a plain search of bytes knows of is a site, and nothing else counts.
 
 use std::path::Path;
@@ -62,6 +62,15 @@ fn python_keeps_values_of_variables_apart_from_their_names() {
         return missing("Python 3.11 to 3.13 is not there");
     };
     values(|folder| Victim::start(command(python, folder).arg(source("locals.py"))), FIVE);
+    values(|folder| Victim::start(command(python, folder).arg(source("closures.py"))), THREE);
+}
+
+#[test]
+fn lua_keeps_values_of_tables_far_from_their_names() {
+    if let Some(tool) = first_missing(&[&["lua5.4", "-v"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    values(|folder| Victim::start(command("lua5.4", folder).arg(source("tables.lua"))), THREE);
 }
 
 #[test]

@@ -1,10 +1,12 @@
-//! Values of local variables of CPython 3.11 to 3.13: of functions that are running, and of generators and coroutines that wait.
+//! Values of local variables of CPython 3.11 to 3.13: of functions that are running, of generators and coroutines that wait, and of those that a
+//! function keeps of the one that made it (closures).
 //!
 //! The names of all variables of a function stand in a tuple, to which its code has a pointer; each call has a frame, with a pointer to the
 //! code, and the values in the order of the names. A variable that functions within the function use too is in a cell, to which
-//! the frame has a pointer.
+//! the frame has a pointer. A function that uses such variables of another has pointers to their cells in a tuple, whether it runs or not; among its
+//! names they are the last.
 //!
-//! Source: `PyCodeObject` in Include/cpython/code.h, `_PyInterpreterFrame` in Include/internal/pycore_frame.h, `PyCellObject` in
+//! Source: `PyCodeObject` in Include/cpython/code.h, `PyFunctionObject` in Include/cpython/funcobject.h, `_PyInterpreterFrame` in Include/internal/pycore_frame.h, `PyCellObject` in
 //! Include/cpython/cellobject.h; of 3.11, 3.12 and 3.13.
 
 use super::attributes::is_object;
@@ -18,8 +20,8 @@ use crate::detect::object_names::Kind;
 pub enum Holder {
     /// A tuple of names: which of them it is, and of how many.
     Names(Strings, u64, u64),
-    /// Code: which of its variables it is, and whether that is in a cell.
-    Code(Strings, u64, bool),
+    /// Code: which of its variables it is, of how many, and whether that is in a cell.
+    Code(Strings, u64, u64, bool),
 }
 
 /// Variables of a function at most.
@@ -37,6 +39,9 @@ const IN_CELL: u8 = 0x40 | 0x80;
 /// Where a frame has its values, and how many there are or that it is running.
 const VALUES: u64 = 72;
 const DEPTH: u64 = 64;
+/// Where a function has its code, and the cells of variables of others.
+const CODE: u64 = 48;
+const CLOSURE: u64 = 72;
 
 /// The tuple of names of variables of which this pointer to a name may be one.
 pub fn of_name(strings: Strings, pointer: u64, target: &Target, reader: &Reader<'_>) -> Option<Target> {
@@ -71,18 +76,34 @@ impl Runtime for Holder {
                 let has_kinds = reader.word(kinds + LENGTH) == Some(len);
                 let kind = reader.read(kinds + 32 + index, 1).filter(|_| has_kinds)?;
                 let is_in_cell = kind.first().is_some_and(|kind| kind & IN_CELL != 0);
-                Some(Followed::Further(Self::Code(strings, index, is_in_cell).at(code, target)))
+                Some(Followed::Further(Self::Code(strings, index, len, is_in_cell).at(code, target)))
             }
-            Self::Code(strings, index, is_in_cell) => {
-                let before = if strings.kind == Kind::Python311 { 32 } else { 0 };
-                let frame = pointer.checked_sub(before).filter(|frame| is_frame(*frame, strings, reader))?;
-                let value = reader.word(frame + VALUES + 8 * index).filter(|value| is_pointer(*value))?;
-                let value = if is_in_cell { reader.word(value + 16)? } else { value };
-                let found = strings.value(value, target, reader, || true)?;
-                Some(found).filter(|found| matches!(found, Followed::Value(value) if is_mixed(value.text.expose())))
+            Self::Code(strings, index, len, is_in_cell) => {
+                let of_frame = || in_frame(pointer, index, is_in_cell, strings, reader);
+                let of_closure = || in_closure(pointer, len - index, reader).filter(|_| is_in_cell);
+                let values = [of_frame(), of_closure()].into_iter().flatten();
+                let mut found = values.filter_map(|value| strings.value(value, target, reader, || true));
+                found.next().filter(|found| matches!(found, Followed::Value(value) if is_mixed(value.text.expose())))
             }
         }
     }
+}
+
+/// The value of a variable in the frame that has this pointer to its code.
+fn in_frame(pointer: u64, index: u64, is_in_cell: bool, strings: Strings, reader: &Reader<'_>) -> Option<u64> {
+    let before = if strings.kind == Kind::Python311 { 32 } else { 0 };
+    let frame = pointer.checked_sub(before).filter(|frame| is_frame(*frame, strings, reader))?;
+    let value = reader.word(frame + VALUES + 8 * index).filter(|value| is_pointer(*value))?;
+    if is_in_cell { reader.word(value + 16) } else { Some(value) }
+}
+
+/// The value of a variable of another in the function that has this pointer to its code; it is the so many-th from the last.
+fn in_closure(pointer: u64, from_last: u64, reader: &Reader<'_>) -> Option<u64> {
+    let function = pointer.checked_sub(CODE).filter(|function| is_object(*function, reader))?;
+    let cells = reader.word(function + CLOSURE).filter(|cells| is_pointer(*cells) && is_object(*cells, reader))?;
+    let index = reader.word(cells + LENGTH).filter(|len| *len <= MOST)?.checked_sub(from_last)?;
+    let cell = reader.word(cells + ITEMS + 8 * index).filter(|cell| is_pointer(*cell) && is_object(*cell, reader))?;
+    reader.word(cell + 16)
 }
 
 /// Whether a value is more than a word. What functions that have returned left of their frames is there too, and a variable of a parser is called `token`

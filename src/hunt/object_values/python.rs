@@ -15,6 +15,10 @@ use super::{Followed, Runtime, Target, attributes, locals, tuples};
 use crate::detect::object_names::Kind;
 use crate::vault::SecretBytes;
 
+/// What keeps a user and a password, as requests does, and what the password is called then. A text of this name says how somebody logs on.
+pub const PAIR: &[u8] = b"auth";
+pub const OF_PAIR: &[u8] = b"auth_password";
+
 /// The logarithms of the bytes of indices.
 const INDICES: std::ops::RangeInclusive<u8> = 3..=30;
 /// Of a table with more bytes of indices than this power of two, this many entries behind each stand in it, or before it.
@@ -89,8 +93,8 @@ impl Strings {
         if !is_pointer(address) || address == target.address || reader.is_told(target.address, address) {
             return None;
         }
-        let found = self.text(address, reader).or_else(|| self.of_pair(address, target, reader));
-        let (text, at) = found.filter(|_| fits())?;
+        let text = || self.text(address, reader).filter(|_| target.name != OF_PAIR);
+        let (text, at) = text().or_else(|| self.of_pair(address, target, reader)).filter(|_| fits())?;
         reader.tell(target.address, address);
         Some(Followed::text(text, at))
     }
@@ -106,7 +110,8 @@ impl Strings {
         let is_string = || reader.word(first + 8) == Some(self.class);
         let is_name =
             || self.text(first, reader).is_some_and(|(name, _)| name.expose().eq_ignore_ascii_case(&target.name));
-        let fits = is_name() || target.name.ends_with(b"redentials") && is_string();
+        let is_of_two = || target.name.ends_with(b"redentials") || target.name == OF_PAIR;
+        let fits = is_name() || is_of_two() && is_string();
         fits.then(|| self.text(second, reader)).flatten()
     }
 

@@ -1,5 +1,7 @@
+mod dotnet;
 mod java_fields;
 mod locals;
+mod lua;
 mod node;
 mod ruby;
 mod tuples;
@@ -121,7 +123,7 @@ impl Heap {
             let Some(further) = hunt.further(&|name| name != b"unwanted_key") else { break };
             hunt = further;
         }
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let told = out.named.iter().map(|one| (text(&one.name), text(one.value.expose()), one.spans.clone()));
         (told.collect(), given_up)
     }
@@ -330,6 +332,12 @@ fn arrays_of_bytes_and_the_second_of_credentials_are_values() {
         let found: Vec<_> = heap.hunt(4096).into_iter().map(told).collect();
         let want = [("credentials", "hunter2-correct"), ("password", "hunter2-staple")];
         assert_eq!(found, want.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        // How somebody logs on is no password, but the second of a pair is.
+        let auth = heap.name("auth");
+        heap.table(0, 3, &[(auth, value)]);
+        assert_eq!(heap.hunt(4096).len(), 2);
+        heap.table(0, 3, &[(auth, pair)]);
+        assert!(heap.hunt(4096).iter().any(|(name, value, _)| name == "auth_password" && value == "hunter2-correct"));
     }
 }
 

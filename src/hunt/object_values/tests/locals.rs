@@ -47,3 +47,27 @@ fn what_is_no_frame_has_no_variables() {
         assert_eq!(heap(is_late, ["user", "user", "user"], 5).names, []);
     }
 }
+
+#[test]
+fn values_of_variables_of_other_functions_are_found_in_closures() {
+    for is_late in [false, true] {
+        for cells in [1, 2, 0] {
+            let mut heap = Heap::new(is_late);
+            let class = heap.add(&[9, BASE + 16], &[]);
+            heap.set(BASE + 24, BASE + 16);
+            let names = [heap.string("user"), heap.name("password")];
+            let value = heap.string("first-k7Qv2mXw");
+            let cell = heap.add(&[1, class, value], &[]);
+            let tuple = heap.add(&[1, class, 2, names[0], names[1]], &[]);
+            let kinds = heap.add(&[1, class, 2, 0x77], &[0x20, 0x80]);
+            let count = if is_late { 2 } else { 2 << 32 };
+            let code = heap.add(&[1, class, 70, 0, 0, 0, 0, 0, 0, count, 0, 0, tuple, kinds], &[]);
+            let closure = heap.add(&[&[1, class, cells][..], &vec![cell; cells as usize]].concat(), &[]);
+            let dict = heap.add(&[1, class], &[]);
+            heap.add(&[1, class, dict, dict, names[0], names[0], code, 0, 0, closure, 0, 0], &[]);
+            let found = heap.hunt(1 << 20);
+            let want = ("password".to_owned(), "first-k7Qv2mXw".to_owned(), heap.place("first-k7Qv2mXw"));
+            assert_eq!(found, if cells == 0 { vec![] } else { vec![want] }, "{is_late}");
+        }
+    }
+}
