@@ -261,14 +261,17 @@ impl Detector for ObjectNames {
             return;
         }
         let end = candidate.at + end;
-        let end = end + number(window.slice(end..end + 4));
-        let next = window.byte(end);
-        // Nothing has to end a symbol, but how long it is stands before it.
-        let may_end = next.is_some_and(|next| matches!(next & 0x87, 0 | 1 | 5 | 0x81));
-        let kinds = if may_end { &KINDS[..] } else { &[Kind::JavaSymbol] };
+        let last = end + number(window.slice(end..end + 4));
+        // Nothing has to end a symbol, but how long it is stands before it. So what looks like a number behind it may be none of its letters.
+        let may_end = window.byte(last).is_some_and(|next| matches!(next & 0x87, 0 | 1 | 5 | 0x81));
+        let kinds = |end| if may_end && end == last { &KINDS[..] } else { &[Kind::JavaSymbol] };
         let lengths = short.map_or(1..=LONGEST, |short| letters_of(short)..=letters_of(short));
-        let starts = lengths.map_while(|len| end.checked_sub(len).filter(|at| is_letter(window.byte(*at))));
-        let objects = starts.flat_map(|start| objects(window, start..end, kinds));
+        let starts = |end: usize| {
+            let lengths = lengths.clone();
+            lengths.map_while(move |len| end.checked_sub(len).filter(|at| is_letter(window.byte(*at))))
+        };
+        let objects =
+            (end..=last).flat_map(|end| starts(end).flat_map(move |start| objects(window, start..end, kinds(end))));
         // What may be of two kinds is taken for both.
         out.clues.extend(objects.filter_map(place));
     }
@@ -432,7 +435,7 @@ mod tests {
         }
         // Nothing has to end a symbol of OpenJDK.
         let symbol = |len: u8| [1, 0, 7, 7, len, 0];
-        for behind in [0, b'x', 0xff] {
+        for behind in [0, b'x', 0xff, b'3'] {
             assert_eq!(found(&symbol(8), "password", behind), [(1200, Kind::JavaSymbol)]);
             assert_eq!(found(&symbol(7), "password", behind), []);
         }
