@@ -88,11 +88,6 @@ impl Look<'_> {
     /// Coordinates in loose limbs, somewhere in a run or at an end of it: most limbs are full words.
     fn limbs(&mut self, limbs: &Limbs, run: &Run) {
         let (len, both) = (WORD * limbs.count, 2 * WORD * limbs.count);
-        // Limbs are full words but for one in some dozens, so the row of them is where a run is.
-        let in_run = self.window.slice(run.range.clone()).as_chunks().0;
-        if !in_run.iter().any(|word| limbs.is_loose(u64::from_le_bytes(*word))) {
-            return;
-        }
         let start = run.range.start - len.min(run.range.start / WORD * WORD);
         let words = dense::words(self.window.slice(start..run.range.end + both));
         for (i, words) in words.windows(2 * limbs.count).enumerate().filter(|(_, words)| limbs.may_be(words)) {
@@ -124,11 +119,6 @@ impl Look<'_> {
 }
 
 impl Limbs {
-    /// Whether the word may be any of the limbs.
-    fn is_loose(&self, word: u64) -> bool {
-        word >> self.bits == 0
-    }
-
     /// Whether the words may be two coordinates, no more than one limb of which is small, by an accident.
     fn may_be(&self, words: &[u64]) -> bool {
         let bits = |i: usize| if i % self.count == self.count - 1 { self.highest } else { self.bits };

@@ -33,10 +33,19 @@ fn is_print(byte: u8) -> bool {
 }
 
 /// What stands between values and is seldom part of one.
-#[inline(always)]
 fn is_border(byte: u8) -> bool {
-    // Without short cuts, so that it becomes vector code.
-    b" \"'`,;<>()[]{}:".iter().fold(false, |any, sign| any | (byte == *sign))
+    static BORDERS: [bool; 256] = borders();
+    BORDERS.get(usize::from(byte)) == Some(&true)
+}
+
+#[expect(clippy::indexing_slicing, reason = "worked out while compiling, where an index out of bounds is an error")]
+const fn borders() -> [bool; 256] {
+    let (signs, mut borders, mut at) = (b" \"'`,;<>()[]{}:", [false; 256], 0);
+    while at < signs.len() {
+        borders[signs[at] as usize] = true;
+        at += 1;
+    }
+    borders
 }
 
 /// Calls `found` for the texts that begin in the owned part of the window, in order: whole ones, and the values in them.
@@ -60,9 +69,7 @@ pub fn each(window: &Window<'_>, mut found: impl FnMut(Text<'_>)) {
             whole
         };
         let lines = is_line(bytes, start, at, step);
-        // Of UTF-16 the zeros between the letters are no borders.
-        let border = |place: usize| (letters.border(start + step * place, at) - start) / step;
-        pieces(text, said(bytes, start), lines, border, |part, is_word| {
+        pieces(text, said(bytes, start), lines, |part, is_word| {
             let range = from + start + step * part.start..from + start + step * part.end;
             if let Some(letters) = text.get(part).filter(|_| owned.contains(&range.start)) {
                 found(Text { letters, range, wide: step == 2, is_word });
@@ -84,32 +91,25 @@ fn said(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 /// Of a text, itself and the values in it; the next object may begin with a letter, so it may be longer than it says. A line of
-/// several words is none itself: it is one of prose or of a program. `border` tells the next one from a place of the text on, or its end.
-fn pieces(
-    text: &[u8],
-    said: Option<usize>,
-    is_line: bool,
-    border: impl Fn(usize) -> usize,
-    mut add: impl FnMut(Range<usize>, bool),
-) {
+/// several words is none itself: it is one of prose or of a program.
+fn pieces(text: &[u8], said: Option<usize>, is_line: bool, mut add: impl FnMut(Range<usize>, bool)) {
     let mut add = |part: Range<usize>, is_word| {
         if (LENGTHS.0..=LENGTHS.1).contains(&part.len()) {
             add(part, is_word);
         }
     };
     let len = text.len();
-    if !is_line || border(0) == len {
+    if !is_line || !text.iter().copied().any(is_border) {
         add(0..len, false);
     }
     // Behind what is no value, up to the next one: whole, and behind the sign that stands between a name and its value.
     let mut from = 0;
-    while from <= len {
-        let to = border(from);
-        if to - from >= LENGTHS.0 {
-            if to - from < len {
+    for part in text.split(|letter| is_border(*letter)) {
+        let to = from + part.len();
+        if part.len() >= LENGTHS.0 {
+            if part.len() < len {
                 add(from..to, !is_value(text, from));
             }
-            let part = text.get(from..to).unwrap_or_default();
             let value = memchr::memchr(b'=', part).map(|equal| from + equal + 1);
             value.filter(|value| *value < to).into_iter().for_each(|value| add(value..to, false));
         }
@@ -133,8 +133,6 @@ struct Letters {
     narrow: Vec<u64>,
     /// Whether it is one and a zero stands behind it.
     wide: Vec<u64>,
-    /// Whether it is one that stands between values.
-    borders: Vec<u64>,
 }
 
 impl Letters {
@@ -152,26 +150,12 @@ impl Letters {
             }
         };
         let blocks = bytes.len().div_ceil(LANES);
-        let [mut narrow, mut wide, mut borders] = [(); 3].map(|()| Vec::with_capacity(blocks));
-        for (letters, with_zeros, between) in (0..blocks).map(|block| masks(LANES * block)) {
+        let (mut narrow, mut wide) = (Vec::with_capacity(blocks), Vec::with_capacity(blocks));
+        for (letters, with_zeros) in (0..blocks).map(|block| masks(LANES * block)) {
             narrow.push(letters);
             wide.push(with_zeros);
-            borders.push(between);
         }
-        Self { narrow, wide, borders }
-    }
-
-    /// Where the next border stands at `from` or behind it; `end` if none does before it.
-    fn border(&self, from: usize, end: usize) -> usize {
-        let mut skipped = u64::MAX << (from % LANES);
-        for block in from / LANES..end.div_ceil(LANES) {
-            let bits = self.borders.get(block).copied().unwrap_or(0) & skipped;
-            if bits != 0 {
-                return end.min(LANES * block + bits.trailing_zeros() as usize);
-            }
-            skipped = u64::MAX;
-        }
-        end
+        Self { narrow, wide }
     }
 
     /// Where at `from` or behind it a text begins that is long enough.
@@ -225,16 +209,13 @@ fn ones(bits: &[u64], at: usize, all: u64) -> usize {
 
 /// The bits of the first [`LANES`] bytes: without branches, so that it becomes vector code.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn masks(seen: &[u8; LANES + 1]) -> (u64, u64, u64) {
-    let bits = |test: fn(u8) -> bool, bytes: &[u8]| {
-        let mut bits = [0_u8; LANES];
-        bits.iter_mut().zip(bytes).for_each(|(bit, byte)| *bit = u8::from(test(*byte)));
-        pack(&bits)
-    };
-    let [_, behind @ ..] = seen;
-    let narrow = bits(is_print, seen);
+fn masks(seen: &[u8; LANES + 1]) -> (u64, u64) {
+    let (mut narrow, mut wide) = ([0_u8; LANES], [0_u8; LANES]);
+    narrow.iter_mut().zip(seen).for_each(|(bit, byte)| *bit = u8::from(is_print(*byte)));
+    wide.iter_mut().zip(seen.iter().skip(1)).for_each(|(bit, behind)| *bit = u8::from(*behind == 0));
+    let narrow = pack(&narrow);
     // Zeros behind letters.
-    if narrow == 0 { (0, 0, 0) } else { (narrow, narrow & bits(|byte| byte == 0, behind), bits(is_border, seen)) }
+    (narrow, if narrow == 0 { 0 } else { narrow & pack(&wide) })
 }
 
 #[cfg(test)]
@@ -318,11 +299,10 @@ mod tests {
     fn masks_equal_a_plain_walk() {
         for seed in 0..99 {
             let bytes: Vec<u8> = noise(LANES + 1, seed).iter().map(|b| if b & 3 == 0 { 0 } else { *b }).collect();
-            let (narrow, wide, borders) = masks(bytes.first_chunk().unwrap());
+            let (narrow, wide) = masks(bytes.first_chunk().unwrap());
             for i in 0..LANES {
                 let is_letter = (0x20..0x7f).contains(&bytes[i]);
                 assert_eq!((narrow >> i & 1 == 1, wide >> i & 1 == 1), (is_letter, is_letter && bytes[i + 1] == 0));
-                assert_eq!(borders >> i & 1 == 1, b" \"'`,;<>()[]{}:".contains(&bytes[i]));
             }
         }
     }
