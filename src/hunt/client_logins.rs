@@ -13,13 +13,11 @@
 //!
 //! Cost: nothing where no such text is in the dump, and else a comparison for each word.
 
-use std::ops::ControlFlow;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::dense::WORD;
+use super::dense::{LANES, WORD};
 use super::object_values::targets::{RANGES, within};
-use super::structures::{self, Place};
+use super::structures::{Place, Walk};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Far, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
@@ -37,9 +35,6 @@ const FEWEST: usize = 4;
 const SALTED: usize = 32;
 /// What names of mechanisms begin with.
 const MECHANISM: &str = "SCRAM-SHA-256";
-/// Bytes of owned memory for each structure that may be followed, and how many may be in any window.
-const FOR_EACH: usize = 64;
-const LEAST: usize = 1024;
 
 /// A client of databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,8 +65,7 @@ impl Hunter for ClientLogins {
     }
 
     fn prepare(&self, clues: &Clues) -> Box<dyn Hunt> {
-        let is_spent = AtomicBool::new(false);
-        Box::new(Structures { texts: texts(clues).collect(), targets: OnceLock::new(), is_spent })
+        Box::new(Structures { texts: texts(clues).collect(), targets: OnceLock::new(), walk: Walk::default() })
     }
 }
 
@@ -87,7 +81,7 @@ struct Structures {
     texts: Vec<(u64, Client)>,
     /// Their addresses, in order.
     targets: OnceLock<Vec<(u64, Client)>>,
-    is_spent: AtomicBool,
+    walk: Walk,
 }
 
 impl Structures {
@@ -105,45 +99,29 @@ impl Hunt for Structures {
         let targets = self.targets.get_or_init(|| self.targets(shown));
         let (Some((first, _)), Some((last, _))) = (targets.first(), targets.last()) else { return };
         let range = [(*first, last - first); RANGES];
-        let mut left = LEAST.max(shown.window.owned().len() / FOR_EACH);
-        structures::each(
-            shown,
-            |block| within(block, &range),
-            |place| {
-                let structure = Structure(place);
-                let Some(client) = structure.client(targets) else { return ControlFlow::Continue(()) };
-                let Some(rest) = left.checked_sub(1) else {
-                    self.is_spent.store(true, Ordering::Relaxed);
-                    return ControlFlow::Break(());
-                };
-                left = rest;
-                structure.follow(client, out);
-                ControlFlow::Continue(())
-            },
-        );
+        let mask = |block: &[u8; WORD * LANES]| within(block, &range);
+        self.walk.each(shown, mask, |place| {
+            let structure = Structure(place);
+            structure.client(targets).into_iter().for_each(|client| structure.follow(client, out));
+        });
     }
 
     fn given_up(&self) -> Option<String> {
         let reason = "so many structures may be those of database clients that not all could be followed; a password may be missed: the \
                       dump is made to mislead";
-        self.is_spent.load(Ordering::Relaxed).then(|| reason.to_owned())
+        self.walk.is_spent().then(|| reason.to_owned())
     }
 }
 
 /// What may be a structure, by the pointer that tells of it.
-struct Structure<'a>(Place<'a>);
+struct Structure<'a>(&'a Place<'a>);
 
 impl Structure<'_> {
     /// Whose it may be.
     fn client(&self, targets: &[(u64, Client)]) -> Option<Client> {
-        let pointer = self.word(0)?;
+        let pointer = self.0.before(0)?;
         let at = targets.binary_search_by_key(&pointer, |(address, _)| *address).ok()?;
         targets.get(at).map(|(_, client)| *client)
-    }
-
-    /// The word so many words before the one that tells of the structure.
-    fn word(&self, before: isize) -> Option<u64> {
-        self.0.word(-before)
     }
 
     fn follow(&self, client: Client, out: &mut Hits) {
@@ -157,22 +135,22 @@ impl Structure<'_> {
 
     fn mysql(&self) -> Option<Far> {
         let or_none =
-            |before| self.word(before).filter(|word| *word > 0).map_or(Some(None), |at| self.text(at).map(Some));
+            |before| self.0.before(before).filter(|word| *word > 0).map_or(Some(None), |at| self.text(at).map(Some));
         let (_host, user, _socket) = (or_none(5)?, or_none(4)?, or_none(2)?);
-        let version = self.text(self.word(1)?)?;
+        let version = self.text(self.0.before(1)?)?;
         let is_version = version.expose().first().is_some_and(u8::is_ascii_digit) && version.expose().contains(&b'.');
         let context = format!("MySQL, user {}", user.as_ref().map_or("", |user| shown(user)));
-        self.password(self.word(3)?, context).filter(|_| is_version)
+        self.password(self.0.before(3)?, context).filter(|_| is_version)
     }
 
     /// The password and what is made of it, if it stands so many words before.
-    fn scram(&self, before: isize) -> Option<Vec<Far>> {
-        let mechanism = self.text(self.word(before - 1)?)?;
-        let (message, nonce) = (self.text(self.word(0)?)?, self.text(self.word(1)?)?);
+    fn scram(&self, before: usize) -> Option<Vec<Far>> {
+        let mechanism = self.text(self.0.before(before - 1)?)?;
+        let (message, nonce) = (self.text(self.0.before(0)?)?, self.text(self.0.before(1)?)?);
         let is_it = mechanism.expose().starts_with(MECHANISM.as_bytes())
             && message.expose().strip_prefix(b"n=,r=") == Some(nonce.expose());
-        let password = self.password(self.word(before)?, "PostgreSQL".to_owned()).filter(|_| is_it)?;
-        let Place { shown, at } = self.0;
+        let password = self.password(self.0.before(before)?, "PostgreSQL".to_owned()).filter(|_| is_it)?;
+        let Place { shown, at, .. } = self.0;
         let salted = at - WORD - SALTED..at - WORD;
         let bytes = shown.window.slice(salted.clone());
         let spans = shown.window.spans(salted);
@@ -211,45 +189,21 @@ fn shown(text: &SecretBytes) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dump::{Label, Region};
-    use crate::image::Image;
+    use crate::hunt::testing::{self, BASE, hunted};
     use crate::keys::testing::noise;
-    use crate::memory::AddressSpace;
-    use crate::span::Address;
     use crate::span::Span;
-    use crate::window::Window;
 
-    const BASE: u64 = 0x2_0000;
     const PASSWORD: &[u8] = b"vq7-Kzp!4m";
 
     /// Memory with words at 0x100, and texts each of which ends with a zero.
     fn memory(words: &[u64], texts: &[(usize, &[u8])]) -> Vec<u8> {
-        let mut bytes = vec![0; 0x1000];
-        let words: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        for (at, text) in [(0x100, &words[..])].iter().chain(texts) {
-            bytes[*at..at + text.len()].copy_from_slice(text);
-        }
-        bytes
+        let words = testing::words(words);
+        testing::memory(0x1000, &[&[(0x100, &words[..])], texts].concat())
     }
 
     /// What is found, window after window of so many bytes, where this text stands at 0x800.
     fn found(bytes: &[u8], client: Client, size: usize) -> Vec<Far> {
-        let span = Span::new(0, bytes.len() as u64);
-        let region = Region { span, address: Some(Address(BASE)), label: Label::Memory, protection: None };
-        let (image, memory) = (Image::from_bytes("t", bytes.to_vec()), AddressSpace::new(&[region]));
-        let mut clues = Clues::new(10);
-        assert!(!ClientLogins.needs(&clues));
-        clues.add(Clue::ClientText { place: 0x800, client });
-        assert!(ClientLogins.needs(&clues));
-        let hunt = ClientLogins.prepare(&clues);
-        let mut out = Hits::default();
-        for from in (0..bytes.len()).step_by(size) {
-            let pieces = [span];
-            let window = Window::new(bytes, from..(from + size).min(bytes.len()), &pieces, &[]);
-            hunt.hunt(&Shown::new(&window, &memory, &image), &mut out);
-        }
-        assert_eq!(hunt.given_up(), None);
-        out.far
+        hunted(&ClientLogins, Clue::ClientText { place: 0x800, client }, bytes, size).far
     }
 
     fn mysql(user: u64, version: &[u8]) -> Vec<u8> {

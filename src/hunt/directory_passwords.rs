@@ -6,10 +6,8 @@
 //!
 //! Only processes of 64 bits in little-endian order are known here. Cost: nothing where slapd is not in the dump, and else one look at each word.
 
-use std::ops::ControlFlow;
-
 use super::dense::WORD;
-use super::structures::{self, Place, is_pointer};
+use super::structures::{self, Place, Walk, is_pointer};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Far, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
@@ -40,32 +38,35 @@ impl Hunter for DirectoryPasswords {
     }
 
     fn prepare(&self, _clues: &Clues) -> Box<dyn Hunt> {
-        Box::new(Databases)
+        Box::new(Databases::default())
     }
 }
 
-struct Databases;
+#[derive(Default)]
+struct Databases(Walk);
 
 impl Hunt for Databases {
     fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
-        structures::each(shown, structures::pointers, |place| {
-            out.far.extend(Pointer(place).password());
-            ControlFlow::Continue(())
-        });
+        self.0.each(shown, structures::pointers, |place| out.far.extend(Pointer(place).password()));
+    }
+
+    fn given_up(&self) -> Option<String> {
+        let reason = "so much looks like databases of OpenLDAP that not all could be looked at; a password may be missed: the dump is made to mislead";
+        self.0.is_spent().then(|| reason.to_owned())
     }
 }
 
 /// What may be the pointer to the password.
-struct Pointer<'a>(Place<'a>);
+struct Pointer<'a>(&'a Place<'a>);
 
 impl Pointer<'_> {
     fn password(&self) -> Option<Far> {
-        let len = self.word(1).filter(|len| PASSWORD.contains(len))?;
+        let len = self.0.before(1).filter(|len| PASSWORD.contains(len))?;
         let (normalized, written) = (self.pair(2)?, self.pair(4)?);
         let is_name = |text: &SecretBytes| text.expose().contains(&b'=');
         let name = self.text(written).filter(is_name)?;
         self.text(normalized).filter(|normalized| is_name(normalized) && normalized.len() <= name.len())?;
-        let pointer = self.word(0)?;
+        let pointer = self.0.before(0)?;
         let password = self.text((pointer, len)).filter(|text| !is_hashed(text.expose()))?;
         let hit = Hit {
             rule: RULE.to_owned(),
@@ -83,15 +84,10 @@ impl Pointer<'_> {
         Some(Far { hit, spans: self.0.spans(pointer, password.len()) })
     }
 
-    /// The word so many words before.
-    fn word(&self, before: isize) -> Option<u64> {
-        self.0.word(-before)
-    }
-
     /// The pointer so many words before, to a name, and the length before that.
-    fn pair(&self, before: isize) -> Option<(u64, u64)> {
-        let len = self.word(before + 1).filter(|len| NAME.contains(len))?;
-        self.word(before).filter(|word| is_pointer(*word)).map(|pointer| (pointer, len))
+    fn pair(&self, before: usize) -> Option<(u64, u64)> {
+        let len = self.0.before(before + 1).filter(|len| NAME.contains(len))?;
+        self.0.before(before).filter(|word| is_pointer(*word)).map(|pointer| (pointer, len))
     }
 
     /// The text at a pointer, if it is of this length.
@@ -108,35 +104,13 @@ fn is_hashed(password: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dump::{Label, Region};
-    use crate::image::Image;
-    use crate::memory::AddressSpace;
-    use crate::span::Address;
+    use crate::hunt::testing::{BASE, hunted, memory, words};
     use crate::span::Span;
-    use crate::window::Window;
 
-    const BASE: u64 = 0x2_0000;
-
-    fn found(words: &[u64], password: &[u8], size: usize) -> Vec<Far> {
-        let mut bytes = vec![0; 0x800];
-        let words: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let parts = [(0x100, &words[..]), (0x400, b"cn=Admin, dc=x"), (0x500, b"cn=admin,dc=x"), (0x600, password)];
-        parts.iter().for_each(|(at, part)| bytes[*at..at + part.len()].copy_from_slice(part));
-        let span = Span::new(0, bytes.len() as u64);
-        let region = Region { span, address: Some(Address(BASE)), label: Label::Memory, protection: None };
-        let (image, memory) = (Image::from_bytes("t", bytes.clone()), AddressSpace::new(&[region]));
-        let mut clues = Clues::new(10);
-        assert!(!DirectoryPasswords.needs(&clues));
-        clues.add(Clue::OpenLdap);
-        assert!(DirectoryPasswords.needs(&clues));
-        let hunt = DirectoryPasswords.prepare(&clues);
-        let mut out = Hits::default();
-        for from in (0..bytes.len()).step_by(size) {
-            let pieces = [span];
-            let window = Window::new(&bytes, from..(from + size).min(bytes.len()), &pieces, &[]);
-            hunt.hunt(&Shown::new(&window, &memory, &image), &mut out);
-        }
-        out.far
+    fn found(structure: &[u64], password: &[u8], size: usize) -> Vec<Far> {
+        let structure = words(structure);
+        let texts = [(0x100, &structure[..]), (0x400, b"cn=Admin, dc=x"), (0x500, b"cn=admin,dc=x"), (0x600, password)];
+        hunted(&DirectoryPasswords, Clue::OpenLdap, &memory(0x800, &texts), size).far
     }
 
     #[test]

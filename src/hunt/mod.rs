@@ -41,6 +41,8 @@ pub mod shielded;
 pub mod signing_keys;
 mod structures;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod texts;
 pub mod ticket_keys;
 mod variety;

@@ -149,31 +149,12 @@ fn hit(password: &[u8], user: &[u8], range: Range<usize>) -> Hit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dump::{Label, Region};
-    use crate::image::Image;
-    use crate::memory::AddressSpace;
-    use crate::span::Span;
-    use crate::window::Window;
+    use crate::hunt::testing::hunted;
 
     const PASSWORD: &[u8] = b"vq7-Kzp!4m";
 
     fn found(bytes: &[u8], size: usize) -> Vec<Hit> {
-        let span = Span::new(0, bytes.len() as u64);
-        let region = Region { span, address: Some(Address(0x2_0000)), label: Label::Memory, protection: None };
-        let (image, memory) = (Image::from_bytes("t", bytes.to_vec()), AddressSpace::new(&[region]));
-        let mut clues = Clues::new(10);
-        assert!(!OpenVpnPasswords.needs(&clues));
-        clues.add(Clue::OpenVpn);
-        assert!(OpenVpnPasswords.needs(&clues));
-        let hunt = OpenVpnPasswords.prepare(&clues);
-        let mut out = Hits::default();
-        for from in (0..bytes.len()).step_by(size) {
-            let pieces = [span];
-            let window = Window::new(bytes, from..(from + size).min(bytes.len()), &pieces, &[]);
-            hunt.hunt(&Shown::new(&window, &memory, &image), &mut out);
-        }
-        assert_eq!(hunt.given_up(), None);
-        out.hits
+        hunted(&OpenVpnPasswords, Clue::OpenVpn, bytes, size).hits
     }
 
     /// Something, these flags, the user and the password, and something again.

@@ -13,13 +13,11 @@
 //! Cost: nothing where no server of Redis is in the dump; a second walk only where it has digests.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::dense::WORD;
 use super::least::Least;
-use super::structures::{self, Place, is_pointer};
+use super::structures::{self, Place, Walk, is_pointer};
 use super::texts::{self, Text};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Far, Hit, Hits};
@@ -43,8 +41,6 @@ const SYNC_TIMEOUT: u64 = 5;
 const STATES: u64 = 32;
 /// Seconds after which a replica gives up, at most.
 const TIMEOUT: u64 = 10_000_000;
-/// Structures that may be followed in any window: a process has one.
-const FOLLOWED: usize = 1024;
 
 type Digest = [u8; DIGITS / 2];
 
@@ -68,14 +64,14 @@ impl Hunter for RedisPasswords {
     }
 
     fn prepare(&self, _clues: &Clues) -> Box<dyn Hunt> {
-        Box::new(Digests { found: Mutex::new(Least::new(MOST)), is_spent: AtomicBool::new(false) })
+        Box::new(Digests { found: Mutex::new(Least::new(MOST)), walk: Walk::default() })
     }
 }
 
 /// The first walk.
 struct Digests {
     found: Mutex<Least<Digest, Digest>>,
-    is_spent: AtomicBool,
+    walk: Walk,
 }
 
 impl Hunt for Digests {
@@ -100,27 +96,17 @@ impl Hunt for Digests {
         let left_out = self.found.lock().unwrap_or_else(PoisonError::into_inner).dropped() > 0;
         let reason = "so much looks like digests of passwords of Redis, or like what points to one, that not all could be tried; a password \
                       may be missed";
-        (left_out || self.is_spent.load(Ordering::Relaxed)).then(|| reason.to_owned())
+        (left_out || self.walk.is_spent()).then(|| reason.to_owned())
     }
 }
 
 impl Digests {
     /// Tells the passwords of replicas to which the words point that the window owns.
     fn replicas(&self, shown: &Shown<'_>, out: &mut Hits) {
-        let mut left = FOLLOWED;
-        structures::each(
+        self.walk.each(
             shown,
             |block| structures::words(block, is_state),
-            |place| {
-                let Some(pointer) = replica(&place) else { return ControlFlow::Continue(()) };
-                left = left.saturating_sub(1);
-                if left == 0 {
-                    self.is_spent.store(true, Ordering::Relaxed);
-                    return ControlFlow::Break(());
-                }
-                out.far.extend(password(&place, pointer));
-                ControlFlow::Continue(())
-            },
+            |place| out.far.extend(replica(place).and_then(|pointer| password(place, pointer))),
         );
     }
 }
@@ -132,7 +118,7 @@ fn is_state(word: u64) -> bool {
 
 /// The pointer to the password, if the words before the state are what they should be.
 fn replica(place: &Place<'_>) -> Option<u64> {
-    let word = |before: isize| place.word(-before);
+    let word = |before| place.before(before);
     let or_none = |before| word(before).is_some_and(|word| word == 0 || is_pointer(word));
     let port = word(3)?;
     let fits = [6, 4, 2, 1].into_iter().all(or_none)
@@ -217,13 +203,8 @@ fn hit(secret: Secret, evidence: Evidence, range: std::ops::Range<usize>, whose:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dump::{Label, Region};
-    use crate::image::Image;
-    use crate::memory::AddressSpace;
-    use crate::span::Address;
+    use crate::hunt::testing::{BASE, hunted};
     use crate::span::Span;
-
-    const BASE: u64 = 0x2_0000;
 
     /// A string as Redis has it.
     fn string(text: &[u8]) -> Vec<u8> {
@@ -238,26 +219,7 @@ mod tests {
 
     /// What both walks find, window after window of so many bytes.
     fn found(bytes: &[u8], size: usize) -> Hits {
-        let mut clues = Clues::new(10);
-        assert!(!RedisPasswords.needs(&clues));
-        clues.add(Clue::Redis);
-        assert!(RedisPasswords.needs(&clues));
-        let span = Span::new(0, bytes.len() as u64);
-        let region = Region { span, address: Some(Address(BASE)), label: Label::Memory, protection: None };
-        let (image, memory) = (Image::from_bytes("t", bytes.to_vec()), AddressSpace::new(&[region]));
-        let mut out = Hits::default();
-        let first = RedisPasswords.prepare(&clues);
-        let walk = |hunt: &dyn Hunt, out: &mut Hits| {
-            for from in (0..bytes.len()).step_by(size) {
-                let pieces = [span];
-                let window = Window::new(bytes, from..(from + size).min(bytes.len()), &pieces, &[]);
-                hunt.hunt(&Shown::new(&window, &memory, &image), out);
-            }
-        };
-        walk(&*first, &mut out);
-        first.further(&|_| true).into_iter().for_each(|second| walk(&*second, &mut out));
-        assert_eq!(first.given_up(), None);
-        out
+        hunted(&RedisPasswords, Clue::Redis, bytes, size)
     }
 
     #[test]

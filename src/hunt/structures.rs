@@ -1,6 +1,7 @@
 //! Places where a structure may stand that nothing but its own words tell of: the pointers and numbers in it, and what it points to.
 
-use std::ops::ControlFlow;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use zeroize::Zeroizing;
 
@@ -9,40 +10,65 @@ use super::dense::{self, LANES, WORD};
 use crate::span::{Address, Span};
 use crate::vault::SecretBytes;
 
+/// Bytes of owned memory for each read of what a word points to, and how many reads any window has: a structure takes a handful of them,
+/// and few words pass for one.
+const FOR_EACH: usize = 16;
+const LEAST: usize = 1 << 12;
+
+/// The look at an image's words, window after window, and whether in any of them more would have been read than a budget allows.
+#[derive(Default)]
+pub struct Walk {
+    is_spent: AtomicBool,
+}
+
 /// A word that may belong to a structure.
 pub struct Place<'a> {
     /// The window that owns its first byte.
     pub shown: &'a Shown<'a>,
     /// Where in the window it begins.
     pub at: usize,
+    /// Reads that are left.
+    left: &'a Cell<Option<usize>>,
 }
 
-/// Calls `found` for the words of the owned part of the window that are aligned by their address and that `mask` tells of, a bit for
-/// each of 64 of them, until it breaks off. A stitched window has none: what it shows is owned by others.
-pub fn each<'a>(
-    shown: &'a Shown<'a>,
-    mask: impl Fn(&[u8; WORD * LANES]) -> u64,
-    mut found: impl FnMut(Place<'a>) -> ControlFlow<()>,
-) {
-    let (window, owned) = (shown.window, shown.window.owned());
-    if window.is_stitched() {
-        return;
-    }
-    let grids = dense::grids(window, shown.memory.layout());
-    for (grid, _) in grids.iter().enumerate().filter(|(_, on)| **on) {
-        let first = owned.start + (grid + WORD - owned.start % WORD) % WORD;
-        // The last word may end behind what the window owns.
-        let words = window.slice(first..owned.end + WORD - 1);
-        for (block, start) in words.chunks(WORD * LANES).zip((first..).step_by(WORD * LANES)) {
-            let mut left = mask(&dense::whole(block));
-            while left != 0 {
-                let at = start + WORD * left.trailing_zeros() as usize;
-                left &= left - 1;
-                if owned.contains(&at) && found(Place { shown, at }).is_break() {
-                    return;
+impl Walk {
+    /// Calls `found` for the words of the owned part of the window that are aligned by their address and that `mask` tells of, a bit for
+    /// each of 64 of them, until the budget is spent. A stitched window has none: what it shows is owned by others.
+    pub fn each(
+        &self,
+        shown: &Shown<'_>,
+        mask: impl Fn(&[u8; WORD * LANES]) -> u64,
+        mut found: impl FnMut(&Place<'_>),
+    ) {
+        let (window, owned) = (shown.window, shown.window.owned());
+        if window.is_stitched() {
+            return;
+        }
+        let left = &Cell::new(Some(LEAST.max(owned.len() / FOR_EACH)));
+        let grids = dense::grids(window, shown.memory.layout());
+        for (grid, _) in grids.iter().enumerate().filter(|(_, on)| **on) {
+            let first = owned.start + (grid + WORD - owned.start % WORD) % WORD;
+            // The last word may end behind what the window owns.
+            let words = window.slice(first..owned.end + WORD - 1);
+            for (block, start) in words.chunks(WORD * LANES).zip((first..).step_by(WORD * LANES)) {
+                let mut told = mask(&dense::whole(block));
+                while told != 0 {
+                    let at = start + WORD * told.trailing_zeros() as usize;
+                    told &= told - 1;
+                    if owned.contains(&at) {
+                        found(&Place { shown, at, left });
+                    }
+                    if left.get().is_none() {
+                        return self.is_spent.store(true, Ordering::Relaxed);
+                    }
                 }
             }
         }
+    }
+
+    /// Whether words were passed over because the budget was spent.
+    pub fn is_spent(&self) -> bool {
+        self.is_spent.load(Ordering::Relaxed)
     }
 }
 
@@ -64,22 +90,43 @@ pub fn is_pointer(word: u64) -> bool {
 }
 
 impl Place<'_> {
-    /// The word so many words behind this one, or before it, if the window shows it.
-    pub fn word(&self, behind: isize) -> Option<u64> {
-        let at = self.at.checked_add_signed(behind.checked_mul(WORD as isize)?)?;
+    /// The word so many words before this one, if the window shows it.
+    pub fn before(&self, words: usize) -> Option<u64> {
+        self.word(self.at.checked_sub(WORD.checked_mul(words)?)?)
+    }
+
+    /// The word so many words behind this one, if the window shows it.
+    pub fn behind(&self, words: usize) -> Option<u64> {
+        self.word(self.at.checked_add(WORD.checked_mul(words)?)?)
+    }
+
+    fn word(&self, at: usize) -> Option<u64> {
         self.shown.window.slice(at..at.checked_add(WORD)?).first_chunk().map(|word| u64::from_le_bytes(*word))
+    }
+
+    /// Takes one of the reads that are left.
+    fn take(&self) -> Option<()> {
+        self.left.set(self.left.get()?.checked_sub(1));
+        self.left.get().map(drop)
     }
 
     /// The text at an address, up to the zero behind it: less than `most` bytes.
     pub fn text(&self, address: u64, most: usize) -> Option<SecretBytes> {
+        self.take()?;
         self.shown.text(Address(address), most)
+    }
+
+    /// The bytes at an address, of `most` those that memory has. `most` is to be bounded by the caller.
+    pub fn read_up_to(&self, address: u64, most: usize) -> Option<SecretBytes> {
+        self.take()?;
+        let mut bytes = Zeroizing::new(vec![0; most]);
+        let got = self.shown.memory.read(self.shown.image, Address(address), &mut bytes).ok()?;
+        bytes.get(..got).map(SecretBytes::new)
     }
 
     /// The bytes at an address, if memory has all of them. `len` is to be bounded by the caller.
     pub fn read(&self, address: u64, len: usize) -> Option<SecretBytes> {
-        let mut bytes = Zeroizing::new(vec![0; len]);
-        let got = self.shown.memory.read(self.shown.image, Address(address), &mut bytes).ok()?;
-        (got == len).then(|| SecretBytes::new(bytes.as_slice()))
+        self.read_up_to(address, len).filter(|bytes| bytes.len() == len)
     }
 
     /// Where in the file the bytes at an address stand.
@@ -99,14 +146,13 @@ mod tests {
     fn told(bytes: &[u8], size: usize) -> Vec<(usize, Option<u64>, Option<u64>)> {
         let (memory, image) = (AddressSpace::new(&[]), Image::from_bytes("t", Vec::new()));
         let pieces = [Span::new(0, bytes.len() as u64)];
-        let mut told = Vec::new();
+        let (walk, mut told) = (Walk::default(), Vec::new());
         for from in (0..bytes.len()).step_by(size) {
             let window = Window::new(bytes, from..(from + size).min(bytes.len()), &pieces, &[]);
-            each(&Shown::new(&window, &memory, &image), pointers, |place| {
-                told.push((place.at, place.word(-1), place.word(1)));
-                ControlFlow::Continue(())
-            });
+            let found = |place: &Place<'_>| told.push((place.at, place.before(1), place.behind(1)));
+            walk.each(&Shown::new(&window, &memory, &image), pointers, found);
         }
+        assert!(!walk.is_spent());
         told.sort_unstable();
         told
     }
@@ -127,16 +173,22 @@ mod tests {
     }
 
     #[test]
-    fn who_breaks_off_is_asked_no_more() {
-        let bytes = [0, 0, 1, 0, 0, 0, 0, 0].repeat(99);
+    fn reads_end_with_the_budget_and_that_is_told() {
+        let bytes = 0x2_0000_u64.to_le_bytes().repeat(LEAST + 9);
         let (memory, image) = (AddressSpace::new(&[]), Image::from_bytes("t", Vec::new()));
         let pieces = [Span::new(0, bytes.len() as u64)];
-        let window = Window::new(&bytes, 0..bytes.len(), &pieces, &[]);
-        let mut asked = 0;
-        each(&Shown::new(&window, &memory, &image), pointers, |_| {
-            asked += 1;
-            if asked == 7 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        assert_eq!(asked, 7);
+        for (words, is_spent) in [(LEAST, false), (LEAST + 1, true), (LEAST + 9, true)] {
+            let window = Window::new(&bytes, 0..WORD * words, &pieces, &[]);
+            let (walk, mut asked) = (Walk::default(), 0);
+            let shown = Shown::new(&window, &memory, &image);
+            walk.each(&shown, pointers, |place| {
+                asked += usize::from(place.at.is_multiple_of(WORD));
+                if place.at.is_multiple_of(WORD) {
+                    drop(place.text(0x2_0000, 9));
+                }
+            });
+            assert_eq!(walk.is_spent(), is_spent, "{words}");
+            assert!(asked <= LEAST + 1);
+        }
     }
 }

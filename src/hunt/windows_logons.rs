@@ -13,20 +13,17 @@
 //!
 //! Cost: nothing where the names of the functions and libraries are not in the dump, and else one look at each word.
 
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use multiversion::multiversion;
 
 use zeroize::Zeroizing;
 
 use super::dense::{LANES, WORD};
-use super::structures::{self, Place, is_pointer};
+use super::structures::{Place, Walk, is_pointer};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Far, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
 use crate::keys::fragment::looks_random;
-use crate::span::{Address, Span};
+use crate::span::Span;
 use crate::vault::Secret;
 
 /// The rule of these passwords.
@@ -46,9 +43,6 @@ const ATTRIBUTES: u64 = 65;
 /// Where a credential has these.
 const KEPT_AT: usize = 48;
 const ATTRIBUTES_AT: usize = 56;
-/// Bytes of owned memory for each structure that may be followed, and how many may be in any window.
-const FOR_EACH: usize = 64;
-const LEAST: usize = 1024;
 
 /// Hunts for passwords that are given to Windows.
 pub struct WindowsLogons;
@@ -75,29 +69,21 @@ impl Hunter for WindowsLogons {
 
 #[derive(Default)]
 struct Structures {
-    is_spent: AtomicBool,
+    walk: Walk,
 }
 
 impl Hunt for Structures {
     fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
-        let mut left = LEAST.max(shown.window.owned().len() / FOR_EACH);
-        structures::each(shown, heads, |place| {
+        self.walk.each(shown, heads, |place| {
             let structure = Structure(place);
-            let Some(pointers) = structure.pointers() else { return ControlFlow::Continue(()) };
-            let Some(rest) = left.checked_sub(1) else {
-                self.is_spent.store(true, Ordering::Relaxed);
-                return ControlFlow::Break(());
-            };
-            left = rest;
-            out.far.extend(structure.follow(&pointers));
-            ControlFlow::Continue(())
+            out.far.extend(structure.pointers().and_then(|pointers| structure.follow(&pointers)));
         });
     }
 
     fn given_up(&self) -> Option<String> {
         let reason = "so many structures may hold passwords that are given to Windows that not all could be followed; one may be missed: the \
                       dump is made to mislead";
-        self.is_spent.load(Ordering::Relaxed).then(|| reason.to_owned())
+        self.walk.is_spent().then(|| reason.to_owned())
     }
 }
 
@@ -114,7 +100,7 @@ fn heads(block: &[u8; WORD * LANES]) -> u64 {
 }
 
 /// What may be a structure, with the word that tells of it.
-struct Structure<'a>(Place<'a>);
+struct Structure<'a>(&'a Place<'a>);
 
 /// What a structure points to, nothing of which was read.
 enum Pointers {
@@ -131,8 +117,8 @@ impl Structure<'_> {
     }
 
     fn identity(&self) -> Option<Pointers> {
-        let word = |before: isize| self.0.word(-before);
-        let pair = |words: isize| Some((word(words)?, (word(words - 1)? & 0xffff_ffff) as usize));
+        let word = |words| self.0.before(words);
+        let pair = |words: usize| Some((word(words)?, (word(words - 1)? & 0xffff_ffff) as usize));
         let width = (word(0)? >> 32) as usize;
         let texts @ [user, domain, password] = [pair(5)?, pair(3)?, pair(1)?];
         let is_text = |(address, len): (u64, usize)| is_pointer(address) && LETTERS.contains(&len);
@@ -142,7 +128,7 @@ impl Structure<'_> {
     }
 
     fn credential(&self) -> Option<Pointers> {
-        let word = |bytes: usize| self.0.word((bytes / WORD) as isize);
+        let word = |bytes: usize| self.0.behind(bytes / WORD);
         let (head, kept, attributes) = (word(0)?, word(KEPT_AT)?, word(ATTRIBUTES_AT)?);
         let or_none = |address: u64| address == 0 || is_pointer(address);
         let (target, comment, alias, user) = (word(8)?, word(16)?, word(64)?, word(72)?);
@@ -188,12 +174,10 @@ impl Structure<'_> {
 
     /// The letters of UTF-16 up to the zero behind them.
     fn text_to_zero(&self, address: u64) -> Option<Zeroizing<String>> {
-        let mut bytes = vec![0; 2 * LETTERS.end()];
-        let Place { shown, .. } = self.0;
-        let got = shown.memory.read(shown.image, Address(address), &mut bytes).ok()?;
-        let units = bytes.get(..got)?.as_chunks().0;
+        let bytes = self.0.read_up_to(address, 2 * LETTERS.end())?;
+        let units = bytes.expose().as_chunks().0;
         let len = units.iter().position(|unit: &[u8; 2]| *unit == [0; 2]).filter(|len| *len > 0)?;
-        letters(bytes.get(..2 * len)?, 2)
+        letters(bytes.expose().get(..2 * len)?, 2)
     }
 
     fn far(&self, secret: Secret, user: &str, (address, len): (u64, usize), encoding: Encoding) -> Option<Far> {
@@ -248,13 +232,9 @@ fn blob(bytes: &[u8]) -> Option<(Secret, Encoding)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dump::{Label, Region};
-    use crate::image::Image;
+    use crate::hunt::testing::{self, BASE, hunted};
     use crate::keys::testing::noise;
-    use crate::memory::AddressSpace;
-    use crate::window::Window;
 
-    const BASE: u64 = 0x2_0000;
     const PASSWORD: &str = "vq7-Kzp!4m";
 
     fn wide(text: &str) -> Vec<u8> {
@@ -263,32 +243,14 @@ mod tests {
 
     /// What is found in memory that begins with `bytes`, window after window of so many bytes.
     fn found(bytes: &[u8], size: usize) -> Vec<Far> {
-        let span = Span::new(0, bytes.len() as u64);
-        let region = Region { span, address: Some(Address(BASE)), label: Label::Memory, protection: None };
-        let (image, memory) = (Image::from_bytes("t", bytes.to_vec()), AddressSpace::new(&[region]));
-        let mut clues = Clues::new(10);
-        assert!(!WindowsLogons.needs(&clues));
-        clues.add(Clue::WindowsLogons);
-        assert!(WindowsLogons.needs(&clues));
-        let hunt = WindowsLogons.prepare(&clues);
-        let mut out = Hits::default();
-        for from in (0..bytes.len()).step_by(size) {
-            let pieces = [span];
-            let window = Window::new(bytes, from..(from + size).min(bytes.len()), &pieces, &[]);
-            hunt.hunt(&Shown::new(&window, &memory, &image), &mut out);
-        }
-        assert_eq!(hunt.given_up(), None);
-        out.far
+        hunted(&WindowsLogons, Clue::WindowsLogons, bytes, size).far
     }
 
     /// Memory with words at 0x100, and texts where the words point to.
     fn memory(words: &[u64], texts: &[(usize, Vec<u8>)]) -> Vec<u8> {
-        let mut bytes = vec![0; 0x1000];
-        let words: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        for (at, text) in [(0x100, words)].iter().chain(texts) {
-            bytes[*at..at + text.len()].copy_from_slice(text);
-        }
-        bytes
+        let words = testing::words(words);
+        let texts = texts.iter().map(|(at, text)| (*at, text.as_slice()));
+        testing::memory(0x1000, &[(0x100, &words[..])].into_iter().chain(texts).collect::<Vec<_>>())
     }
 
     fn identity(letters: u64, flags: u64, password: &[u8]) -> Vec<u8> {

@@ -9,11 +9,10 @@
 //!
 //! Cost: nothing where wpa_supplicant is not in the dump, and else one look at each word.
 
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::dense::WORD;
-use super::structures::{self, Place, is_pointer};
+use super::structures::{self, Place, Walk, is_pointer};
 use super::{Clue, Clues, Hunt, Hunter, Shown, randomness};
 use crate::detect::{Far, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
@@ -30,10 +29,10 @@ const PASSPHRASE: std::ops::RangeInclusive<usize> = 8..=63;
 const PASSWORD: std::ops::RangeInclusive<usize> = 4..=256;
 const NETWORK: std::ops::RangeInclusive<u64> = 1..=32;
 /// Words before the passphrase among which the name of the network is.
-const BEFORE: isize = 64;
+const BEFORE: usize = 64;
 /// Words from the identity to the password, and of a pair.
-const IDENTITIES: [isize; 3] = [8, 6, 4];
-const PAIR: isize = 2;
+const IDENTITIES: [usize; 3] = [8, 6, 4];
+const PAIR: usize = 2;
 /// Keys that are worked out for any window: each takes milliseconds, and a process has a few networks.
 const TRIED: usize = 256;
 
@@ -56,61 +55,59 @@ impl Hunter for WirelessNetworks {
     }
 
     fn prepare(&self, _clues: &Clues) -> Box<dyn Hunt> {
-        Box::new(Networks { is_spent: AtomicBool::new(false) })
+        Box::new(Networks::default())
     }
 }
 
+#[derive(Default)]
 struct Networks {
-    is_spent: AtomicBool,
+    walk: Walk,
+    /// Whether there were more keys to work out than are, in any window.
+    is_tired: AtomicBool,
 }
 
 impl Hunt for Networks {
     fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
-        let mut left = TRIED;
-        structures::each(shown, structures::pointers, |place| {
+        let mut left = Some(TRIED);
+        self.walk.each(shown, structures::pointers, |place| {
             let pointer = Pointer(place);
             out.far.extend(pointer.passphrase(&mut left));
             out.far.extend(pointer.password());
-            ControlFlow::Continue(())
         });
-        if left == 0 {
-            self.is_spent.store(true, Ordering::Relaxed);
+        if left.is_none() {
+            self.is_tired.store(true, Ordering::Relaxed);
         }
     }
 
     fn given_up(&self) -> Option<String> {
         let reason = "so much looks like wireless networks that not all keys could be worked out; a passphrase may be missed: the dump is made \
                       to mislead";
-        self.is_spent.load(Ordering::Relaxed).then(|| reason.to_owned())
+        (self.is_tired.load(Ordering::Relaxed) || self.walk.is_spent()).then(|| reason.to_owned())
     }
 }
 
 /// What may be the pointer to a passphrase or to a password.
-struct Pointer<'a>(Place<'a>);
+struct Pointer<'a>(&'a Place<'a>);
 
 impl Pointer<'_> {
-    /// The word so many words before.
-    fn word(&self, before: isize) -> Option<u64> {
-        self.0.word(-before)
-    }
-
-    fn passphrase(&self, left: &mut usize) -> Option<Far> {
-        let is_set = self.word(1)? as u32 == 1;
+    fn passphrase(&self, left: &mut Option<usize>) -> Option<Far> {
+        let is_set = self.0.before(1)? as u32 == 1;
         let keys = ENDS.into_iter().filter(|_| is_set).filter_map(|end| {
             let end = self.0.at.checked_sub(end)?;
             Some(self.0.shown.window.slice(end.checked_sub(KEY)?..end)).filter(|key| randomness::looks_random(key))
         });
         let keys: Vec<&[u8]> = keys.collect();
-        let text = if keys.is_empty() { return None } else { self.text(self.word(0)?)? };
+        let text = if keys.is_empty() { return None } else { self.text(self.0.before(0)?)? };
         if !PASSPHRASE.contains(&text.len()) {
             return None;
         }
-        let names = ((KEY / WORD) as isize + 1..BEFORE).filter_map(|before| {
-            let len = self.word(before - 1).filter(|len| NETWORK.contains(len))?;
-            self.0.read(self.word(before).filter(|word| is_pointer(*word))?, len as usize)
+        let names = (KEY / WORD + 1..BEFORE).filter_map(|before| {
+            let len = self.0.before(before - 1).filter(|len| NETWORK.contains(len))?;
+            self.0.read(self.0.before(before).filter(|word| is_pointer(*word))?, len as usize)
         });
         for name in names {
-            *left = left.checked_sub(1)?;
+            *left = left.and_then(|left| left.checked_sub(1));
+            (*left)?;
             let key = mac::wpa_key(text.expose(), name.expose());
             if keys.contains(&key.as_slice()) {
                 return self.far(
@@ -124,7 +121,7 @@ impl Pointer<'_> {
     }
 
     fn password(&self) -> Option<Far> {
-        let (secret, secret_len) = (self.word(0)?, self.0.word(1)?);
+        let (secret, secret_len) = (self.0.before(0)?, self.0.behind(1)?);
         let len = usize::try_from(secret_len).ok()?;
         if !PASSWORD.contains(&len) {
             return None;
@@ -134,16 +131,16 @@ impl Pointer<'_> {
             !(pointer..=pointer + len).contains(&secret) && !(secret..=secret + secret_len).contains(&pointer)
         };
         let identity = IDENTITIES.into_iter().find_map(|before| {
-            let pair = |before| Some((self.word(before)?, self.word(before - 1)?));
+            let pair = |before| Some((self.0.before(before)?, self.0.before(before - 1)?));
             let is_pair =
                 |before| pair(before).is_some_and(|pair| pair == (0, 0) || is_pointer(pair.0) && pair.1 <= 256);
             let (pointer, len) =
                 pair(before).filter(|(pointer, len)| is_pointer(*pointer) && (1..=256).contains(len))?;
-            let between = (PAIR..before).step_by(PAIR as usize).all(is_pair);
+            let between = (PAIR..before).step_by(PAIR).all(is_pair);
             let fits = between && is_apart(pointer, len);
             self.text(pointer).filter(|text| fits && text.len() as u64 == len)
         })?;
-        let text = self.text(self.word(0)?).filter(|text| text.len() == len)?;
+        let text = self.text(self.0.before(0)?).filter(|text| text.len() == len)?;
         self.far(&text, Evidence::Parsed, format!("user {}", String::from_utf8_lossy(identity.expose())))
     }
 
@@ -152,7 +149,7 @@ impl Pointer<'_> {
     }
 
     fn far(&self, text: &SecretBytes, evidence: Evidence, context: String) -> Option<Far> {
-        let spans = self.0.spans(self.word(0)?, text.len());
+        let spans = self.0.spans(self.0.before(0)?, text.len());
         let hit = Hit {
             rule: RULE.to_owned(),
             severity: None,
@@ -169,42 +166,15 @@ impl Pointer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dump::{Label, Region};
-    use crate::image::Image;
-    use crate::memory::AddressSpace;
-    use crate::span::Address;
+    use crate::hunt::testing::{self, BASE, hunted, words};
     use crate::span::Span;
-    use crate::window::Window;
-
-    const BASE: u64 = 0x2_0000;
 
     fn found(bytes: &[u8], size: usize) -> Vec<Far> {
-        let span = Span::new(0, bytes.len() as u64);
-        let region = Region { span, address: Some(Address(BASE)), label: Label::Memory, protection: None };
-        let (image, memory) = (Image::from_bytes("t", bytes.to_vec()), AddressSpace::new(&[region]));
-        let mut clues = Clues::new(10);
-        assert!(!WirelessNetworks.needs(&clues));
-        clues.add(Clue::WpaSupplicant);
-        assert!(WirelessNetworks.needs(&clues));
-        let hunt = WirelessNetworks.prepare(&clues);
-        let mut out = Hits::default();
-        for from in (0..bytes.len()).step_by(size) {
-            let pieces = [span];
-            let window = Window::new(bytes, from..(from + size).min(bytes.len()), &pieces, &[]);
-            hunt.hunt(&Shown::new(&window, &memory, &image), &mut out);
-        }
-        assert_eq!(hunt.given_up(), None);
-        out.far
+        hunted(&WirelessNetworks, Clue::WpaSupplicant, bytes, size).far
     }
 
     fn memory(parts: &[(usize, &[u8])]) -> Vec<u8> {
-        let mut bytes = vec![0; 0x800];
-        parts.iter().for_each(|(at, part)| bytes[*at..at + part.len()].copy_from_slice(part));
-        bytes
-    }
-
-    fn words(words: &[u64]) -> Vec<u8> {
-        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        testing::memory(0x800, parts)
     }
 
     #[test]
@@ -229,8 +199,8 @@ mod tests {
 
     #[test]
     fn a_password_of_a_user_is_told_where_all_lengths_fit() {
-        for before in IDENTITIES.map(|before| before as usize) {
-            let mut structure = vec![0; before + PAIR as usize];
+        for before in IDENTITIES {
+            let mut structure = vec![0; before + PAIR];
             structure[0..2].copy_from_slice(&[BASE + 0x400, 3]);
             structure[before..].copy_from_slice(&[BASE + 0x500, 10]);
             let parts =
