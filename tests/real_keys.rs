@@ -275,7 +275,7 @@ fn digits60(number: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn libtomcrypt_keeps_rsa_in_digits_of_60_bits() {
+fn libtomcrypt_keeps_rsa_and_curves_in_digits_of_60_bits() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     if first_missing(&[&["openssl", "version"]]).is_some() {
@@ -293,6 +293,13 @@ fn libtomcrypt_keeps_rsa_in_digits_of_60_bits() {
         let len = digits.iter().rposition(|byte| *byte != 0).unwrap() + 1;
         assert!(scanned.copies(&digits[..len]) > 0, "each number is in such digits");
         scanned.copies_of_number(number);
+    }
+    // No public key of theirs is there, only coordinates.
+    for (file, kind) in [("k256", "P-256"), ("k384", "P-384"), ("k521", "P-521")] {
+        let number = fs::read(folder.join(file)).unwrap();
+        assert!(scanned.proven(kind) > 0, "{kind}");
+        assert!(scanned.copies(&digits60(&number)) > 0, "{kind}");
+        scanned.copies_of_number(&number);
     }
 }
 

@@ -90,7 +90,7 @@ impl Size {
             let len = if place.bytes.len() == LONGEST { Curve::P521.size() } else { place.bytes.len() };
             let bytes = place.bytes.get(..len).unwrap_or_default();
             of.all.push(number(bytes.iter().rev()));
-            if place.shape == Shape::Digits {
+            if place.shape.is_digits() {
                 continue;
             }
             alone.extend(place.is_alone.then(|| (place.at, number(bytes))));

@@ -17,7 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
 use super::dense::{self, Kinds, LANES, WORD};
+use super::digits;
 use super::randomness::looks_random;
+use crate::finding::Encoding;
 use crate::memory::AddressSpace;
 use crate::span::Span;
 use crate::window::Window;
@@ -59,8 +61,16 @@ pub enum Shape {
     Words,
     /// Words of an array of so many numbers of 4 bytes, or what looks like one: perhaps Java's.
     Array,
-    /// CPython's digits.
-    Digits,
+    /// Digits of CPython or libtommath.
+    Digits(Encoding),
+}
+
+impl Shape {
+    /// Whether the bytes of a place are a number that was read from digits, and stand nowhere as they are.
+    #[must_use]
+    pub fn is_digits(self) -> bool {
+        matches!(self, Self::Digits(_))
+    }
 }
 
 /// Words of keys: of 32 bytes, of 48, of 66 and what fills them up.
@@ -336,10 +346,10 @@ impl Seen {
             return None;
         }
         let before = before(window, at);
-        let number = if at == run.range.start { digits(window, at, before, words) } else { None };
+        let number = if at == run.range.start { of_cpython(window, at, before, words) } else { None };
         if let Some((number, len)) = number {
             let hash = hash(&number);
-            let (rank, shape, range) = (Rank::Island, Shape::Digits, at..at + len);
+            let (rank, shape, range) = (Rank::Island, Shape::Digits(Encoding::Digits30), at..at + len);
             return Some(Self { rank, shape, hash, range, number: Some(number) });
         }
         let numbers = if words == 9 { 17 } else { 2 * words as u64 };
@@ -386,28 +396,18 @@ fn is_chunk(window: &Window<'_>, at: usize) -> bool {
 
 /// The number of so many words that CPython's digits from `at` on make, most significant byte first, and the bytes of the
 /// digits. Before them stands how many they are, since CPython 3.12 times 8.
-fn digits(window: &Window<'_>, at: usize, before: u64, words: usize) -> Option<(Zeroizing<Vec<u8>>, usize)> {
+fn of_cpython(window: &Window<'_>, at: usize, before: u64, words: usize) -> Option<(Zeroizing<Vec<u8>>, usize)> {
     let bits = if words == 9 { 521 } else { 64 * words };
     let count = bits.div_ceil(DIGIT);
     if before != count as u64 && before != 8 * count as u64 {
         return None;
     }
     let bytes = window.slice(at..at + 4 * count);
-    let (mut number, mut low, mut have) = (Zeroizing::new(Vec::with_capacity(WORD * words + WORD)), 0_u64, 0);
-    for digit in bytes.as_chunks().0.iter().map(|digit| u32::from_le_bytes(*digit)) {
-        if digit >> DIGIT != 0 {
-            return None;
-        }
-        low |= u64::from(digit) << have;
-        have += DIGIT;
-        while have >= 8 {
-            number.push(low as u8);
-            low >>= 8;
-            have -= 8;
-        }
+    let digits = bytes.as_chunks().0.iter().map(|digit| u64::from(u32::from_le_bytes(*digit)));
+    if digits.clone().any(|digit| digit >> DIGIT != 0) {
+        return None;
     }
-    number.push(low as u8);
-    let len = bits.div_ceil(8);
+    let (mut number, len) = (digits::joined(digits, DIGIT), bits.div_ceil(8));
     let fits = bytes.len() == 4 * count && number.iter().skip(len).all(|b| *b == 0);
     number.truncate(len);
     number.reverse();

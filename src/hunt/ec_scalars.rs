@@ -331,7 +331,7 @@ impl Batch<'_> {
     fn bytes(&self, piece: Piece, may: impl Fn(&[u8; 32]) -> bool) -> (Vec<Reading<'_>>, Zeroizing<Vec<[u8; 32]>>) {
         let mut secrets = Zeroizing::new(Vec::new());
         let mut readings = Vec::new();
-        for known in self.known.iter().filter(|known| known.shape != Shape::Digits) {
+        for known in self.known.iter().filter(|known| !known.shape.is_digits()) {
             if let Some(secret) = known.bytes.first_chunk().filter(|secret| may(secret)) {
                 secrets.push(*secret);
                 // Only scalars of Ed25519 are places with more behind them: the other half of the hash.
@@ -367,7 +367,7 @@ impl<'a> Reading<'a> {
         };
         let words = |bytes: &mut [u8]| bytes.chunks_exact_mut(4).for_each(<[u8]>::reverse);
         let readings = match known.shape {
-            Shape::Digits => [read(Encoding::Digits30, len, |_| ()), None, None],
+            Shape::Digits(encoding) => [read(encoding, len, |_| ()), None, None],
             Shape::Array => [
                 read(Encoding::LittleEndian, len, <[u8]>::reverse),
                 read(Encoding::Plain, len, |_| ()),
@@ -395,7 +395,7 @@ impl<'a> Reading<'a> {
 
 fn tell(key: Option<FoundKey>, reading: &Reading<'_>, hits: &mut Hits) {
     let Some(key) = key.filter(|key| key.evidence == Evidence::Proven) else { return };
-    let written = if reading.known.shape == Shape::Digits { usize::MAX } else { reading.len };
+    let written = if reading.known.shape.is_digits() { usize::MAX } else { reading.len };
     let mut left = written as u64;
     let cut = |span: &Span| {
         let len = span.len.min(left);

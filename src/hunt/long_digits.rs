@@ -6,7 +6,8 @@
 
 use zeroize::Zeroizing;
 
-use super::dense::WORD;
+use super::dense::{self, WORD};
+use super::digits::{self, Digits, TOMMATH};
 use super::ec_places::{self, Grid};
 use super::islands;
 use super::least::Least;
@@ -30,20 +31,6 @@ const UPPER: [u64; 2] = [0xf000_0000_f000_0000, 0xf000_0000_0000_0000];
 /// Numbers that are kept. A process has some for each of its keys.
 const MOST: usize = 4096;
 
-/// A size of digits.
-#[derive(Clone, Copy)]
-struct Digits {
-    bits: usize,
-    /// Bytes that one takes.
-    size: usize,
-    encoding: Encoding,
-}
-
-const KINDS: [Digits; 2] = [
-    Digits { bits: 28, size: 4, encoding: Encoding::Digits28 },
-    Digits { bits: 60, size: 8, encoding: Encoding::Digits60 },
-];
-
 /// A number in digits.
 #[derive(Debug)]
 pub struct Written {
@@ -66,7 +53,7 @@ pub fn seen(window: &Window<'_>, grids: &[Grid]) -> Vec<Written> {
         // The first word may be a header of the allocation.
         let head = window.slice(start + WORD..start + WORD * HEAD).as_chunks().0;
         let head = head.iter().fold(0, |all, word| all | u64::from_le_bytes(*word));
-        for (kind, _) in KINDS.iter().zip(UPPER).filter(|(_, upper)| head & upper == 0) {
+        for (kind, _) in TOMMATH.iter().zip(UPPER).filter(|(_, upper)| head & upper == 0) {
             seen.extend(kind.number(window, start));
         }
     }
@@ -99,21 +86,10 @@ impl Digits {
 
     /// The limbs of the number; `None` where it has more.
     fn limbs(self, digits: &[u64], len: usize) -> Option<Zeroizing<Vec<u64>>> {
-        let (mut limbs, mut low, mut have) = (Zeroizing::new(Vec::with_capacity(len + 1)), 0_u128, 0);
-        for digit in digits {
-            low |= u128::from(*digit) << have;
-            have += self.bits;
-            if have >= 64 {
-                limbs.push(low as u64);
-                low >>= 64;
-                have -= 64;
-            }
-        }
-        if limbs.len() < len {
-            limbs.push(low as u64);
-            low >>= 64;
-        }
-        (limbs.len() == len && low == 0).then_some(limbs)
+        let mut bytes = digits::joined(digits.iter().copied(), self.bits);
+        let fits = bytes.iter().skip(WORD * len).all(|byte| *byte == 0);
+        bytes.resize(WORD * len, 0);
+        fits.then(|| Zeroizing::new(dense::words(&bytes)))
     }
 }
 

@@ -12,6 +12,7 @@ pub mod client_logins;
 mod code;
 pub mod coordinates;
 pub mod dense;
+pub mod digits;
 pub mod directory_passwords;
 pub mod ec_places;
 pub mod ec_scalars;

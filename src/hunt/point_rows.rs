@@ -13,6 +13,7 @@ use std::ops::Range;
 use super::Clue;
 use super::bare_points::LONGEST_ROW;
 use super::dense::{self, WORD};
+use super::digits;
 use super::ec_places::{Grid, Place, Rank, Run, Shape};
 use super::randomness::looks_random;
 use crate::keys::base_points::Group;
@@ -129,17 +130,7 @@ impl Limbs {
 
     /// The number that the limbs of a coordinate make, least significant byte first.
     fn joined(&self, limbs: &[u64]) -> Vec<u8> {
-        let (mut bytes, mut low, mut have) = (Vec::new(), 0_u128, 0);
-        for limb in limbs {
-            low |= u128::from(*limb) << have;
-            have += self.bits;
-            while have >= 8 {
-                bytes.push(low as u8);
-                low >>= 8;
-                have -= 8;
-            }
-        }
-        bytes.push(low as u8);
+        let mut bytes = digits::joined(limbs.iter().copied(), self.bits as usize).to_vec();
         // The highest limb has no more bits than fit.
         bytes.truncate(self.curve.size());
         bytes

@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::ec_places::{Grid, Shape};
+use super::ec_places::Grid;
 use super::ec_scalars::{KeptPlace, Scalars};
 use super::randomness::looks_random;
 use super::{Clue, Clues};
@@ -128,7 +128,7 @@ impl<'a> Keys<'a> {
             _ => None,
         });
         let (aes, lengths) = aes.unzip();
-        let places = scalars.places(0).filter(|place| place.shape != Shape::Digits).map(|place| place.bytes).collect();
+        let places = scalars.places(0).filter(|place| !place.shape.is_digits()).map(|place| place.bytes).collect();
         Self { aes, lengths, places }
     }
 
@@ -149,7 +149,7 @@ impl<'a> Keys<'a> {
     }
 
     fn traffic_secrets(&self, size: usize, hash: Hash, scalars: &Scalars, out: &mut Hits) {
-        let places = scalars.places(size).filter(|place| place.is_alone && place.shape != Shape::Digits);
+        let places = scalars.places(size).filter(|place| place.is_alone && !place.shape.is_digits());
         for place in places.filter(|place| place.bytes.len() == hash.size()) {
             if let Some((at, key)) = whole(&place).zip(self.record_key(hash, place.bytes)) {
                 let secret = with_key(place.bytes, key.expose());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::collapse::Seen;
 use super::{Engine, hunted};
+use crate::hunt::digits;
 use crate::hunt::ec_places::{self, Places, Room};
 use crate::hunt::ec_scalars::Scalars;
 use crate::hunt::field_primes::{self, FieldPrimes};
@@ -46,7 +47,8 @@ impl Bare {
         }
         let rows = point_rows::seen(window, grids);
         points.extend(rows.points);
-        rows.beside.into_iter().for_each(|(len, place)| places.add_of(len, place));
+        let likely = rows.beside.into_iter().chain(digits::seen(window, grids));
+        likely.for_each(|(len, place)| places.add_of(len, place));
         let mut hits = hunted::hits(engine, hunts, shown);
         hits.hits.extend(in_structures::seen(window, grids).hits);
         Self {
