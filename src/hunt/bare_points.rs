@@ -69,7 +69,7 @@ pub fn seeds_with_keys(window: &Window<'_>, grids: &[Grid], objects: &[usize]) -
     let apart = runs().flat_map(|run| look.seeds_by_points(run));
     let ed25519 = |form| move |secrets: &[[u8; KEY]]| base_points::ed25519(form, secrets);
     let mut found = look.proven(Group::Ed25519, ed25519(EdwardsForm::Seed), KEY, beside.chain(apart));
-    let expanded = runs().flat_map(|run| look.expanded(run)).map(|at| (at, at + EXPANDED));
+    let expanded = runs().flat_map(|run| look.expanded(run));
     found.extend(look.proven(Group::Ed25519, ed25519(EdwardsForm::Scalar), EXPANDED, expanded));
     let either = runs().flat_map(|run| look.seeds(run)).flat_map(|at| [(at, at + KEY), (at + KEY, at)]);
     let behind_len = runs().flat_map(|run| look.behind_length(run.range.start));
@@ -135,17 +135,17 @@ impl Look<'_> {
         (0..LIMBS).all(|i| is_limb(&i)) && (0..LIMBS).filter(is_small).count() <= LIMBS / 4
     }
 
-    /// Where the hash of a seed may stand, with the public key behind it, as ring keeps a private key: at the ends of a run.
-    fn expanded(&self, run: &Run) -> impl Iterator<Item = usize> + use<> {
+    /// Where the hash of a seed may stand, and its public key: behind it, as ring keeps a private key, or before it, as Tor does
+    /// (`ed25519_keypair_t` in src/lib/crypt_ops/crypto_ed25519.h: `pubkey`, `seckey`), at the ends of a run.
+    fn expanded(&self, run: &Run) -> Vec<(usize, usize)> {
         let (first, last) = (run.range.start, run.range.end.saturating_sub(EXPANDED + KEY));
-        let is_clamped = |at: &usize| {
-            let ends = (self.window.byte(*at), self.window.byte(at + KEY - 1));
+        let begins = [Some(first).filter(|at| *at <= last), Some(last).filter(|at| *at > first)];
+        let places = begins.into_iter().flatten().flat_map(|at| [(at, at + EXPANDED), (at + KEY, at)]);
+        let is_clamped = |at: usize| {
+            let ends = (self.window.byte(at), self.window.byte(at + KEY - 1));
             matches!(ends, (Some(low), Some(high)) if low & 7 == 0 && high & 0xc0 == 0x40)
         };
-        let at_start = Some(first).filter(|at| *at <= last && is_clamped(at));
-        let at_end = Some(last).filter(|at| *at > first && is_clamped(at));
-        let owned = self.owned.clone();
-        at_start.into_iter().chain(at_end).filter(move |at| owned.contains(at))
+        places.filter(|(at, _)| self.owned.contains(at) && is_clamped(*at)).collect()
     }
 
     /// Of places of private keys and of what may be their public keys those that belong together, each place `len` bytes long.
@@ -364,21 +364,36 @@ mod tests {
         }
     }
 
+    /// What is told of private keys beside public ones, and where.
+    fn told(first: &[u8], second: &[u8], window: usize) -> Vec<(Vec<Span>, Clue)> {
+        let bytes = [&[0; 64][..], first, second, &[0; 64]].concat();
+        let (memory, pieces) = (AddressSpace::new(&[]), [Span::new(0, bytes.len() as u64)]);
+        let mut found = Vec::new();
+        for from in (0..bytes.len()).step_by(window) {
+            let window = Window::new(&bytes, from..(from + window).min(bytes.len()), &pieces, &[]);
+            found.extend(seeds_with_keys(&window, &ec_places::grids(&window, &memory), &[]));
+        }
+        found.into_iter().map(|(place, clue)| (place.spans, clue)).collect()
+    }
+
+    #[test]
+    fn the_hash_of_a_seed_is_told_before_and_behind_its_public_key() {
+        let mut hash = noise(64, 8);
+        (hash[0], hash[31]) = (hash[0] & 0xf8, hash[31] & 0x7f | 0x40);
+        let public = base_points::ed25519(EdwardsForm::Scalar, &[*hash.first_chunk().unwrap()]).remove(0);
+        let clue = Clue::CurvePoint { group: Group::Ed25519, public: public.clone() };
+        for window in [4096, 40] {
+            assert_eq!(told(&hash, &public, window), [(vec![Span::new(64, 64)], clue.clone())]);
+            assert_eq!(told(&public, &hash, window), [(vec![Span::new(96, 64)], clue.clone())]);
+            assert!(told(&hash, &noise(32, 7), window).is_empty());
+        }
+    }
+
     #[test]
     fn secrets_of_x25519_are_told_beside_their_public_keys() {
         let mut secret: [u8; 32] = noise(32, 6).try_into().unwrap();
         (secret[0], secret[31]) = (secret[0] & 0xf8, secret[31] & 0x7f | 0x40);
         let public = base_points::x25519(&[secret]).remove(0);
-        let told = |first: &[u8], second: &[u8], window: usize| {
-            let bytes = [&[0; 64][..], first, second, &[0; 64]].concat();
-            let (memory, pieces) = (AddressSpace::new(&[]), [Span::new(0, bytes.len() as u64)]);
-            let mut found = Vec::new();
-            for from in (0..bytes.len()).step_by(window) {
-                let window = Window::new(&bytes, from..(from + window).min(bytes.len()), &pieces, &[]);
-                found.extend(seeds_with_keys(&window, &ec_places::grids(&window, &memory), &[]));
-            }
-            found.into_iter().map(|(place, clue)| (place.spans, clue)).collect::<Vec<_>>()
-        };
         let clue = Clue::CurvePoint { group: Group::X25519, public: public.clone() };
         for window in [4096, 40] {
             let found = |at| (vec![Span::new(at, 32)], clue.clone());
