@@ -2,6 +2,8 @@
 //! every copy of its numbers and of its round keys that a plain search of bytes knows of is a site.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may fail loudly")]
 
+#[path = "real/daemons.rs"]
+mod daemons;
 #[path = "real/databases.rs"]
 mod databases;
 #[path = "real/objects.rs"]

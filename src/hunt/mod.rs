@@ -23,6 +23,7 @@ pub mod generators;
 pub mod go_objects;
 pub mod in_structures;
 pub mod islands;
+pub mod kerberos_keys;
 mod least;
 pub mod long_digits;
 pub mod managed_octets;
@@ -88,6 +89,8 @@ pub enum Clue {
     OpenVpn,
     /// That a server of OpenLDAP is in memory.
     OpenLdap,
+    /// That settings of Kerberos are in memory.
+    Kerberos,
     /// That an id of a key of AWS is in memory.
     AwsKeyId,
     /// An RSA public key: modulus and exponent, most significant byte first, without leading zeros.
@@ -379,6 +382,7 @@ pub const HUNTERS: &[&dyn Hunter] = &[
     &wireless_networks::WirelessNetworks,
     &openvpn_passwords::OpenVpnPasswords,
     &directory_passwords::DirectoryPasswords,
+    &kerberos_keys::KerberosKeys,
 ];
 
 #[cfg(test)]
