@@ -14,8 +14,9 @@ use crate::window::Window;
 /// (`hunt::windows_logons`). A server of Redis, from 3.2 on, or of what came from it has the names of all commands
 /// (`hunt::redis_passwords`). wpa_supplicant has its own name (`hunt::wireless_networks`), and so has OpenVPN, which tells scripts by a variable how
 /// it was started (`hunt::openvpn_passwords`). A server of OpenLDAP has the names of its own settings (`hunt::directory_passwords`).
-/// Whoever uses Kerberos has read its settings (`hunt::kerberos_keys`).
-const NAMES: [(&str, Clue); 17] = [
+/// Whoever uses Kerberos has read its settings (`hunt::kerberos_keys`), and
+/// strongSwan has loaded its own library (`hunt::ike_secrets`).
+const NAMES: [(&str, Clue); 18] = [
     ("java/lang/Object", Clue::ManagedHeap),
     ("System.Private.CoreLib", Clue::ManagedHeap),
     ("AcquireCredentialsHandle", Clue::WindowsLogons),
@@ -33,6 +34,7 @@ const NAMES: [(&str, Clue); 17] = [
     ("daemon_log_redirect=", Clue::OpenVpn),
     ("olcRootPW", Clue::OpenLdap),
     ("libdefaults", Clue::Kerberos),
+    ("libstrongswan", Clue::StrongSwan),
 ];
 
 /// Tells what such names say.

@@ -21,6 +21,7 @@ mod field_places;
 pub mod field_primes;
 pub mod generators;
 pub mod go_objects;
+pub mod ike_secrets;
 pub mod in_structures;
 pub mod islands;
 pub mod kerberos_keys;
@@ -91,6 +92,8 @@ pub enum Clue {
     OpenLdap,
     /// That settings of Kerberos are in memory.
     Kerberos,
+    /// That strongSwan is in memory.
+    StrongSwan,
     /// That an id of a key of AWS is in memory.
     AwsKeyId,
     /// An RSA public key: modulus and exponent, most significant byte first, without leading zeros.
@@ -383,6 +386,7 @@ pub const HUNTERS: &[&dyn Hunter] = &[
     &openvpn_passwords::OpenVpnPasswords,
     &directory_passwords::DirectoryPasswords,
     &kerberos_keys::KerberosKeys,
+    &ike_secrets::IkeSecrets,
 ];
 
 #[cfg(test)]

@@ -86,3 +86,39 @@ fn a_server_of_kerberos_keeps_the_master_key_of_its_realm() {
     let behind = memchr::memmem::find(&stash, &[0, 18, 0, 32]).unwrap() + 4;
     assert!(Scanned::of(&core).copies(&stash[behind..behind + 32]) > 0);
 }
+
+#[test]
+fn strongswan_keeps_shared_secrets_without_a_name() {
+    const CHARON: &str = "/usr/lib/ipsec/charon";
+    let tools: [&[&str]; 3] = [&["gdb", "--version"], &[CHARON, "--version"], &["swanctl", "--help"]];
+    if let Some(tool) = first_missing(&tools) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let socket = format!("unix://{}/vici", folder.display());
+    let lines = [
+        "charon {\n port = 0\n port_nat_t = 0\n load = random nonce openssl vici kernel-netlink socket-default\n",
+        &format!(" plugins {{\n  vici {{\n   socket = {socket}\n  }}\n }}\n}}\n"),
+    ];
+    fs::write(folder.join("conf"), lines.concat()).unwrap();
+    let [shared, eap] = [20, 16].map(password);
+    let lines = [
+        format!("secrets {{\n ike-a {{\n  secret = \"{shared}\"\n }}\n"),
+        format!(" eap-b {{\n  id = carol\n  secret = \"{eap}\"\n }}\n}}\n"),
+    ];
+    fs::write(folder.join("secrets"), lines.concat()).unwrap();
+    let with_conf = |name: &str| {
+        let mut command = command(name, folder);
+        command.env("STRONGSWAN_CONF", folder.join("conf"));
+        command
+    };
+    let victim = Victim::with_file(&mut with_conf(CHARON), &folder.join("vici"));
+    let loaded = with_conf("swanctl").args(["--load-creds", "--uri", &socket, "--file", "secrets"]).status();
+    assert!(loaded.unwrap().success());
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    for text in [&shared, &eap] {
+        assert!(scanned.copies(text.as_bytes()) > 0, "{} letters", text.len());
+    }
+}
