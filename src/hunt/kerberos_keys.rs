@@ -3,7 +3,8 @@
 //!
 //! `krb5_keyblock` (krb5.h) is `krb5_magic magic; krb5_enctype enctype; unsigned int length; krb5_octet *contents;`: three numbers of four bytes, of
 //! which `magic` is `KV5M_KEYBLOCK` (-1760647421), and a pointer to a key, which on machines with 64 bits stands behind four bytes that
-//! nobody sets. What it points to may have been given back and be something else by now, so only what looks random is told. (libkrb5
+//! nobody sets. In `krb5_creds` the number is missing where the key came with an answer of the server; there the times of the ticket stand behind the
+//! pointer: when the user logged in, from when and until when it is good. What it points to may have been given back and be something else by now, so only what looks random is told. (libkrb5
 //! wipes a key before it gives it back.)
 //!
 //! Only processes in little-endian order are known here. Cost: nothing where no settings of Kerberos are in the dump, and else one look at each
@@ -22,6 +23,12 @@ use crate::vault::Secret;
 const RULE: &str = "kerberos-key";
 /// `KV5M_KEYBLOCK`.
 const MAGIC: u32 = 0x970e_a703;
+
+/// Bytes of the times of a ticket that are looked at.
+const TIMES: usize = 12;
+/// The year 2000, and four hundred days.
+const SINCE: u32 = 946_684_800;
+const LONGEST: u32 = 400 * 86_400;
 
 /// Hunts for keys of Kerberos.
 pub struct KerberosKeys;
@@ -51,8 +58,9 @@ struct Blocks(Walk);
 
 impl Hunt for Blocks {
     fn hunt(&self, shown: &Shown<'_>, out: &mut Hits) {
-        let has_magic = |word: u64| word as u32 == MAGIC;
-        let mask = |block: &_| structures::words(block, has_magic);
+        let kinds = 0x10..0x20;
+        let begins = |word: u64| (word as u32 == MAGIC) | (word as u32 == 0) & kinds.contains(&(word >> 32));
+        let mask = |block: &_| structures::words(block, begins);
         self.0.each(shown, mask, |place| out.far.extend(key(place)));
     }
 
@@ -65,17 +73,21 @@ impl Hunt for Blocks {
 /// The key of the structure that may begin at the place.
 fn key(place: &Place<'_>) -> Option<Far> {
     let range = place.at..place.at + 3 * WORD;
-    let bytes = place.shown.window.slice(range.clone());
-    let mut numbers = bytes.as_chunks().0.iter().map(|number| u32::from_le_bytes(*number));
-    let mut next = || numbers.next();
-    let (_magic, kind, len) = (next()?, kind(next()?)?, next()? as usize);
+    let bytes = place.shown.window.slice(place.at..range.end + TIMES);
+    let numbers: Vec<u32> = bytes.as_chunks().0.iter().map(|number| u32::from_le_bytes(*number)).collect();
+    let [magic, kind, len, narrow, behind @ ..] = &numbers[..] else { return None };
+    let (kind, len) = (find(*kind)?, *len as usize);
     if len != kind.len {
         return None;
     }
-    let narrow = u64::from(next()?);
-    let wide = next().zip(next()).map(|(low, high)| u64::from(low) | u64::from(high) << 32);
+    let is_ticket = |times: &[u32]| *magic == MAGIC || are_times(times);
+    let wide = match behind {
+        [low, high, times @ ..] if is_ticket(times) => Some(u64::from(*low) | u64::from(*high) << 32),
+        _ => None,
+    };
+    let narrow = Some(u64::from(*narrow)).filter(|_| is_ticket(behind));
     // Of two pointers one leads nowhere, or to something that does not look like a key.
-    [wide, Some(narrow)].into_iter().flatten().filter(|pointer| is_pointer(*pointer)).find_map(|pointer| {
+    [wide, narrow].into_iter().flatten().filter(|pointer| is_pointer(*pointer)).find_map(|pointer| {
         let key = place.read(pointer, len).filter(|key| all_look_random(key.expose()))?;
         let public = PublicIdentity { kind: kind.name.to_owned(), ..PublicIdentity::default() };
         let secret = Secret::bytes(key.expose());
@@ -83,6 +95,12 @@ fn key(place: &Place<'_>) -> Option<Far> {
         let form = Form::whole(Layout::Kerberos, Encoding::Plain);
         Some(Far { hit: key.at(range.clone(), form), spans: place.spans(pointer, len) })
     })
+}
+
+/// Whether these begin as the times of a ticket do, in seconds since 1970: of the login, of the beginning, which may be missing, and of the end.
+fn are_times(times: &[u32]) -> bool {
+    let [login, begin, end, ..] = *times else { return false };
+    SINCE < login && (begin == 0 || begin >= login) && end > login.max(begin) && end - login < LONGEST
 }
 
 /// A kind of encryption.
@@ -106,7 +124,7 @@ const KINDS: [Kind; 8] = [
     Kind { number: 26, len: 32, name: "camellia256-cts-cmac" },
 ];
 
-fn kind(number: u32) -> Option<&'static Kind> {
+fn find(number: u32) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.number == number)
 }
 
@@ -119,7 +137,11 @@ mod tests {
 
     /// What is told of a structure of such numbers behind the magic one, and of a key.
     fn found(at: usize, numbers: &[u32], key: &[u8], size: usize) -> Vec<Far> {
-        let numbers: Vec<u8> = [&[MAGIC], numbers].concat().iter().flat_map(|number| number.to_le_bytes()).collect();
+        found_with(MAGIC, at, numbers, key, size)
+    }
+
+    fn found_with(magic: u32, at: usize, numbers: &[u32], key: &[u8], size: usize) -> Vec<Far> {
+        let numbers: Vec<u8> = [&[magic], numbers].concat().iter().flat_map(|number| number.to_le_bytes()).collect();
         let memory = memory(0x400, &[(0x123, key), (at, &numbers)]);
         hunted(&KerberosKeys, Clue::Kerberos, &memory, size).far
     }
@@ -144,6 +166,21 @@ mod tests {
             assert_eq!(found(at, &[18, 32, LOW, 7, 7], &key, 0x18)[0].spans, [Span::new(0x123, 32)]);
         }
         assert!(found(0x200, &[18, 32, 0, LOW, HIGH], b"host/service@EXAMPLE.ORG........", 0x400).is_empty());
+    }
+
+    #[test]
+    fn keys_of_tickets_are_told_by_their_times() {
+        let (key, login, hours) = (noise(32, 3), 1_796_100_000, 36_000);
+        for times in [[login, login, login + hours], [login, 0, login + hours]] {
+            let numbers = [&[18, 32, 0, LOW, HIGH], &times[..]].concat();
+            assert_eq!(found_with(0, 0x200, &numbers, &key, 0x18).len(), 1);
+            let numbers = [&[18, 32, LOW], &times[..]].concat();
+            assert_eq!(found_with(0, 0x204, &numbers, &key, 0x18).len(), 1);
+        }
+        for times in [[0, 0, hours], [login, login - 1, login + hours], [login, login, login], [login, 0, u32::MAX]] {
+            assert!(found_with(0, 0x200, &[&[18, 32, 0, LOW, HIGH], &times[..]].concat(), &key, 0x400).is_empty());
+        }
+        assert!(found_with(0, 0x200, &[18, 32, 0, LOW, HIGH], &key, 0x400).is_empty());
     }
 
     #[test]

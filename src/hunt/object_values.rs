@@ -235,6 +235,13 @@ impl Walk {
     }
 }
 
+/// Whether a text is a name with a meaning of its own in CPython: `__dict__`.
+fn is_special(text: &[u8]) -> bool {
+    text.strip_prefix(b"__")
+        .and_then(|rest| rest.strip_suffix(b"__"))
+        .is_some_and(|name| name.iter().all(u8::is_ascii_lowercase))
+}
+
 /// A string that is a name.
 struct Name {
     address: u64,
@@ -294,6 +301,7 @@ impl Hunt for Walk {
         let mut told = |name: &[u8], followed| match followed {
             // Tables of all strings have each as its own value.
             Some(Followed::Value(value)) if value.text.expose().eq_ignore_ascii_case(name) => {}
+            Some(Followed::Value(value)) if is_special(value.text.expose()) => {}
             Some(Followed::Value(Value { text, places, encoding })) => {
                 let spans = places.into_iter().flat_map(|(at, len)| memory.spans_from(Address(at), len)).collect();
                 out.named.push(Named { name: name.to_vec(), value: text, spans, encoding });

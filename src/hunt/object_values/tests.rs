@@ -175,6 +175,16 @@ fn bytes_are_values_too() {
 }
 
 #[test]
+fn names_with_a_meaning_of_their_own_are_no_values() {
+    for (value, found) in [("__dict__", 0), ("__dict__x", 1), ("__3hQ9x__", 1)] {
+        let mut heap = Heap::new(true);
+        let (name, value) = (heap.name("init_password"), heap.string(value));
+        heap.table(1, 3, &[(name, value)]);
+        assert_eq!(heap.hunt(4096).len(), found);
+    }
+}
+
+#[test]
 fn a_value_may_stand_in_a_tuple_with_its_name() {
     for (is_late, again, found) in [(true, "X-Api-Key", 1), (false, "x-api-key", 1), (true, "X-Trace-Id", 0)] {
         let mut heap = Heap::new(is_late);
