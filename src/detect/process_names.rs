@@ -15,8 +15,8 @@ use crate::window::Window;
 /// (`hunt::redis_passwords`). wpa_supplicant has its own name (`hunt::wireless_networks`), and so has OpenVPN, which tells scripts by a variable how
 /// it was started (`hunt::openvpn_passwords`). A server of OpenLDAP has the names of its own settings (`hunt::directory_passwords`).
 /// Whoever uses Kerberos has read its settings (`hunt::kerberos_keys`), and
-/// strongSwan has loaded its own library (`hunt::ike_secrets`).
-const NAMES: [(&str, Clue); 18] = [
+/// strongSwan and BIND have loaded libraries of their own (`hunt::ike_secrets`, `hunt::tsig_keys`).
+const NAMES: [(&str, Clue); 19] = [
     ("java/lang/Object", Clue::ManagedHeap),
     ("System.Private.CoreLib", Clue::ManagedHeap),
     ("AcquireCredentialsHandle", Clue::WindowsLogons),
@@ -35,6 +35,7 @@ const NAMES: [(&str, Clue); 18] = [
     ("olcRootPW", Clue::OpenLdap),
     ("libdefaults", Clue::Kerberos),
     ("libstrongswan", Clue::StrongSwan),
+    ("libisccfg", Clue::Bind),
 ];
 
 /// Tells what such names say.

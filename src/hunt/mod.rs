@@ -48,6 +48,7 @@ mod tables;
 mod testing;
 mod texts;
 pub mod ticket_keys;
+pub mod tsig_keys;
 mod variety;
 pub mod windows_logons;
 pub mod wireless_networks;
@@ -94,6 +95,8 @@ pub enum Clue {
     Kerberos,
     /// That strongSwan is in memory.
     StrongSwan,
+    /// That the server BIND is in memory.
+    Bind,
     /// That an id of a key of AWS is in memory.
     AwsKeyId,
     /// An RSA public key: modulus and exponent, most significant byte first, without leading zeros.
@@ -387,6 +390,7 @@ pub const HUNTERS: &[&dyn Hunter] = &[
     &directory_passwords::DirectoryPasswords,
     &kerberos_keys::KerberosKeys,
     &ike_secrets::IkeSecrets,
+    &tsig_keys::TsigKeys,
 ];
 
 #[cfg(test)]

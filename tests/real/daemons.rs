@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use base64ct::{Base64, Encoding as _};
+
 use crate::real::{Scanned, Victim, command, first_missing, missing};
 use crate::servers::password;
-use crate::{NOT_ALLOWED, digits60};
+use crate::{NOT_ALLOWED, digits60, secret};
 
 #[test]
 fn dropbear_keeps_its_host_key_in_digits() {
@@ -120,5 +122,34 @@ fn strongswan_keeps_shared_secrets_without_a_name() {
     let scanned = Scanned::of(&core);
     for text in [&shared, &eap] {
         assert!(scanned.copies(text.as_bytes()) > 0, "{} letters", text.len());
+    }
+}
+
+#[test]
+fn bind_keeps_keys_of_tsig_as_bytes() {
+    if let Some(tool) = first_missing(&[&["gdb", "--version"], &["named", "-v"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let [short, long] = [secret(folder, "short", 32), secret(folder, "long", 64)];
+    let at = folder.display();
+    let key = |name: &str, hash: &str, key: &[u8]| {
+        format!("key {name} {{ algorithm {hash}; secret \"{}\"; }};\n", Base64::encode_string(key))
+    };
+    let lines = [
+        format!("options {{ directory \"{at}\"; pid-file \"{at}/ready\"; session-keyfile none;\n"),
+        " listen-on { none; }; listen-on-v6 { none; }; recursion no; dnssec-validation no; };\ncontrols { };\n"
+            .to_owned(),
+        key("a", "hmac-sha256", &short),
+        key("b", "hmac-sha512", &long),
+    ];
+    fs::write(folder.join("conf"), lines.concat()).unwrap();
+    let mut named = command("named", folder);
+    let victim = Victim::with_file(named.args(["-g", "-n", "1", "-c", "conf"]), &folder.join("ready"));
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    for key in [&short, &long] {
+        assert!(scanned.copies(key) > 0, "{} bytes", key.len());
     }
 }
