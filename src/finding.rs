@@ -167,6 +167,10 @@ pub enum Encoding {
     Digits28,
     /// A number in digits of 60 bits, least significant first, each in 8 bytes: libtommath's integers on 64-bit machines.
     Digits60,
+    /// A number in digits of 26 bits, least significant first, as small integers of V8: bn.js.
+    SmallIntegers26,
+    /// A number in digits of 28 bits, least significant first, as small integers of V8: jsbn.
+    SmallIntegers28,
     /// A number in decimal digits.
     Decimal,
     /// Bytes whose order is reversed in every word of 4: round keys that were loaded as big-endian words.
@@ -283,6 +287,8 @@ const ENCODINGS: &[Encoding] = &[
     Encoding::Digits30,
     Encoding::Digits28,
     Encoding::Digits60,
+    Encoding::SmallIntegers26,
+    Encoding::SmallIntegers28,
     Encoding::Decimal,
     Encoding::Swapped32,
     Encoding::Utf16Le,

@@ -11,6 +11,8 @@ mod objects;
 #[path = "real/processes.rs"]
 mod processes;
 mod real;
+#[path = "real/scripts.rs"]
+mod scripts;
 #[path = "real/servers.rs"]
 mod servers;
 

@@ -15,8 +15,9 @@ use crate::window::Window;
 /// (`hunt::redis_passwords`). wpa_supplicant has its own name (`hunt::wireless_networks`), and so has OpenVPN, which tells scripts by a variable how
 /// it was started (`hunt::openvpn_passwords`). A server of OpenLDAP has the names of its own settings (`hunt::directory_passwords`).
 /// Whoever uses Kerberos has read its settings (`hunt::kerberos_keys`), and
-/// strongSwan and BIND have loaded libraries of their own (`hunt::ike_secrets`, `hunt::tsig_keys`).
-const NAMES: [(&str, Clue); 19] = [
+/// strongSwan and BIND have loaded libraries of their own (`hunt::ike_secrets`, `hunt::tsig_keys`). V8 has the name of a property of errors, which all
+/// programs in JavaScript can set (`hunt::digits`).
+const NAMES: [(&str, Clue); 20] = [
     ("java/lang/Object", Clue::ManagedHeap),
     ("System.Private.CoreLib", Clue::ManagedHeap),
     ("AcquireCredentialsHandle", Clue::WindowsLogons),
@@ -36,6 +37,7 @@ const NAMES: [(&str, Clue); 19] = [
     ("libdefaults", Clue::Kerberos),
     ("libstrongswan", Clue::StrongSwan),
     ("libisccfg", Clue::Bind),
+    ("stackTraceLimit", Clue::V8),
 ];
 
 /// Tells what such names say.

@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
 use super::dense::{self, Kinds, LANES, WORD};
-use super::digits;
 use super::randomness::looks_random;
 use crate::finding::Encoding;
+use crate::keys::digits::{self, CPYTHON};
 use crate::memory::AddressSpace;
 use crate::span::Span;
 use crate::window::Window;
@@ -30,8 +30,6 @@ const LONGEST: usize = 64;
 const AROUND: usize = WORD * (LONGEST + 16);
 /// Of the words of a run, those that make it one.
 const SHORTEST: usize = 4;
-/// Bits of a digit of CPython's integers.
-const DIGIT: usize = 30;
 /// Places of each size that one window tells at most: what comes behind them in one window comes behind many of others too.
 const MOST: usize = 4096;
 /// The same where all of them are likely: in the heap of Go nearly every number is an allocation of its own.
@@ -398,16 +396,14 @@ fn is_chunk(window: &Window<'_>, at: usize) -> bool {
 /// digits. Before them stands how many they are, since CPython 3.12 times 8.
 fn of_cpython(window: &Window<'_>, at: usize, before: u64, words: usize) -> Option<(Zeroizing<Vec<u8>>, usize)> {
     let bits = if words == 9 { 521 } else { 64 * words };
-    let count = bits.div_ceil(DIGIT);
+    let count = CPYTHON.count(bits);
     if before != count as u64 && before != 8 * count as u64 {
         return None;
     }
     let bytes = window.slice(at..at + 4 * count);
-    let digits = bytes.as_chunks().0.iter().map(|digit| u64::from(u32::from_le_bytes(*digit)));
-    if digits.clone().any(|digit| digit >> DIGIT != 0) {
-        return None;
-    }
-    let (mut number, len) = (digits::joined(digits, DIGIT), bits.div_ceil(8));
+    let digits: Option<Vec<u64>> = bytes.chunks_exact(CPYTHON.size).map(|bytes| CPYTHON.digit(bytes)).collect();
+    let digits = Zeroizing::new(digits?);
+    let (mut number, len) = (digits::joined(digits.iter().copied(), CPYTHON.bits), bits.div_ceil(8));
     let fits = bytes.len() == 4 * count && number.iter().skip(len).all(|b| *b == 0);
     number.truncate(len);
     number.reverse();

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::dense::WORD;
+use super::digits;
 use super::ec_places::{self, Place, Places, Rank, Room, SIZES, Shape};
 use super::least::Least;
 use super::{Clue, Clues};
@@ -160,25 +161,34 @@ impl Scalars {
     /// All that is kept, to be looked up.
     #[must_use]
     pub fn seen(&self) -> Seen<'_> {
-        let known = self.sizes.iter().flat_map(Size::known);
-        Seen(known.map(|known| (ec_places::hash(&known.bytes), known)).collect())
+        let known = || self.sizes.iter().flat_map(Size::known);
+        Seen {
+            by_hash: known().map(|known| (ec_places::hash(&known.bytes), known)).collect(),
+            has_scripts: known().any(|known| digits::curves_of(known.shape, &known.bytes).next().is_some()),
+        }
     }
 }
 
 /// What is kept, by its hash.
 #[derive(Debug)]
-pub struct Seen<'a>(HashMap<u64, &'a Known>);
+pub struct Seen<'a> {
+    by_hash: HashMap<u64, &'a Known>,
+    /// Whether some of it is in digits of libraries in JavaScript.
+    has_scripts: bool,
+}
 
 impl Seen<'_> {
     fn has(&self, bytes: &[u8]) -> bool {
-        self.0.get(&ec_places::hash(bytes)).is_some_and(|known| *known.bytes == bytes)
+        self.by_hash.get(&ec_places::hash(bytes)).is_some_and(|known| *known.bytes == bytes)
     }
 
     /// Whether the coordinate stands somewhere as arithmetic keeps it.
     fn has_coordinate(&self, curve: Curve, x: &[u8]) -> bool {
         let mut little: Vec<u8> = x.iter().rev().copied().collect();
         little.resize(x.len().next_multiple_of(8), 0);
-        self.has(&little) || curve_points::montgomery(curve, x).is_some_and(|limbs| self.has(&limbs))
+        self.has(&little)
+            || curve_points::montgomery(curve, x).is_some_and(|limbs| self.has(&limbs))
+            || self.has_scripts && (self.has(x) || curve_points::in_digits(curve, x).is_some_and(|x| self.has(&x)))
     }
 }
 

@@ -1,4 +1,5 @@
-//! RSA keys whose numbers are in digits of 28 or of 60 bits, as libtommath keeps them: Wine's CryptoAPI, libtomcrypt, Dropbear.
+//! RSA keys whose numbers are in digits of 28 or of 60 bits, as libtommath keeps them: Wine's CryptoAPI, libtomcrypt, Dropbear; and in those of
+//! libraries in JavaScript (node-forge).
 //!
 //! Each number has a piece of memory of its own, filled up with zeros, and so many digits tell of what length it is. A digit of 28
 //! bits takes four bytes and one of 60 bits eight, so their upper four bits are zeros, which a random row of digits is next to
@@ -7,7 +8,7 @@
 use zeroize::Zeroizing;
 
 use super::dense::{self, WORD};
-use super::digits::{self, Digits, TOMMATH};
+use super::digits::Scripts;
 use super::ec_places::{self, Grid};
 use super::islands;
 use super::least::Least;
@@ -15,6 +16,7 @@ use super::montgomery::HALVES;
 use super::{Clue, Clues};
 use crate::detect::{Far, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece};
+use crate::keys::digits::{self, Digits, IN_WORDS};
 use crate::keys::exponent::is_probable_prime;
 use crate::keys::limbs::{self, Dividend, Divisor, LONGEST};
 use crate::keys::number::Number;
@@ -26,8 +28,6 @@ use crate::window::Window;
 const USUAL_E: u64 = 65537;
 /// Words of digits that a run is known by.
 const HEAD: usize = 6;
-/// Upper bits of two digits of 28 bits, and of one of 60.
-const UPPER: [u64; 2] = [0xf000_0000_f000_0000, 0xf000_0000_0000_0000];
 /// Numbers that are kept. A process has some for each of its keys.
 const MOST: usize = 4096;
 
@@ -42,9 +42,10 @@ pub struct Written {
 
 /// The numbers that begin in the owned part of the window, as long as primes and moduli are.
 #[must_use]
-pub fn seen(window: &Window<'_>, grids: &[Grid]) -> Vec<Written> {
+pub fn seen(window: &Window<'_>, grids: &[Grid], scripts: Option<&Scripts>) -> Vec<Written> {
     let mut seen = Vec::new();
     let owned = window.owned();
+    let in_runs = Scripts::in_runs(scripts);
     for run in grids.iter().flat_map(|grid| &grid.runs) {
         let start = run.range.start;
         if !owned.contains(&start) || run.words() < HALVES[0] {
@@ -53,44 +54,44 @@ pub fn seen(window: &Window<'_>, grids: &[Grid]) -> Vec<Written> {
         // The first word may be a header of the allocation.
         let head = window.slice(start + WORD..start + WORD * HEAD).as_chunks().0;
         let head = head.iter().fold(0, |all, word| all | u64::from_le_bytes(*word));
-        for (kind, _) in TOMMATH.iter().zip(UPPER).filter(|(_, upper)| head & upper == 0) {
-            seen.extend(kind.number(window, start));
-        }
+        let fits = |digits: &&Digits| head & digits.outside() == 0;
+        seen.extend(in_runs.iter().filter(fits).filter_map(|digits| number(*digits, window, start)));
+    }
+    for (start, _) in scripts.into_iter().flat_map(|scripts| &scripts.rows).filter(|(_, words)| *words >= HALVES[0]) {
+        seen.extend(IN_WORDS.iter().filter_map(|digits| number(*digits, window, *start)));
     }
     seen
 }
 
-impl Digits {
-    /// The number that begins with the word at `start`, with one of its halves, or behind it.
-    fn number(self, window: &Window<'_>, start: usize) -> Option<Written> {
-        let from = start.saturating_sub(WORD);
-        let most = (64 * LONGEST).div_ceil(self.bits) + 2 * WORD / self.size + 2;
-        let digits = window.slice(from..from + self.size * most).chunks_exact(self.size);
-        let digits = digits.map(|digit| digit.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)));
-        let digits: Zeroizing<Vec<u64>> = Zeroizing::new(digits.collect());
-        let is_digit = |digit: &u64| *digit != 0 && digit >> self.bits == 0;
-        // A small word before it may be a length of the allocation, so each place is tried.
-        let last = (start - from + 2 * WORD) / self.size;
-        let number = |first: usize| {
-            let row = digits.get(first..)?;
-            let count = row.iter().take_while(|digit| is_digit(digit)).count();
-            let len = islands::LENGTHS.iter().copied().find(|len| (64 * len).div_ceil(self.bits) == count)?;
-            let limbs = self.limbs(row.get(..count)?, len).filter(|limbs| islands::is_likely(limbs))?;
-            let at = from + self.size * first;
-            let spans = window.spans(at..at + self.size * count);
-            let is_told = window.is_stitched() && spans.len() < 2;
-            (!is_told).then_some(Written { limbs, encoding: self.encoding, spans })
-        };
-        (0..last).find_map(number)
-    }
+/// The number that begins with the word at `start`, with one of its halves, or behind it.
+fn number(layout: Digits, window: &Window<'_>, start: usize) -> Option<Written> {
+    let (from, size) = (start.saturating_sub(WORD), layout.size);
+    let most = layout.count(64 * LONGEST) + 2 * WORD / size + 2;
+    let digits = window.slice(from..from + size * most).chunks_exact(size);
+    // Zero, as what is no digit, ends a number.
+    let digits = digits.map(|bytes| layout.digit(bytes).unwrap_or_default());
+    let digits: Zeroizing<Vec<u64>> = Zeroizing::new(digits.collect());
+    // A small word before it may be a length of the allocation, so each place is tried.
+    let last = (start - from + 2 * WORD) / size;
+    let number = |first: usize| {
+        let row = digits.get(first..)?;
+        let count = row.iter().take_while(|digit| **digit != 0).count();
+        let len = islands::LENGTHS.iter().copied().find(|len| layout.count(64 * len) == count)?;
+        let limbs = limbs(layout, row.get(..count)?, len).filter(|limbs| islands::is_likely(limbs))?;
+        let at = from + size * first;
+        let spans = window.spans(at..at + size * count);
+        let is_told = window.is_stitched() && spans.len() < 2;
+        (!is_told).then_some(Written { limbs, encoding: layout.encoding, spans })
+    };
+    (0..last).find_map(number)
+}
 
-    /// The limbs of the number; `None` where it has more.
-    fn limbs(self, digits: &[u64], len: usize) -> Option<Zeroizing<Vec<u64>>> {
-        let mut bytes = digits::joined(digits.iter().copied(), self.bits);
-        let fits = bytes.iter().skip(WORD * len).all(|byte| *byte == 0);
-        bytes.resize(WORD * len, 0);
-        fits.then(|| Zeroizing::new(dense::words(&bytes)))
-    }
+/// The limbs of the number; `None` where it has more.
+fn limbs(layout: Digits, digits: &[u64], len: usize) -> Option<Zeroizing<Vec<u64>>> {
+    let mut bytes = digits::joined(digits.iter().copied(), layout.bits);
+    let fits = bytes.iter().skip(WORD * len).all(|byte| *byte == 0);
+    bytes.resize(WORD * len, 0);
+    fits.then(|| Zeroizing::new(dense::words(&bytes)))
 }
 
 /// Numbers of the whole image.
@@ -163,16 +164,17 @@ impl LongDigits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::digits::{IN_HALVES, TOMMATH};
     use crate::keys::testing::{noise, rsa_key};
     use crate::memory::AddressSpace;
     use ::rsa::traits::{PrivateKeyParts as _, PublicKeyParts as _};
 
     /// Digits by long division, which is another way than the one that they are read by.
-    fn digits(number: &Number, bits: u32, size: usize) -> Vec<u8> {
+    fn divided(number: &Number, digits: Digits) -> Vec<u8> {
         let (mut rest, mut bytes) = (number.clone(), Vec::new());
         while !rest.is_zero() {
-            let (next, digit) = rest.div_rem(&Number::from(1 << bits)).unwrap();
-            bytes.extend(&digit.to_u64().unwrap().to_le_bytes()[..size]);
+            let (next, digit) = rest.div_rem(&Number::from(1 << digits.bits)).unwrap();
+            bytes.extend(digits.bytes(digit.to_u64().unwrap()));
             rest = next;
         }
         bytes
@@ -184,28 +186,31 @@ mod tests {
         for from in (0..bytes.len()).step_by(window) {
             let window = Window::new(bytes, from..(from + window).min(bytes.len()), &pieces, &[]);
             let grids = ec_places::grids(&window, &memory);
-            seen(&window, &grids).into_iter().for_each(|written| all.add(written));
+            let scripts = Scripts::of(&window, &memory);
+            seen(&window, &grids, Some(&scripts)).into_iter().for_each(|written| all.add(written));
         }
         all.hits(clues).far
     }
 
     #[test]
     fn a_prime_and_the_modulus_prove_the_key_in_digits_of_both_sizes() {
-        for (modulus, bits, size) in [(1024, 28, 4), (1536, 28, 4), (2048, 28, 4), (1024, 60, 8), (2048, 60, 8)] {
+        let sizes =
+            TOMMATH.into_iter().chain(IN_WORDS).chain(IN_HALVES).flat_map(|digits| [(1024, digits), (2048, digits)]);
+        for (modulus, digits) in sizes.chain([(1536, TOMMATH[0])]) {
             let key = rsa_key(modulus);
             let number = |bytes: &[u8]| Number::from_be(bytes);
             let (n, p) = (number(&key.n().to_be_bytes()), number(&key.primes()[0].to_be_bytes()));
             // Headers of glibc, and of Wine.
             for header in [0x131_u64, 0x5355_0008_0000_0011] {
-                let chunk = |number| [&header.to_le_bytes()[..], &digits(number, bits, size), &[0; 80]].concat();
+                let chunk = |number| [&header.to_le_bytes()[..], &divided(number, digits), &[0; 80]].concat();
                 let heap =
                     [vec![0; 64], chunk(&n), vec![0; 64 - chunk(&n).len() % 8], chunk(&p), noise(64, 1)].concat();
                 for window in [1 << 16, 40] {
                     let found = hits(&heap, window, &Clues::new(9));
-                    let [far] = &found[..] else { panic!("{modulus} {bits} {header:x} {window} {}", found.len()) };
+                    let [far] = &found[..] else { panic!("{modulus} {digits:?} {header:x} {window} {}", found.len()) };
                     assert_eq!(far.hit.public.kind, format!("RSA-{modulus}"));
                     let span = far.spans[0];
-                    assert_eq!(heap[span.from() as usize..span.end() as usize], digits(&p, bits, size));
+                    assert_eq!(heap[span.from() as usize..span.end() as usize], divided(&p, digits));
                 }
                 let mut clues = Clues::new(9);
                 let alone = [vec![0; 64], chunk(&p)].concat();

@@ -97,6 +97,8 @@ pub enum Clue {
     StrongSwan,
     /// That the server BIND is in memory.
     Bind,
+    /// That programs in JavaScript, run by V8, may be in memory.
+    V8,
     /// That an id of a key of AWS is in memory.
     AwsKeyId,
     /// An RSA public key: modulus and exponent, most significant byte first, without leading zeros.

@@ -102,6 +102,26 @@ pub fn montgomery(curve: Curve, number: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+/// The number that bn.js computes with instead of a coordinate of the curve, both most significant byte first: times a power of two with as many bits as
+/// the prime has digits of 26 (`Mont` in lib/bn.js), modulo the prime.
+#[must_use]
+pub fn in_digits(curve: Curve, number: &[u8]) -> Option<Vec<u8>> {
+    let little: Vec<u8> = number.iter().rev().copied().collect();
+    let times = |bits: usize| bits.next_multiple_of(26);
+    match curve {
+        Curve::P256 => shifted::<P256, { P256::LIMBS }>(&little, times(256)),
+        Curve::K256 => shifted::<K256, { K256::LIMBS }>(&little, times(256)),
+        Curve::P384 => shifted::<P384, { P384::LIMBS }>(&little, times(384)),
+        Curve::P521 => shifted::<P521, { P521::LIMBS }>(&little, times(521)),
+    }
+}
+
+fn shifted<M: ConstMontyParams<L>, const L: usize>(little: &[u8], bits: usize) -> Option<Vec<u8>> {
+    let number = element::<M, L>(Kept::Plain, little)?;
+    let number = (0..bits).fold(number, |number, _| number.double()).retrieve().to_le_bytes();
+    Some(number.as_ref().iter().take(little.len()).rev().copied().collect())
+}
+
 fn in_montgomery<M: ConstMontyParams<L>, const L: usize>(little: &[u8]) -> Option<Vec<u8>> {
     let number = element::<M, L>(Kept::Plain, little)?;
     Some(number.as_montgomery().to_be_bytes().as_ref().iter().rev().copied().collect())
@@ -310,7 +330,7 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{jacobian, little, written};
+    use super::testing::{jacobian, little, modulus, written};
     use super::*;
     use crate::keys::number::Number;
     use crate::keys::testing::noise;
@@ -392,6 +412,16 @@ mod tests {
             assert!(point(curve, Kept::Plain, &ones, &ones, None).is_none());
             assert!(point(curve, Kept::Plain, &[1; 80], &[1], None).is_none());
             assert!(point(curve, Kept::Plain, &[0], &[0], Some(&[0])).is_none());
+        }
+    }
+
+    #[test]
+    fn numbers_of_bn_js_are_multiples_by_a_power_of_two() {
+        for (curve, bits) in [(Curve::P256, 260), (Curve::K256, 260), (Curve::P384, 390), (Curve::P521, 546)] {
+            let number = noise(curve.size() - 1, 3);
+            let want = Number::from_be(&number).times(&Number::power_of_two(bits)).rem(&modulus(curve)).unwrap();
+            let number = [&[0], &number[..]].concat();
+            assert_eq!(Number::from_be(&in_digits(curve, &number).unwrap()), want);
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod chacha;
 mod curve25519_base;
 pub mod curve_points;
+pub mod digits;
 pub mod dsa;
 pub mod ec;
 pub mod ec_parts;

@@ -281,9 +281,8 @@ impl Draft<'_> {
             Encoding::Plain => false,
             Encoding::LittleEndian | Encoding::Words32 | Encoding::Swapped32 => return false,
             Encoding::Limbs64 | Encoding::Limbs32 | Encoding::HmacInner | Encoding::HmacOuter => return false,
-            Encoding::Digits28 | Encoding::Digits30 | Encoding::Digits60 | Encoding::Huffman | Encoding::Gzip => {
-                return false;
-            }
+            Encoding::Digits28 | Encoding::Digits30 | Encoding::Digits60 => return false,
+            Encoding::SmallIntegers26 | Encoding::SmallIntegers28 | Encoding::Huffman | Encoding::Gzip => return false,
         };
         let wrapped = matches!(
             layout,

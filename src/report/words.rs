@@ -72,6 +72,8 @@ fn encoding(encoding: Encoding) -> Option<&'static str> {
         Encoding::Digits30 => Some("digits of 30 bits"),
         Encoding::Digits28 => Some("digits of 28 bits"),
         Encoding::Digits60 => Some("digits of 60 bits"),
+        Encoding::SmallIntegers26 => Some("digits of 26 bits as small integers"),
+        Encoding::SmallIntegers28 => Some("digits of 28 bits as small integers"),
         Encoding::Decimal => Some("in decimal"),
         Encoding::Swapped32 => Some("every 4 bytes reversed"),
         Encoding::Utf16Le => Some("UTF-16LE"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::collapse::Seen;
 use super::{Engine, hunted};
-use crate::hunt::digits;
+use crate::hunt::digits::{self, Scripts};
 use crate::hunt::ec_places::{self, Places, Room};
 use crate::hunt::ec_scalars::Scalars;
 use crate::hunt::field_primes::{self, FieldPrimes};
@@ -35,8 +35,15 @@ pub struct Bare {
 
 impl Bare {
     /// Looks at a window: for what the hunts look for, for moduli whose constants are `wanted`, and for places of keys for which there is
-    /// room.
-    pub fn of(shown: &Shown<'_>, engine: &Engine, hunts: &[Box<dyn Hunt>], wanted: &Filter, room: &Room) -> Self {
+    /// room; for numbers of libraries in JavaScript if programs in it may be there.
+    pub fn of(
+        shown: &Shown<'_>,
+        engine: &Engine,
+        hunts: &[Box<dyn Hunt>],
+        wanted: &Filter,
+        room: &Room,
+        has_scripts: bool,
+    ) -> Self {
         let (window, grids) = (shown.window, shown.grids());
         let (mut places, mut points) = (ec_places::places(window, grids, room), bare_points::points(window, grids));
         let objects = go_objects::objects(shown, grids);
@@ -47,8 +54,10 @@ impl Bare {
         }
         let rows = point_rows::seen(window, grids);
         points.extend(rows.points);
-        let likely = rows.beside.into_iter().chain(digits::seen(window, grids));
-        likely.for_each(|(len, place)| places.add_of(len, place));
+        let scripts = has_scripts.then(|| Scripts::of(window, shown.memory));
+        let in_digits = digits::seen(window, grids, scripts.as_ref());
+        points.extend(in_digits.iter().flat_map(|(_, place)| digits::in_use(place)));
+        rows.beside.into_iter().chain(in_digits).for_each(|(len, place)| places.add_of(len, place));
         let mut hits = hunted::hits(engine, hunts, shown);
         hits.hits.extend(in_structures::seen(window, grids).hits);
         Self {
@@ -57,7 +66,7 @@ impl Bare {
             points,
             places,
             primes: field_primes::seen(window, grids, shown.memory),
-            digits: long_digits::seen(window, grids),
+            digits: long_digits::seen(window, grids, scripts.as_ref()),
             handshakes: record_keys::handshakes(window, grids),
         }
     }

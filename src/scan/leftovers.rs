@@ -9,6 +9,7 @@ use crate::error::{Gap, Result};
 use crate::finding::Site;
 use crate::image::Image;
 use crate::parallel::Pool;
+use crate::scan::forms::Unusual;
 use crate::scan::pieces::Pieces;
 use crate::scan::walk::Walk;
 use crate::scan::{Options, Progress, propagate};
@@ -54,7 +55,9 @@ pub fn leftovers<'s>(
     let mut walk = Walk::new(image, &pieces, &buffers, progress);
     walk.gaps.extend(pieces.gaps.iter().cloned());
     let mut left = Leftovers::default();
-    propagate::everywhere(&mut walk, secrets, |finding, site| {
+    // Nothing is left out where something is to be proven.
+    let unusual = Unusual { big_endian: walk.pieces.memory().may_be_big_endian(), small_integers: true };
+    propagate::everywhere(&mut walk, unusual, secrets, |finding, site| {
         left.count += 1;
         if left.sites.len() < TOLD {
             left.sites.push((finding, site));

@@ -51,6 +51,7 @@ use crate::vault::{Secret, Vault};
 use crate::window::Window;
 
 use collapse::{Collector, RuleIndex};
+use forms::Unusual;
 use gathered::{Bare, Gathered, Gathering};
 use local::Pass;
 use look::Look;
@@ -274,7 +275,9 @@ pub fn scan_on(
                       there may be missed: the dump is made to mislead";
         walk.gaps.insert(Gap { span: Span::new(0, image.len()), reason: reason.to_owned() });
     }
-    let mut run = Run { engine, walk, coverage: Coverage { constant, ..Coverage::default() }, wanted: wanted.folded() };
+    let coverage = Coverage { constant, ..Coverage::default() };
+    let has_scripts = clues.iter().any(|clue| *clue == Clue::V8);
+    let mut run = Run { engine, walk, coverage, wanted: wanted.folded(), has_scripts };
     let named = unnamed::named(&clues);
     let early = hunted::hunts(&clues);
     let gathered = run.join(&mut collector, &mut clues, &early)?;
@@ -318,6 +321,8 @@ struct Run<'a> {
     coverage: Coverage,
     /// The lowest limbs of moduli whose constants were seen.
     wanted: Filter,
+    /// Whether programs in JavaScript may be in memory.
+    has_scripts: bool,
 }
 
 impl Run<'_> {
@@ -327,10 +332,12 @@ impl Run<'_> {
     fn join(&mut self, collector: &mut Collector, clues: &mut Clues, early: &[Box<dyn Hunt>]) -> Result<Gathered> {
         self.leave_out(early);
         let (memory, image, wanted) = (self.walk.pieces.memory(), self.walk.image, &self.wanted);
-        let engine = self.engine;
+        let (engine, has_scripts) = (self.engine, self.has_scripts);
         let mut gathering = Gathering::new(image.len(), clues.ask_for_points());
         let room = gathering.room();
-        let look = |window: &Window<'_>| Bare::of(&Shown::new(window, memory, image), engine, early, wanted, &room);
+        let look = |window: &Window<'_>| {
+            Bare::of(&Shown::new(window, memory, image), engine, early, wanted, &room, has_scripts)
+        };
         let add = |_: &Cut, seen: Bare| collector.add(gathering.add(seen, clues).sightings);
         self.walk.windows("join", look, add)?;
         self.coverage.notes.extend(gathering.note());
@@ -436,7 +443,9 @@ impl Run<'_> {
     }
 
     fn propagate(&mut self, collector: &mut Collector) -> Result<()> {
-        collector.search(|secrets, tell| propagate::everywhere(&mut self.walk, secrets, tell))
+        let big_endian = self.walk.pieces.memory().may_be_big_endian();
+        let unusual = Unusual { big_endian, small_integers: self.has_scripts };
+        collector.search(|secrets, tell| propagate::everywhere(&mut self.walk, unusual, secrets, tell))
     }
 }
 

@@ -16,6 +16,7 @@ mod written;
 use zeroize::Zeroizing;
 
 use crate::finding::{Encoding, Form, Layout, Piece};
+use crate::keys::digits::{self, Digits};
 use crate::vault::{Part, PartKind, Secret, SecretBytes};
 
 use surprise::Surprise;
@@ -74,14 +75,23 @@ pub struct Spelling {
     pub word: bool,
 }
 
-/// Every spelling of every part of `secret`, also those of big-endian machines only where `big_endian`.
-pub fn spellings(finding: usize, secret: &Secret, big_endian: bool, tell: &mut impl FnMut(Spelling)) {
+/// What numbers may be kept in that most processes keep none in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unusual {
+    /// Limbs of big-endian machines.
+    pub big_endian: bool,
+    /// Small integers of V8.
+    pub small_integers: bool,
+}
+
+/// Every spelling of every part of `secret`, also unusual ones.
+pub fn spellings(finding: usize, secret: &Secret, unusual: Unusual, tell: &mut impl FnMut(Spelling)) {
     let alone = secret.parts().len() == 1;
     for part in secret.parts().iter().filter(|part| part.bytes.len() >= SHORTEST) {
         let mut told = Told { finding, piece: part.piece, need: None, tell };
         match part.kind {
             PartKind::Text => text(part.bytes.expose(), &mut told),
-            PartKind::Number => number(part.bytes.expose(), big_endian, &mut told),
+            PartKind::Number => number(part.bytes.expose(), unusual, &mut told),
             PartKind::Bytes => bytes(part, alone, &mut told),
         }
     }
@@ -199,7 +209,7 @@ fn text(text: &[u8], told: &mut Told<'_, impl FnMut(Spelling)>) {
     told.letters(Encoding::Plain, plain, word);
 }
 
-fn number(bytes: &[u8], big_endian: bool, told: &mut Told<'_, impl FnMut(Spelling)>) {
+fn number(bytes: &[u8], unusual: Unusual, told: &mut Told<'_, impl FnMut(Spelling)>) {
     let zeros = bytes.iter().take_while(|&&b| b == 0).count();
     let Some(bytes) = bytes.get(zeros..).filter(|bytes| bytes.len() >= SHORTEST) else { return };
     let Surprise { bits, need } = surprise::of_key(bytes);
@@ -207,7 +217,7 @@ fn number(bytes: &[u8], big_endian: bool, told: &mut Told<'_, impl FnMut(Spellin
     let number = Written::plain(bytes, &bits);
     told.binary(Encoding::LittleEndian, number.reversed(), Grain::FromStart);
     told.binary(Encoding::Words32, number.words(), Grain::FromStart);
-    if big_endian {
+    if unusual.big_endian {
         told.binary(Encoding::Limbs64, number.limbs(8), Grain::FromStart);
         told.binary(Encoding::Limbs32, number.limbs(4), Grain::FromStart);
     }
@@ -215,10 +225,9 @@ fn number(bytes: &[u8], big_endian: bool, told: &mut Told<'_, impl FnMut(Spellin
     // two belong.
     let in_limbs = [Piece::RrP, Piece::RrQ, Piece::QinvMont, Piece::DMont, Piece::NegP, Piece::NegQ];
     if !in_limbs.contains(&told.piece) {
-        for (encoding, digit, size) in
-            [(Encoding::Digits30, 30, 4), (Encoding::Digits28, 28, 4), (Encoding::Digits60, 60, 8)]
-        {
-            told.binary(encoding, number.digits(digit, size), Grain::FromStart);
+        let is_usual = |digits: &Digits| digits.shift == 0 || unusual.small_integers;
+        for digits in digits::all().filter(is_usual) {
+            told.binary(digits.encoding, number.digits(digits), Grain::FromStart);
         }
         if bytes.len() <= DECIMAL {
             told.letters(Encoding::Decimal, number.decimal(), false);
@@ -268,7 +277,7 @@ mod tests {
             let text = [vec![b'x'; before], b"correct-horse-battery".to_vec(), b"tail".to_vec()].concat();
             let encoded = Base64Unpadded::encode_string(&text).into_bytes();
             let mut found = 0;
-            spellings(0, &secret, true, &mut |s| {
+            spellings(0, &secret, Unusual { big_endian: true, small_integers: true }, &mut |s| {
                 let here = encoded.windows(s.bytes.len()).any(|w| w == &s.bytes[..]);
                 found += usize::from(here && s.form.encoding == Encoding::Base64);
             });
@@ -283,7 +292,7 @@ mod tests {
         for before in [&b""[..], b"Bearer ", b"x", b"sid=", b"a=b; s="] {
             let code = huffman::encode(&[before, text, b"; path=/"].concat(), 0);
             let mut found = 0;
-            spellings(0, &secret, false, &mut |s| {
+            spellings(0, &secret, Unusual::default(), &mut |s| {
                 let here = code.windows(s.bytes.len()).any(|w| w == &s.bytes[..]);
                 found += usize::from(here && s.form.encoding == Encoding::Huffman);
             });
@@ -294,7 +303,7 @@ mod tests {
     #[test]
     fn a_number_is_spelled_in_both_orders_and_a_text_in_utf_16() {
         let mut forms = Vec::new();
-        spellings(0, &Secret::text(b"0123456789"), false, &mut |s| forms.push(s.form.encoding));
+        spellings(0, &Secret::text(b"0123456789"), Unusual::default(), &mut |s| forms.push(s.form.encoding));
         assert!(forms.contains(&Encoding::Utf16Le) && forms.contains(&Encoding::Utf16Be));
         assert!(!forms.contains(&Encoding::LittleEndian));
     }
@@ -305,7 +314,7 @@ mod tests {
             [Secret::text(b"k7Qd02mXw9/Tz4+KpR<\"7 x\n"), Secret::bytes(&[9; 32]), Secret::bytes(&[0x30; 900])]
         {
             let mut known = Vec::new();
-            spellings(0, &secret, true, &mut |s| {
+            spellings(0, &secret, Unusual { big_endian: true, small_integers: true }, &mut |s| {
                 assert_eq!(s.bytes.len(), s.bits.len());
                 known.push((s.form.encoding, s.bytes.to_vec()));
             });

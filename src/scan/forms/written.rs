@@ -4,6 +4,7 @@ use base64ct::{Base64Unpadded, Encoding as _};
 use zeroize::Zeroizing;
 
 use crate::huffman;
+use crate::keys::digits::Digits;
 
 /// Written bytes with the bits that they give away, in quarters of a bit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -168,24 +169,26 @@ impl Written {
         Self { bytes: turned(&self.bytes), bits: turned(&self.bits) }
     }
 
-    /// A number in digits of `digit` bits, least significant first, each in `size` bytes.
+    /// A number in digits, least significant first.
     #[must_use]
-    pub fn digits(&self, digit: usize, size: usize) -> Self {
+    pub fn digits(&self, digits: Digits) -> Self {
         let bit = |i: usize| {
             let byte = self.bytes.len().checked_sub(1 + i / 8).and_then(|at| self.bytes.get(at));
             byte.is_some_and(|byte| byte >> (i % 8) & 1 == 1)
         };
-        let count = (8 * self.bytes.len()).div_ceil(digit);
-        let word = |i: usize| (0..digit).rev().fold(0_u64, |word, k| word << 1 | u64::from(bit(i * digit + k)));
+        let (count, size) = (digits.count(8 * self.bytes.len()), digits.size);
+        let digit =
+            |i: usize| (0..digits.bits).rev().fold(0_u64, |digit, k| digit << 1 | u64::from(bit(i * digits.bits + k)));
         let mut bytes = Zeroizing::new(Vec::with_capacity(count * size));
-        (0..count).for_each(|i| bytes.extend(word(i).to_le_bytes().iter().take(size)));
+        (0..count).for_each(|i| bytes.extend(digits.bytes(digit(i))));
         while bytes.len() > size && bytes.iter().rev().take(size).all(|&b| b == 0) {
             let shorter = bytes.len() - size;
             bytes.truncate(shorter);
         }
-        let worth = u8::try_from(4 * digit / size).unwrap_or(u8::MAX);
         let before = std::iter::once(None).chain(bytes.iter().map(Some));
-        let bits = bytes.iter().zip(before).map(|(b, before)| if Some(b) == before { 4 } else { worth }).collect();
+        let worth = std::iter::repeat_with(|| digits.worth()).flatten();
+        let bits = bytes.iter().zip(before).zip(worth);
+        let bits = bits.map(|((b, before), worth)| if Some(b) == before { worth.min(4) } else { worth }).collect();
         Self { bits: Zeroizing::new(bits), bytes }
     }
 
@@ -223,6 +226,7 @@ impl Written {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::digits;
 
     fn number(bytes: &[u8]) -> Written {
         Written::plain(bytes, &vec![32; bytes.len()])
@@ -235,8 +239,8 @@ mod tests {
         assert_eq!(number(&[1, 0, 0, 0, 0]).decimal().bytes.as_slice(), b"4294967296");
         assert_eq!(n.words().bytes.as_slice(), [1, 0, 0, 0, 0x89, 0x67, 0x45, 0x23, 0x10, 0xef, 0xcd, 0xab]);
         // 2^30 + 5 is the digits 5 and 1.
-        assert_eq!(number(&[0x40, 0, 0, 5]).digits(30, 4).bytes.as_slice(), [5, 0, 0, 0, 1, 0, 0, 0]);
-        assert_eq!(number(&[0x10, 0, 0, 7]).digits(28, 4).bytes.as_slice(), [7, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(number(&[0x40, 0, 0, 5]).digits(digits::CPYTHON).bytes.as_slice(), [5, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(number(&[0x10, 0, 0, 7]).digits(digits::TOMMATH[0]).bytes.as_slice(), [7, 0, 0, 0, 1, 0, 0, 0]);
     }
 
     #[test]

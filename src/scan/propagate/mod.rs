@@ -19,7 +19,7 @@ use crate::detect::gzip_streams::{self, MAGIC};
 use crate::error::{Gap, Result};
 use crate::finding::{Encoding, Form, Piece, Site};
 use crate::limits::Budget;
-use crate::scan::forms::{self, Spelling};
+use crate::scan::forms::{self, Spelling, Unusual};
 use crate::scan::look::DECODED;
 use crate::scan::prefilter;
 use crate::scan::walk::Walk;
@@ -77,14 +77,14 @@ pub type Codes = Vec<(usize, SecretBytes)>;
 /// What `tell` returns.
 pub fn everywhere<'s>(
     walk: &mut Walk<'_>,
+    unusual: Unusual,
     secrets: impl IntoIterator<Item = (usize, &'s Secret)>,
     mut tell: impl FnMut(usize, Site) -> Result<()>,
 ) -> Result<Codes> {
-    let big_endian = walk.pieces.memory().may_be_big_endian();
     let mut secrets = secrets.into_iter();
     let mut seen = Seen::new();
     let spell = |(finding, secret), tell: &mut dyn FnMut(Spelling)| {
-        forms::spellings(finding, secret, big_endian, &mut |spelling| tell(spelling));
+        forms::spellings(finding, secret, unusual, &mut |spelling| tell(spelling));
     };
     while let Some(propagation) = Propagation::next(&mut secrets, spell) {
         propagation.over(walk, &mut seen, &mut tell)?;

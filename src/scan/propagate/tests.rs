@@ -1,11 +1,13 @@
 use super::*;
-use crate::scan::forms::spellings;
+use crate::scan::forms::{Unusual, spellings};
 use crate::span::Span;
 use crate::vault::Secret;
 
+const EVERY: Unusual = Unusual { big_endian: true, small_integers: true };
+
 fn propagation(secrets: &[Secret]) -> Propagation {
     let mut all = Vec::new();
-    secrets.iter().enumerate().for_each(|(i, secret)| spellings(i, secret, true, &mut |s| all.push(s)));
+    secrets.iter().enumerate().for_each(|(i, secret)| spellings(i, secret, EVERY, &mut |s| all.push(s)));
     Propagation::new(all)
 }
 
@@ -189,7 +191,7 @@ proptest::proptest! {
                 1 => Secret::bytes(bytes),
                 _ => Secret::key_pair(&[i as u8; 32], vec![number]),
             };
-            spellings(i, &secret, true, &mut |s| all.push(s));
+            spellings(i, &secret, EVERY, &mut |s| all.push(s));
         }
         all.retain(kept);
         let mut haystack: Vec<u8> = Vec::new();
