@@ -2,7 +2,7 @@
 //! (`hunt::client_logins`).
 //!
 //! Clients of MySQL and MariaDB keep how they are connected, in words. Those of PostgreSQL keep the first message that they sent to log in by
-//! SCRAM, from its user on, who is left out (RFC 5802: `n=,r=` and a nonce).
+//! SCRAM, from its user on, who is left out (RFC 5802: `n=,r=` and a nonce), and whether a channel is to be bound (`prefer` where nobody asked).
 
 use super::{Candidate, Detector, Hits, Literal, Reach, Trigger};
 use crate::finding::{Encoding, Rule};
@@ -11,8 +11,12 @@ use crate::hunt::client_logins::Client;
 use crate::window::Window;
 
 /// The texts, and whose they are. That of PostgreSQL stands at the beginning, others at the end.
-const TEXTS: [(&str, Client); 3] =
-    [("n=,r=", Client::PostgreSql), (" via TCP/IP\0", Client::MySql), (" via UNIX socket\0", Client::MySql)];
+const TEXTS: [(&str, Client); 4] = [
+    ("n=,r=", Client::PostgreSql),
+    ("prefer\0", Client::PostgreSql),
+    (" via TCP/IP\0", Client::MySql),
+    (" via UNIX socket\0", Client::MySql),
+];
 /// Letters before the words that say how: the name of a host, which MySQL cuts.
 const HOST: usize = 100;
 
@@ -70,6 +74,7 @@ mod tests {
     fn whole_texts_are_told_by_where_they_begin() {
         for (text, client) in [
             (&b"n=,r=Fg56PVyS7CVng+ytvhSw5Tjm\0"[..], Client::PostgreSql),
+            (b"prefer\0", Client::PostgreSql),
             (b"127.0.0.1 via TCP/IP\0", Client::MySql),
             (b"Localhost via UNIX socket\0", Client::MySql),
         ] {

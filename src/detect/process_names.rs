@@ -14,10 +14,12 @@ use crate::window::Window;
 /// (`hunt::windows_logons`). A server of Redis, from 3.2 on, or of what came from it has the names of all commands
 /// (`hunt::redis_passwords`). wpa_supplicant has its own name (`hunt::wireless_networks`), and so has OpenVPN, which tells scripts by a variable how
 /// it was started (`hunt::openvpn_passwords`). A server of OpenLDAP has the names of its own settings (`hunt::directory_passwords`).
-/// Whoever uses Kerberos has read its settings (`hunt::kerberos_keys`), and
-/// strongSwan and BIND have loaded libraries of their own (`hunt::ike_secrets`, `hunt::tsig_keys`). V8 has the name of a property of errors, which all
-/// programs in JavaScript can set (`hunt::digits`).
-const NAMES: [(&str, Clue); 20] = [
+/// Whoever uses Kerberos has read its settings (`hunt::kerberos_keys`), and strongSwan and BIND have loaded libraries of their own
+/// (`hunt::ike_secrets`, `hunt::tsig_keys`). V8 has the name of a property of errors, which all programs in JavaScript can set (`hunt::digits`).
+/// hostapd (`hunt::access_points`), snmpd, or the library that it and others are built upon (`hunt::snmp_users`), have their own names, and
+/// HAProxy has variables that it sets itself (`hunt::haproxy_users`). A process of PostgreSQL says before all else in its title that it is one,
+/// and pgbouncer has its name (`hunt::postgres_logins`). FreeRADIUS has its dictionary of attributes (`hunt::radius_users`).
+const NAMES: [(&str, Clue); 27] = [
     ("java/lang/Object", Clue::ManagedHeap),
     ("System.Private.CoreLib", Clue::ManagedHeap),
     ("AcquireCredentialsHandle", Clue::WindowsLogons),
@@ -38,6 +40,13 @@ const NAMES: [(&str, Clue); 20] = [
     ("libstrongswan", Clue::StrongSwan),
     ("libisccfg", Clue::Bind),
     ("stackTraceLimit", Clue::V8),
+    ("hostapd\0", Clue::Hostapd),
+    ("snmpd\0", Clue::NetSnmp),
+    ("libnetsnmp.so", Clue::NetSnmp),
+    ("postgres: ", Clue::PostgreSqlServer),
+    ("pgbouncer\0", Clue::PostgreSqlServer),
+    ("Cleartext-Password\0", Clue::FreeRadius),
+    ("HAPROXY_LOCALPEER=", Clue::HaProxy),
 ];
 
 /// Tells what such names say.

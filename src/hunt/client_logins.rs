@@ -8,6 +8,10 @@
 //! hash and the size of its result, the salted password in 32 bytes, which is as good as the password for whoever logs in, and pointers
 //! to the nonce and to the first message of the client, which ends with the nonce. It is kept as long as the connection is.
 //!
+//! Whatever the server asks for, `struct pg_conn` (libpq-int.h, since 13) keeps `char *pgport; [...] char *dbName; char *replication; char
+//! *pguser; char *pgpass; char *pgpassfile; char *channel_binding;`, of which the last is mostly `prefer`, the clue. A password that was read
+//! from a file is in what `int nconnhost; int whichhost; pg_conn_host *connhost;` points to: `type, host, hostaddr, port, password` of each server.
+//!
 //! The only proof is that everything fits: all that is pointed to is a text that belongs there. Only processes of 64 bits in
 //! little-endian order are known here.
 //!
@@ -17,7 +21,7 @@ use std::sync::OnceLock;
 
 use super::dense::{LANES, WORD};
 use super::object_values::targets::{RANGES, within};
-use super::structures::{Place, Walk};
+use super::structures::{Place, Walk, is_pointer};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Far, Hit, Hits};
 use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
@@ -33,6 +37,14 @@ const LETTERS: usize = 256;
 const FEWEST: usize = 4;
 /// Bytes of a salted password: what SHA-256 makes.
 const SALTED: usize = 32;
+/// Words from the port to how the channel is bound, and behind that up to the servers.
+const PORTS: std::ops::RangeInclusive<usize> = 12..=14;
+const SERVERS: std::ops::Range<usize> = 8..120;
+/// Words of a server, where in them its port and password are, and how many servers there are at most.
+const SERVER: usize = 5;
+const SERVER_PORT: usize = 3;
+const SERVER_PASSWORD: usize = 4;
+const MOST_SERVERS: u64 = 16;
 /// What names of mechanisms begin with.
 const MECHANISM: &str = "SCRAM-SHA-256";
 
@@ -128,7 +140,8 @@ impl Structure<'_> {
         match client {
             Client::MySql => out.far.extend(self.mysql()),
             Client::PostgreSql => {
-                out.far.extend([7, 8].into_iter().find_map(|before| self.scram(before)).into_iter().flatten())
+                let scram = [7, 8].into_iter().find_map(|before| self.scram(before));
+                out.far.extend(scram.or_else(|| self.connection()).into_iter().flatten())
             }
         }
     }
@@ -157,6 +170,39 @@ impl Structure<'_> {
         let context = "what SCRAM makes of a password of PostgreSQL".to_owned();
         let hit = self.hit(Secret::bytes(bytes), context);
         Some([password].into_iter().chain(looks_random(bytes).then_some(Far { hit, spans })).collect())
+    }
+
+    /// The passwords of a connection of libpq, if this word says how its channel is bound.
+    fn connection(&self) -> Option<Vec<Far>> {
+        PORTS.into_iter().find_map(|before| self.port(self.0.before(before)?))?;
+        let (_database, user) = (self.text(self.0.before(5)?)?, self.text(self.0.before(3)?)?);
+        let context = || format!("PostgreSQL, user {}", shown(&user));
+        let own = self.password(self.0.before(2)?, context());
+        let servers = SERVERS.into_iter().find_map(|behind| self.servers(behind)).unwrap_or_default();
+        let theirs = servers.into_iter().filter_map(|pointer| self.password(pointer, context()));
+        Some(own.into_iter().chain(theirs).collect())
+    }
+
+    /// Pointers to the passwords of the servers of a connection, if so many words behind it is said how many there are.
+    fn servers(&self, behind: usize) -> Option<Vec<u64>> {
+        let (numbers, pointer) = (self.0.behind(behind)?, self.0.behind(behind + 1)?);
+        let (count, which) = (numbers & 0xffff_ffff, numbers >> 32);
+        let is_it = (1..=MOST_SERVERS).contains(&count) && which < count && is_pointer(pointer);
+        let bytes = self.0.read(pointer, usize::try_from(count).ok().filter(|_| is_it)? * SERVER * WORD)?;
+        let words: Vec<u64> = bytes.expose().as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        let servers = words.chunks_exact(SERVER).map(|server| {
+            self.port(*server.get(SERVER_PORT)?)?;
+            server.get(SERVER_PASSWORD).copied()
+        });
+        servers.collect()
+    }
+
+    /// A port, or one for each server, as text.
+    fn port(&self, pointer: u64) -> Option<SecretBytes> {
+        let is_port = |text: &SecretBytes| {
+            !text.is_empty() && text.expose().iter().all(|letter| letter.is_ascii_digit() || *letter == b',')
+        };
+        is_pointer(pointer).then(|| self.text(pointer)).flatten().filter(is_port)
     }
 
     fn password(&self, at: u64, context: String) -> Option<Far> {
@@ -227,6 +273,41 @@ mod tests {
         }
         assert!(found(&mysql(BASE + 0x340, b"utf8mb4"), Client::MySql, 0x1000).is_empty());
         assert!(found(&mysql(0x99, b"8.4.3"), Client::MySql, 0x1000).is_empty());
+    }
+
+    /// A connection of libpq with this port and one server, and the passwords of both.
+    fn connection(port: &[u8], own: u64, servers: u64) -> Vec<u8> {
+        let mut words = [0; 32];
+        for (at, word) in [(0, BASE + 0x300), (2, BASE + 0x340), (9, BASE + 0x380), (11, BASE + 0x3c0), (12, own)] {
+            words[at] = word;
+        }
+        (words[14], words[30], words[31]) = (BASE + 0x800, servers, BASE + 0x600);
+        let server = testing::words(&[0, BASE + 0x300, 0, BASE + 0x340, BASE + 0x440]);
+        let texts: [(usize, &[u8]); 8] = [
+            (0x300, b"db.corp"),
+            (0x340, port),
+            (0x380, b"crm"),
+            (0x3c0, b"app"),
+            (0x400, PASSWORD),
+            (0x440, b"xk3-Lbq!7n"),
+            (0x600, &server),
+            (0x800, b"prefer"),
+        ];
+        memory(&words, &texts)
+    }
+
+    #[test]
+    fn a_connection_of_libpq_gives_away_its_password_and_those_of_its_servers() {
+        for (own, servers, at) in
+            [(BASE + 0x400, 1, &[0x400, 0x440][..]), (0, 1, &[0x440]), (BASE + 0x400, 0, &[0x400])]
+        {
+            let far = found(&connection(b"5432", own, servers), Client::PostgreSql, 0x1000);
+            let spans: Vec<Span> = far.iter().flat_map(|far| far.spans.clone()).collect();
+            let wanted: Vec<Span> = at.iter().map(|at| Span::new(*at, 10)).collect();
+            assert_eq!(spans, wanted);
+            assert!(far.iter().all(|far| far.hit.public.context == ["PostgreSQL, user app"]));
+        }
+        assert!(found(&connection(b"five", BASE + 0x400, 1), Client::PostgreSql, 0x1000).is_empty());
     }
 
     /// The state of SCRAM as libpq has it, with these words before the salted password.

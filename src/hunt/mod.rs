@@ -4,6 +4,7 @@
 //! [`Hunter`] that needs such clues walks the image again and tests each place against *all* of them at once. Clues are
 //! budgeted and merge in any order with the same result. Adding a hunter is one file and one line in [`HUNTERS`].
 
+pub mod access_points;
 pub mod aws_secrets;
 pub mod bare_points;
 mod bits;
@@ -21,6 +22,7 @@ mod field_places;
 pub mod field_primes;
 pub mod generators;
 pub mod go_objects;
+pub mod haproxy_users;
 pub mod ike_secrets;
 pub mod in_structures;
 pub mod islands;
@@ -35,6 +37,8 @@ pub mod object_values;
 pub mod openvpn_passwords;
 pub mod point_rows;
 mod pointed;
+pub mod postgres_logins;
+pub mod radius_users;
 pub mod randomness;
 pub mod record_keys;
 pub mod redis_passwords;
@@ -42,6 +46,7 @@ pub mod rsa_integers;
 pub mod rsa_windows;
 pub mod shielded;
 pub mod signing_keys;
+pub mod snmp_users;
 mod structures;
 mod tables;
 #[cfg(test)]
@@ -99,6 +104,16 @@ pub enum Clue {
     Bind,
     /// That programs in JavaScript, run by V8, may be in memory.
     V8,
+    /// That hostapd is in memory.
+    Hostapd,
+    /// That net-snmp is in memory, as an agent or as a library.
+    NetSnmp,
+    /// That a process of a server of PostgreSQL is in memory, or pgbouncer.
+    PostgreSqlServer,
+    /// That FreeRADIUS is in memory.
+    FreeRadius,
+    /// That HAProxy is in memory.
+    HaProxy,
     /// That an id of a key of AWS is in memory.
     AwsKeyId,
     /// An RSA public key: modulus and exponent, most significant byte first, without leading zeros.
@@ -393,6 +408,11 @@ pub const HUNTERS: &[&dyn Hunter] = &[
     &kerberos_keys::KerberosKeys,
     &ike_secrets::IkeSecrets,
     &tsig_keys::TsigKeys,
+    &access_points::AccessPoints,
+    &snmp_users::SnmpUsers,
+    &postgres_logins::PostgresLogins,
+    &radius_users::RadiusUsers,
+    &haproxy_users::HaProxyUsers,
 ];
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ use zeroize::Zeroizing;
 
 use super::Shown;
 use super::dense::{self, LANES, WORD};
+use crate::detect::{Far, Hit};
+use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity};
 use crate::span::{Address, Span};
-use crate::vault::SecretBytes;
+use crate::vault::{Secret, SecretBytes};
 
 /// Bytes of owned memory for each read of what a word points to, and how many reads any window has: a structure takes a handful of them,
 /// and few words pass for one.
@@ -90,6 +92,12 @@ pub fn is_pointer(word: u64) -> bool {
 }
 
 impl Place<'_> {
+    /// The address of the word itself.
+    pub fn address(&self) -> Option<u64> {
+        let place = self.shown.window.offset(self.at)?;
+        self.shown.memory.places().address_of(place).map(|address| address.0)
+    }
+
     /// The word so many words before this one, if the window shows it.
     pub fn before(&self, words: usize) -> Option<u64> {
         self.word(self.at.checked_sub(WORD.checked_mul(words)?)?)
@@ -114,6 +122,43 @@ impl Place<'_> {
     pub fn text(&self, address: u64, most: usize) -> Option<SecretBytes> {
         self.take()?;
         self.shown.text(Address(address), most)
+    }
+
+    /// The text at an address, if it has just so many letters, which is to be bounded by the caller.
+    pub fn text_of(&self, address: u64, len: u64) -> Option<SecretBytes> {
+        let most = usize::try_from(len).ok()?.checked_add(1)?;
+        self.text(address, most).filter(|text| text.len() as u64 == len)
+    }
+
+    /// A password that a structure with this word points to, or that stands in it.
+    pub fn password(&self, rule: &str, kind: &str, context: String, text: &SecretBytes, spans: Vec<Span>) -> Far {
+        self.secret(rule, kind, context, (Secret::text(text.expose()), Layout::Text), spans)
+    }
+
+    /// A key that a structure with this word points to.
+    pub fn key(&self, rule: &str, kind: &str, context: String, key: &[u8], spans: Vec<Span>) -> Far {
+        self.secret(rule, kind, context, (Secret::bytes(key), Layout::Text), spans)
+    }
+
+    fn secret(
+        &self,
+        rule: &str,
+        kind: &str,
+        context: String,
+        (secret, layout): (Secret, Layout),
+        spans: Vec<Span>,
+    ) -> Far {
+        let public = PublicIdentity { kind: kind.to_owned(), context: vec![context], ..PublicIdentity::default() };
+        let hit = Hit {
+            rule: rule.to_owned(),
+            severity: None,
+            evidence: Evidence::Parsed,
+            public,
+            secret,
+            range: self.at..self.at + WORD,
+            form: Form { layout, encoding: Encoding::Plain, piece: Piece::Whole },
+        };
+        Far { hit, spans }
     }
 
     /// The bytes at an address, of `most` those that memory has. `most` is to be bounded by the caller.

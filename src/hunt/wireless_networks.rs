@@ -9,6 +9,7 @@
 //!
 //! Cost: nothing where wpa_supplicant is not in the dump, and else one look at each word.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::dense::WORD;
@@ -21,6 +22,7 @@ use crate::vault::{Secret, SecretBytes};
 
 /// The rule of these passwords.
 const RULE: &str = "wireless-network-password";
+const KIND: &str = "Wi-Fi";
 /// Bytes of a key, and how far before the pointer to the passphrase it ends: a number of 4 bytes lies between, and what aligns it.
 const KEY: usize = 32;
 const ENDS: [usize; 3] = [8, 9, 10];
@@ -45,7 +47,7 @@ impl Hunter for WirelessNetworks {
             RULE,
             "Password of a wireless network",
             Severity::High,
-            "The passphrase of a wireless network, proven by the key that is made of it, or the password of a user of one.",
+            "The passphrase of a wireless network, proven by the key that is made of it, that key, or the password of a user of one.",
             "Change it, and look for its use since the crash.",
         )]
     }
@@ -71,7 +73,7 @@ impl Hunt for Networks {
         let mut left = Some(TRIED);
         self.walk.each(shown, structures::pointers, |place| {
             let pointer = Pointer(place);
-            out.far.extend(pointer.passphrase(&mut left));
+            out.far.extend(pointer.passphrase(&mut left).into_iter().flatten());
             out.far.extend(pointer.password());
         });
         if left.is_none() {
@@ -90,13 +92,16 @@ impl Hunt for Networks {
 struct Pointer<'a>(&'a Place<'a>);
 
 impl Pointer<'_> {
-    fn passphrase(&self, left: &mut Option<usize>) -> Option<Far> {
+    /// A passphrase, and the key that is made of it.
+    fn passphrase(&self, left: &mut Option<usize>) -> Option<[Far; 2]> {
         let is_set = self.0.before(1)? as u32 == 1;
+        let window = self.0.shown.window;
         let keys = ENDS.into_iter().filter(|_| is_set).filter_map(|end| {
             let end = self.0.at.checked_sub(end)?;
-            Some(self.0.shown.window.slice(end.checked_sub(KEY)?..end)).filter(|key| randomness::looks_random(key))
+            let range = end.checked_sub(KEY)?..end;
+            Some(range).filter(|range| randomness::looks_random(window.slice(range.clone())))
         });
-        let keys: Vec<&[u8]> = keys.collect();
+        let keys: Vec<Range<usize>> = keys.collect();
         let text = if keys.is_empty() { return None } else { self.text(self.0.before(0)?)? };
         if !PASSPHRASE.contains(&text.len()) {
             return None;
@@ -109,13 +114,13 @@ impl Pointer<'_> {
             *left = left.and_then(|left| left.checked_sub(1));
             (*left)?;
             let key = mac::wpa_key(text.expose(), name.expose());
-            if keys.contains(&key.as_slice()) {
-                return self.far(
-                    &text,
-                    Evidence::Proven,
-                    format!("network {}", String::from_utf8_lossy(name.expose())),
-                );
-            }
+            let Some(range) = keys.iter().find(|range| window.slice((*range).clone()) == key.as_slice()) else {
+                continue;
+            };
+            let context = format!("network {}", String::from_utf8_lossy(name.expose()));
+            let mut made = self.0.key(RULE, KIND, context.clone(), key.as_slice(), window.spans(range.clone()));
+            made.hit.evidence = Evidence::Proven;
+            return Some([self.far(&text, Evidence::Proven, context)?, made]);
         }
         None
     }
@@ -154,7 +159,7 @@ impl Pointer<'_> {
             rule: RULE.to_owned(),
             severity: None,
             evidence,
-            public: PublicIdentity { kind: "Wi-Fi".to_owned(), context: vec![context], ..PublicIdentity::default() },
+            public: PublicIdentity { kind: KIND.to_owned(), context: vec![context], ..PublicIdentity::default() },
             secret: Secret::text(text.expose()),
             range: self.0.at..self.0.at + WORD,
             form: Form { layout: Layout::Text, encoding: Encoding::Plain, piece: Piece::Whole },
@@ -188,8 +193,9 @@ mod tests {
                 [(0x100, &network), (start, &key[..]), (0x1f8, &passphrase), (0x400, b"corp"), (0x500, b"vq7-Kzp!4m")];
             for size in [0x800, 0x88] {
                 let far = found(&memory(&parts), size);
-                assert_eq!((far.len(), &far[0].spans[..]), (1, &[Span::new(0x500, 10)][..]));
-                assert_eq!(far[0].hit.evidence, Evidence::Proven);
+                let spans: Vec<Span> = far.iter().flat_map(|far| far.spans.clone()).collect();
+                assert_eq!(spans, [Span::new(0x500, 10), Span::new(start as u64, KEY as u64)]);
+                assert!(far.iter().all(|far| far.hit.evidence == Evidence::Proven));
             }
             let mut other = parts;
             other[4].1 = b"vq7-Kzp!4n";

@@ -123,12 +123,16 @@ const KNOWN: &[(&str, &str)] = &[
     ("fc58b1359310a07170fee659127ed7abee867ed0173e3be8692c4bd8dfdcbf05", "self-test of PyCryptodome"),
 ];
 
-/// The SHA-256 of symmetric keys of examples, which programs test themselves with. That of BoringSSL is a state that its random
+/// The SHA-256 of symmetric keys of examples, which programs test themselves with, and of one that hides nothing. That of BoringSSL is a state that its random
 /// generator's self-test comes to: every process of Chromium 156 leaves it on its stacks, the same at each start.
 const SYMMETRIC: &[(&str, &str)] = &[
     ("80fa5ff8e512e1d12f60c27d305e47fb19daa5f0aad3f32c9dd5145309e38d54", "public knowledge: example of FIPS 197"),
     ("b93c72b74bc8487d29827005f80d635918f91bc22b14d7ed05714d58f96702dd", "public knowledge: example of FIPS 197"),
     ("d4ffb8b77f7d6b26196e9a070e983f6701a4c42dec813d4de1a535d20a7df536", "public knowledge: example of FIPS 197"),
+    (
+        "720c921744b20a2479fa810a508eab3452de3ecfd9d05119821267804bccc22c",
+        "public knowledge: with it rclone hides passwords from eyes",
+    ),
     (
         "46f2c12f725921af8755806c96437b84137355b9eee64ec17713898e5acedf31",
         "public knowledge: example of GCM's specification",

@@ -95,3 +95,59 @@ fn slapd_keeps_the_password_of_its_administrator_without_a_name() {
     let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
     assert!(Scanned::of(&core).copies(administrator.as_bytes()) >= 1);
 }
+
+#[test]
+fn hostapd_keeps_secrets_of_an_access_point_without_a_name() {
+    if let Some(tool) = first_missing(&[&["gdb", "--version"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    // It ends with 1 where it says its version.
+    if Command::new("hostapd").arg("-v").output().is_err() {
+        return missing("hostapd is not there");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let [passphrase, server, client, user] = [14, 13, 12, 11].map(password);
+    fs::write(folder.join("users"), format!("\"ann\" MD5 \"{user}\"\n")).unwrap();
+    fs::write(folder.join("clients"), format!("127.0.0.0/8 {client}\n")).unwrap();
+    let lines = [
+        "interface=lo\ndriver=none\nctrl_interface=control\nssid=corp\nwpa=2\nwpa_key_mgmt=WPA-PSK\n".to_owned(),
+        format!("wpa_passphrase={passphrase}\nauth_server_addr=127.0.0.1\nauth_server_port=18129\n"),
+        format!("auth_server_shared_secret={server}\nieee8021x=1\neap_server=1\neap_user_file=users\n"),
+        "radius_server_clients=clients\nradius_server_auth_port=18128\n".to_owned(),
+    ];
+    fs::write(folder.join("conf"), lines.concat()).unwrap();
+    let victim = Victim::with_file(command("hostapd", folder).arg("conf"), &folder.join("control/lo"));
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    for text in [&passphrase, &server, &client, &user] {
+        assert!(scanned.copies(text.as_bytes()) >= 1, "{} letters", text.len());
+    }
+    let of_network = scanned.outcome.findings.iter().filter(|finding| finding.public.kind == "hostapd");
+    assert_eq!(of_network.filter(|finding| finding.evidence == Evidence::Proven).count(), 2);
+}
+
+#[test]
+fn snmpd_keeps_communities_and_keys_of_users_without_a_name() {
+    if let Some(tool) = first_missing(&[&["snmpd", "--version"], &["gdb", "--version"]]) {
+        return missing(&format!("{tool} is not there"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let [community, authentication, privacy] = [12, 14, 16].map(password);
+    let lines = [
+        format!("rocommunity {community} 127.0.0.1\nagentaddress unix:agent\n"),
+        format!("createUser ann SHA \"{authentication}\" AES \"{privacy}\"\nrouser ann priv\n"),
+    ];
+    fs::write(folder.join("conf"), lines.concat()).unwrap();
+    let mut snmpd = command("snmpd", folder);
+    snmpd.env("SNMP_PERSISTENT_DIR", folder.join("state"));
+    let victim =
+        Victim::with_file(snmpd.args(["-f", "-C", "-c", "conf", "-Lf", "log", "-p", "ready"]), &folder.join("ready"));
+    thread::sleep(Duration::from_secs(1));
+    let Some(core) = victim.dump(folder) else { return missing(NOT_ALLOWED) };
+    let scanned = Scanned::of(&core);
+    assert!(scanned.copies(community.as_bytes()) >= 1);
+    let of_agent = scanned.outcome.findings.iter().filter(|finding| finding.public.kind == "net-snmp");
+    assert_eq!(of_agent.count(), 3);
+}
