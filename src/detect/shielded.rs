@@ -1,8 +1,8 @@
 //! Where OpenSSH's structure of a key points to a private key that is kept encrypted: no secret itself, but the clue to one.
 //!
 //! Source: the last fields of `struct sshkey` in OpenSSH's sshkey.h: `u_char *shielded_private; size_t shielded_len;
-//! u_char *shield_prekey; size_t shield_prekey_len;`, the last one always 16384. Only programs of 64 bits in little-endian
-//! order are known here; all that OpenSSH is run on today are.
+//! u_char *shield_prekey; size_t shield_prekey_len;`, the last one always 16384. In programs of 32 bits fields are of four bytes, and
+//! zeros fill the structure up. Only programs in little-endian order are known here.
 
 use super::{Candidate, Detector, Hits, Literal, Reach, Trigger};
 use crate::finding::Rule;
@@ -33,10 +33,12 @@ impl Detector for Shielded {
     }
 
     fn confirm(&self, candidate: Candidate, window: &Window<'_>, out: &mut Hits) {
-        let Some(start) = candidate.at.checked_sub(BEFORE) else { return };
-        let fields = window.slice(start..candidate.at);
-        if let ([private, len, prekey], []) = fields.as_chunks() {
-            let [private, len, prekey] = [private, len, prekey].map(|field| u64::from_le_bytes(*field));
+        let before = |bytes: usize| candidate.at.checked_sub(bytes).map(|start| window.slice(start..candidate.at));
+        let wide = before(BEFORE).and_then(|fields| fields.as_chunks().0.first_chunk());
+        let wide = wide.map(|fields: &[[u8; 8]; 3]| fields.map(u64::from_le_bytes));
+        let narrow = before(BEFORE / 2).and_then(|fields| fields.as_chunks().0.first_chunk());
+        let narrow = narrow.map(|fields: &[[u8; 4]; 3]| fields.map(|field| u64::from(u32::from_le_bytes(field))));
+        for [private, len, prekey] in [wide, narrow].into_iter().flatten() {
             let is_len = len > 0 && len <= LONGEST && len.is_multiple_of(BLOCK);
             if is_len && is_pointer(private) && is_pointer(prekey) && private != prekey {
                 out.clues.push(Clue::Shielded { private: Address(private), len, prekey: Address(prekey) });
@@ -64,6 +66,15 @@ mod tests {
     fn the_fields_are_a_clue() {
         let clue = Clue::Shielded { private: Address(0x5581_0000_1230), len: 1280, prekey: Address(0x5581_0000_5550) };
         assert_eq!(clues(&Shielded, &fields([0x5581_0000_1230, 1280, 0x5581_0000_5550, 16384])), [clue]);
+    }
+
+    #[test]
+    fn fields_of_four_bytes_are_a_clue() {
+        let fields = [0x56b2_b360_u32, 1392, 0x56b2_4230, 16384, 0].map(u32::to_le_bytes).concat();
+        let clue = Clue::Shielded { private: Address(0x56b2_b360), len: 1392, prekey: Address(0x56b2_4230) };
+        for before in [0, 5, 12] {
+            assert_eq!(clues(&Shielded, &[vec![7; before], fields.clone()].concat()), std::slice::from_ref(&clue));
+        }
     }
 
     #[test]
