@@ -11,7 +11,10 @@ fn small_integers(number: &[u8], bits: usize) -> Vec<u8> {
     let bit = |at: usize| u64::from(number[number.len() - 1 - at / 8] >> (at % 8) & 1);
     let all = 8 * number.len();
     let digit = |from: usize| (from..(from + bits).min(all)).fold(0, |digit, at| digit | bit(at) << (at - from));
-    (0..all).step_by(bits).map(digit).flat_map(|digit| (digit << 32).to_le_bytes()).collect()
+    let mut digits: Vec<u64> = (0..all).step_by(bits).map(digit).collect();
+    // Where the number is shorter than it could be, zeros stand behind it that are not part of it.
+    digits.truncate(digits.iter().rposition(|digit| *digit != 0).unwrap() + 1);
+    digits.into_iter().flat_map(|digit| (digit << 32).to_le_bytes()).collect()
 }
 
 #[test]
