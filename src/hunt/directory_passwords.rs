@@ -6,12 +6,11 @@
 //!
 //! Only processes of 64 bits in little-endian order are known here. Cost: nothing where slapd is not in the dump, and else one look at each word.
 
-use super::dense::WORD;
 use super::structures::{self, Place, Walk, is_pointer};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
-use crate::detect::{Far, Hit, Hits};
-use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
-use crate::vault::{Secret, SecretBytes};
+use crate::detect::{Far, Hits};
+use crate::finding::{Rule, Severity};
+use crate::vault::SecretBytes;
 
 /// The rule of this password.
 const RULE: &str = "directory-administrator-password";
@@ -64,36 +63,19 @@ impl Pointer<'_> {
         let len = self.0.before(1).filter(|len| PASSWORD.contains(len))?;
         let (normalized, written) = (self.pair(2)?, self.pair(4)?);
         let is_name = |text: &SecretBytes| text.expose().contains(&b'=');
-        let name = self.text(written).filter(is_name)?;
-        self.text(normalized).filter(|normalized| is_name(normalized) && normalized.len() <= name.len())?;
+        let name = self.0.text_of(written.0, written.1).filter(is_name)?;
+        let is_normalized = |text: &SecretBytes| is_name(text) && text.len() <= name.len();
+        self.0.text_of(normalized.0, normalized.1).filter(is_normalized)?;
         let pointer = self.0.before(0)?;
-        let password = self.text((pointer, len)).filter(|text| !is_hashed(text.expose()))?;
-        let hit = Hit {
-            rule: RULE.to_owned(),
-            severity: None,
-            evidence: Evidence::Parsed,
-            public: PublicIdentity {
-                kind: "OpenLDAP".to_owned(),
-                context: vec![String::from_utf8_lossy(name.expose()).into_owned()],
-                ..PublicIdentity::default()
-            },
-            secret: Secret::text(password.expose()),
-            range: self.0.at..self.0.at + WORD,
-            form: Form { layout: Layout::Text, encoding: Encoding::Plain, piece: Piece::Whole },
-        };
-        Some(Far { hit, spans: self.0.spans(pointer, password.len()) })
+        let password = self.0.text_of(pointer, len).filter(|text| !is_hashed(text.expose()))?;
+        let context = String::from_utf8_lossy(name.expose()).into_owned();
+        Some(self.0.password(RULE, "OpenLDAP", context, &password, self.0.spans(pointer, password.len())))
     }
 
     /// The pointer so many words before, to a name, and the length before that.
     fn pair(&self, before: usize) -> Option<(u64, u64)> {
         let len = self.0.before(before + 1).filter(|len| NAME.contains(len))?;
         self.0.before(before).filter(|word| is_pointer(*word)).map(|pointer| (pointer, len))
-    }
-
-    /// The text at a pointer, if it is of this length.
-    fn text(&self, (pointer, len): (u64, u64)) -> Option<SecretBytes> {
-        let most = usize::try_from(len).ok()?.checked_add(1)?;
-        self.0.text(pointer, most).filter(|text| text.len() as u64 == len)
     }
 }
 
@@ -106,6 +88,7 @@ mod tests {
     use super::*;
     use crate::hunt::testing::{BASE, hunted, memory, words};
     use crate::span::Span;
+    use crate::vault::Secret;
 
     fn found(structure: &[u64], password: &[u8], size: usize) -> Vec<Far> {
         let structure = words(structure);

@@ -7,12 +7,10 @@
 //! Only processes of 64 bits in little-endian order are known here. Cost: nothing where strongSwan is not in the dump, and else one look at
 //! each word.
 
-use super::dense::WORD;
 use super::structures::{self, Place, Walk, is_pointer};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
-use crate::detect::{Far, Hit, Hits};
-use crate::finding::{Encoding, Evidence, Form, Layout, Piece, PublicIdentity, Rule, Severity};
-use crate::vault::Secret;
+use crate::detect::{Far, Hits};
+use crate::finding::{Rule, Severity};
 
 /// The rule of these secrets.
 const RULE: &str = "ipsec-shared-secret";
@@ -79,18 +77,12 @@ fn secret(place: &Place<'_>) -> Option<Far> {
     let bytes = place.read(pointer, usize::try_from(len).ok()?)?;
     let letters = bytes.expose();
     let is_text = letters.iter().all(|byte| matches!(byte, b' '..=b'~' | 0x80..));
-    let secret = if is_text { Secret::text(letters) } else { Secret::bytes(letters) };
     let kind = if place.behind(0)? == *KINDS.start() { "IKE" } else { "EAP" };
-    let hit = Hit {
-        rule: RULE.to_owned(),
-        severity: None,
-        evidence: Evidence::Parsed,
-        public: PublicIdentity { kind: kind.to_owned(), ..PublicIdentity::default() },
-        secret,
-        range: place.at..place.at + WORD,
-        form: Form { layout: Layout::Text, encoding: Encoding::Plain, piece: Piece::Whole },
-    };
-    Some(Far { hit, spans: place.spans(pointer, letters.len()) })
+    let (context, spans) = ("strongSwan".to_owned(), place.spans(pointer, letters.len()));
+    Some(match is_text {
+        true => place.password(RULE, kind, context, &bytes, spans),
+        false => place.key(RULE, kind, context, letters, spans),
+    })
 }
 
 #[cfg(test)]
@@ -99,6 +91,7 @@ mod tests {
     use crate::hunt::testing::{BASE, hunted, memory, words};
     use crate::keys::testing::noise;
     use crate::span::Span;
+    use crate::vault::Secret;
 
     const OBJECT: [u64; 9] = [0x55, 0x7f_0050, 0x7f_0060, 0x7f_0070, 0x7f_0080, 1, BASE + 0x500, 13, 1 | 0x7f << 32];
 

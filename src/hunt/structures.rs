@@ -137,7 +137,7 @@ impl Place<'_> {
 
     /// A key that a structure with this word points to.
     pub fn key(&self, rule: &str, kind: &str, context: String, key: &[u8], spans: Vec<Span>) -> Far {
-        self.secret(rule, kind, context, (Secret::bytes(key), Layout::Text), spans)
+        self.secret(rule, kind, context, (Secret::bytes(key), Layout::Bare), spans)
     }
 
     fn secret(

@@ -12,9 +12,7 @@ use super::dense::WORD;
 use super::structures::{self, Place, Walk, is_pointer};
 use super::{Clue, Clues, Hunt, Hunter, Shown};
 use crate::detect::{Far, Hits};
-use crate::finding::{Encoding, Evidence, Form, Layout, PublicIdentity, Rule, Severity};
-use crate::keys::FoundKey;
-use crate::vault::Secret;
+use crate::finding::{Rule, Severity};
 
 /// The rule of these keys.
 const RULE: &str = "dns-tsig-key";
@@ -83,11 +81,7 @@ fn key(place: &Place<'_>) -> Option<Far> {
         if !filled || block.len() < BLOCK || key.iter().filter(|byte| **byte != 0).count() <= len / 2 {
             return None;
         }
-        let public = PublicIdentity { kind: name.to_owned(), ..PublicIdentity::default() };
-        let secret = Secret::bytes(key);
-        let found = FoundKey { rule: RULE, evidence: Evidence::Parsed, severity: None, public, secret };
-        let form = Form::whole(Layout::Bare, Encoding::Plain);
-        Some(Far { hit: found.at(place.at..place.at + WORD, form), spans: place.spans(pointer, len) })
+        Some(place.key(RULE, name, "BIND".to_owned(), key, place.spans(pointer, len)))
     })
 }
 
@@ -115,6 +109,7 @@ mod tests {
     use crate::hunt::testing::{BASE, hunted, memory, words};
     use crate::keys::testing::noise;
     use crate::span::Span;
+    use crate::vault::Secret;
 
     /// A structure as BIND 9.18 has it, with a key of so many bits.
     fn structure(bits: u64) -> [u64; 16] {
