@@ -164,20 +164,10 @@ fn first(curve: Curve) -> Vec<(Curve, Vec<u8>)> {
 mod tests {
     use super::*;
     use crate::hunt::ec_places;
+    use crate::keys::digits::testing::divided;
     use crate::keys::number::Number;
     use crate::keys::testing::noise;
     use crate::span::Span;
-
-    /// Digits by long division, which is another way than the one that they are read by.
-    fn divided(number: &Number, digits: Digits) -> Vec<u8> {
-        let (mut rest, mut bytes) = (number.clone(), Vec::new());
-        while !rest.is_zero() {
-            let (next, digit) = rest.div_rem(&Number::from(1 << digits.bits)).unwrap();
-            bytes.extend(digits.bytes(digit.to_u64().unwrap()));
-            rest = next;
-        }
-        bytes
-    }
 
     fn places(bytes: &[u8], size: usize) -> Vec<(usize, Place)> {
         let (memory, pieces) = (AddressSpace::new(&[]), [Span::new(0, bytes.len() as u64)]);

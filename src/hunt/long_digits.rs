@@ -164,21 +164,11 @@ impl LongDigits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::digits::testing::divided;
     use crate::keys::digits::{IN_HALVES, TOMMATH};
     use crate::keys::testing::{noise, rsa_key};
     use crate::memory::AddressSpace;
     use ::rsa::traits::{PrivateKeyParts as _, PublicKeyParts as _};
-
-    /// Digits by long division, which is another way than the one that they are read by.
-    fn divided(number: &Number, digits: Digits) -> Vec<u8> {
-        let (mut rest, mut bytes) = (number.clone(), Vec::new());
-        while !rest.is_zero() {
-            let (next, digit) = rest.div_rem(&Number::from(1 << digits.bits)).unwrap();
-            bytes.extend(digits.bytes(digit.to_u64().unwrap()));
-            rest = next;
-        }
-        bytes
-    }
 
     fn hits(bytes: &[u8], window: usize, clues: &Clues) -> Vec<Far> {
         let (memory, pieces) = (AddressSpace::new(&[]), [Span::new(0, bytes.len() as u64)]);

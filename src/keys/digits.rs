@@ -97,6 +97,23 @@ pub fn joined(digits: impl IntoIterator<Item = u64>, bits: usize) -> Zeroizing<V
 }
 
 #[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use crate::keys::number::Number;
+
+    /// Digits by long division, which is another way than the one that they are read by.
+    pub fn divided(number: &Number, digits: Digits) -> Vec<u8> {
+        let (mut rest, mut bytes) = (number.clone(), Vec::new());
+        while !rest.is_zero() {
+            let (next, digit) = rest.div_rem(&Number::from(1 << digits.bits)).unwrap();
+            bytes.extend(digits.bytes(digit.to_u64().unwrap()));
+            rest = next;
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::keys::number::Number;
